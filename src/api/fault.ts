@@ -1,0 +1,36 @@
+/** One vocabulary of faults for engines, drills, the simulator and the benches. */
+export type Fault =
+  /** The process ends at once, as by SIGKILL. */
+  | { readonly kind: "crash" }
+  /** No engine step any more; `/health` and `/metrics` still answer 200. */
+  | { readonly kind: "hang" }
+  /** Streams stop after so many more tokens; the sockets stay open, the engine goes on stepping. */
+  | { readonly kind: "stall"; readonly afterTokens: number }
+  /** Every step takes `factor` times as long. */
+  | { readonly kind: "slow"; readonly factor: number }
+  /** This share of new requests is answered 500. */
+  | { readonly kind: "error-ratio"; readonly ratio: number }
+  /** Streams end by a clean FIN without `[DONE]` after so many more tokens. */
+  | { readonly kind: "truncate"; readonly afterTokens: number }
+  /** The connection is reset after so many more tokens. */
+  | { readonly kind: "reset"; readonly afterTokens: number }
+  /** The next wakes answer 200, and the engine generates garbage from then on. */
+  | { readonly kind: "garbage-after-wake" }
+  /** The next wakes answer 500 and the engine stays asleep. */
+  | { readonly kind: "failed-wake" }
+  /** The next wakes take `factor` times as long. */
+  | { readonly kind: "slow-wake"; readonly factor: number };
+
+export type FaultKind = Fault["kind"];
+export const FAULT_KINDS: readonly FaultKind[] = [
+  "crash",
+  "hang",
+  "stall",
+  "slow",
+  "error-ratio",
+  "truncate",
+  "reset",
+  "garbage-after-wake",
+  "failed-wake",
+  "slow-wake",
+];

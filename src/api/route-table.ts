@@ -1,0 +1,68 @@
+import type { Epoch, Generation, InstanceName, NodeName, ServiceName, TenantId, Uid } from "../base/ids.ts";
+import type { DegradedStep, EngineKind, Level, Limits, Overflow, Tier } from "./hot-standby-config.ts";
+
+/** Where an engine or a gateway listens. Loopback by default; never taken from a request. */
+export interface EndpointAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a rung needs before it can serve. The gateway performs `wake`; `controller` waits for the control plane. */
+export type Activation = { readonly kind: "none" } | { readonly kind: "wake" } | { readonly kind: "controller" };
+
+/** One instance on a rung. No request goes to it unless `isReady`, at this generation. */
+export interface RungEndpoint {
+  readonly instance: InstanceName;
+  readonly uid: Uid;
+  readonly generation: Generation;
+  readonly address: EndpointAddress;
+  readonly engine: EngineKind;
+  /** The model's name at the engine, when it differs from the service's; null = the same. */
+  readonly upstreamModel: string | null;
+  readonly isReady: boolean;
+  /** Relative; 0 = takes only what spills over. */
+  readonly weight: number;
+  /** Sequences that the engine decodes together; in flight above it queue inside the engine. */
+  readonly maxBatch: number;
+  readonly node: NodeName | null;
+  readonly zone: string | null;
+  /** Equal fingerprints give equal tokens: model, revision, quantisation, template, engine version. */
+  readonly fingerprint: string;
+  /** false for an attached engine whose metrics show no progress counter. */
+  readonly hasProgress: boolean;
+}
+
+export interface Rung {
+  readonly level: Level;
+  readonly activation: Activation;
+  readonly endpoints: readonly RungEndpoint[];
+}
+
+/** What a gateway may do on its own while no controller answers. */
+export interface Grants {
+  readonly descent: "automatic" | "held";
+  readonly movesLeft: number;
+}
+
+/**
+ * The whole ladder of one service. Derived from config and status, never stored by the control plane.
+ * Order is (uid, epoch, revision): a new uid always wins, an older (epoch, revision) is refused.
+ */
+export interface RouteTable {
+  readonly uid: Uid;
+  readonly epoch: Epoch;
+  readonly revision: number;
+  readonly service: ServiceName;
+  readonly tenant: TenantId;
+  readonly tier: Tier;
+  /** Names that clients may use: the model's, and its adapters'. */
+  readonly models: readonly string[];
+  readonly contextLength: number;
+  readonly rungs: readonly Rung[];
+  readonly grants: Grants;
+  readonly degraded: readonly DegradedStep[];
+  readonly overflow: Overflow;
+  readonly limits: Limits;
+  readonly mirrorPercent: number;
+  readonly rtoTargetMs: number;
+}

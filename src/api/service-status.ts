@@ -1,0 +1,67 @@
+import type { Epoch, Generation, InstanceName, NodeName, PartitionName, ServiceName, Uid } from "../base/ids.ts";
+import type { Level } from "./hot-standby-config.ts";
+import type { Condition } from "./resource.ts";
+
+export const PHASES = ["Normal", "Shifting", "Waking", "ColdStarting", "Degraded", "Restoring", "Failback", "Hold"] as const;
+export type ServicePhase = (typeof PHASES)[number];
+
+export const INSTANCE_STATES = [
+  "Pending",
+  "Starting",
+  "Asleep",
+  "Waking",
+  "Verifying",
+  "Ready",
+  "Suspect",
+  "Draining",
+  "Fenced",
+  "Failed",
+] as const;
+export type InstanceState = (typeof INSTANCE_STATES)[number];
+
+export interface Member {
+  readonly node: NodeName;
+  readonly gpu: number;
+  readonly partition: PartitionName;
+}
+
+/** One engine with its GPUs, as the standby-controller last saw it. */
+export interface InstanceStatus {
+  readonly name: InstanceName;
+  readonly uid: Uid;
+  readonly generation: Generation;
+  readonly level: Level;
+  readonly state: InstanceState;
+  readonly weight: number;
+  readonly members: readonly Member[];
+  /** `http://127.0.0.1:40001`; null while nothing listens. */
+  readonly endpoint: string | null;
+  /** null = no process of ours. */
+  readonly pid: number | null;
+  readonly serves: readonly ServiceName[];
+  /** Failed starts in a row at this placement: two quarantine the GPU for this instance. */
+  readonly failedStarts: number;
+  /** Why the state is what it is, for people: `exit by SIGKILL`, `loading 16 GB`. */
+  readonly message: string;
+}
+
+/** The durable truth of a HotStandbyConfig: route tables are derived from it. */
+export interface ServiceStatus {
+  readonly phase: ServicePhase;
+  /** Where traffic is served now; `degraded` = by no instance. */
+  readonly level: Level | "degraded";
+  readonly epoch: Epoch;
+  /** Orders everything inside an epoch; grows at every published change. */
+  readonly revision: number;
+  readonly observedGeneration: number;
+  readonly instances: readonly InstanceStatus[];
+  readonly failovers: { readonly inWindow: number; readonly max: number; readonly windowStart: string | null };
+  readonly rto: { readonly targetMs: number; readonly lastMs: number | null; readonly worstMs: number | null };
+  /** Known answer of the model, recorded at the first verified load; null before. */
+  readonly knownAnswer: string | null;
+  /** GPUs on which an instance failed to start or that were lost: placed elsewhere until cleared. */
+  readonly quarantined: readonly { readonly node: NodeName; readonly gpu: number; readonly reason: string; readonly since: string }[];
+  /** The last decisions, newest last, at most 50: what `describe` shows. */
+  readonly history: readonly { readonly at: string; readonly what: string; readonly why: string }[];
+  readonly conditions: readonly Condition[];
+}

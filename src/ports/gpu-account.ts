@@ -1,0 +1,33 @@
+import type { NodeName } from "../base/ids.ts";
+import type { Result } from "../base/result.ts";
+
+export type AccountError =
+  | {
+      readonly code: "NO_GPU_MEMORY";
+      readonly node: NodeName;
+      readonly gpu: number;
+      readonly neededBytes: number;
+      readonly freeBytes: number;
+      readonly holders: readonly { readonly instance: string; readonly usedBytes: number }[];
+    }
+  | { readonly code: "NO_HOST_MEMORY"; readonly node: NodeName; readonly neededBytes: number; readonly freeBytes: number }
+  | { readonly code: "GPU_LOST"; readonly node: NodeName; readonly gpu: number }
+  | { readonly code: "UNKNOWN_GPU"; readonly node: NodeName; readonly gpu: number }
+  | { readonly code: "ACCOUNT_UNAVAILABLE"; readonly reason: string };
+
+/**
+ * The simulated GPUs as an engine process sees them: what it takes is its own until it releases it or dies.
+ * What a dead process held is freed after the driver's teardown delay.
+ */
+export interface GpuAccount {
+  /** Sets what this process holds on that GPU to `bytes` in all (0 = releases). Idempotent. */
+  holdGpu(at: { readonly node: NodeName; readonly gpu: number }, bytes: number): Promise<Result<null, AccountError>>;
+  /** Sets what this process holds of the node's host memory to `bytes` in all. Idempotent. */
+  holdHost(node: NodeName, bytes: number): Promise<Result<null, AccountError>>;
+  /** Resolves when `bytes` went over the node's link, which all running transfers share equally. */
+  transfer(
+    over: { readonly node: NodeName; readonly link: "hostToGpu" | "disk" | "network" },
+    bytes: number,
+    signal: AbortSignal,
+  ): Promise<Result<null, AccountError>>;
+}
