@@ -23,7 +23,7 @@ export interface Resource {
   readonly kind: Kind;
   readonly name: string;
   readonly uid: Uid;
-  /** Changes at every write; opaque; the token of compare-and-set. */
+  /** Changes at every write that changes something; opaque; the token of compare-and-set. */
   readonly version: string;
   /** Grows by one when the spec changes, never by a status write. */
   readonly generation: number;
