@@ -39,6 +39,8 @@ export interface InstanceStatus {
   /** null = no process of ours. */
   readonly pid: number | null;
   readonly serves: readonly ServiceName[];
+  /** What this generation was started with: model, revision, engine, arguments. Differs from the config's while a change rolls; empty before the first start. */
+  readonly fingerprint: string;
   /** Failed starts in a row at this placement: two quarantine the GPU for this instance. */
   readonly failedStarts: number;
   /** Why the state is what it is, for people: `exit by SIGKILL`, `loading 16 GB`. */
@@ -59,6 +61,8 @@ export interface ServiceStatus {
   readonly rto: { readonly targetMs: number; readonly lastMs: number | null; readonly worstMs: number | null };
   /** Known answer of the model, recorded at the first verified load; null before. */
   readonly knownAnswer: string | null;
+  /** The fingerprint that `knownAnswer` belongs to; null with it. */
+  readonly knownAnswerOf: string | null;
   /** GPUs on which an instance failed to start or that were lost: placed elsewhere until cleared. */
   readonly quarantined: readonly { readonly node: NodeName; readonly gpu: number; readonly reason: string; readonly since: string }[];
   /** The last decisions, newest last, at most 50: what `describe` shows. */
