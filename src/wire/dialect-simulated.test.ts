@@ -54,5 +54,5 @@ const batchCases: readonly { readonly engine: EngineKind; readonly args: readonl
   { engine: "vllm", args: ["--max-num-seqs"], expected: 64 },
 ];
 for (const { engine, args, expected } of batchCases) {
-  test(`the batch of ${engine} with ${JSON.stringify(args)} is ${then}`, () => assert.equal(maxBatchOf({ engine, args }), expected));
+  test(`the batch of ${engine} with ${JSON.stringify(args)} is ${expected}`, () => assert.equal(maxBatchOf({ engine, args }), expected));
 }
