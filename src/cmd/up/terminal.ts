@@ -1,0 +1,27 @@
+import type { Explanation } from "../../base/result.ts";
+import type { Clock } from "../../ports/clock.ts";
+
+/** What `up` says. A closed terminal is no error: the orderly end still has to run. */
+export interface Terminal {
+  readonly isInteractive: boolean;
+  /** A line with the seconds since the start in front. */
+  progress(text: string): void;
+  line(text: string): void;
+  /** What, why and what next, on the error stream. */
+  refuse(explanation: Explanation): void;
+}
+
+export function openTerminal(clock: Clock): Terminal {
+  const startedAt = clock.monotonicMs();
+  const ignoreClosed = (): undefined => undefined;
+  process.stdout.on("error", ignoreClosed);
+  process.stderr.on("error", ignoreClosed);
+  const line = (text: string): void => void process.stdout.write(`${text}\n`);
+  return {
+    isInteractive: process.stdout.isTTY === true,
+    line,
+    progress: (text) => line(`${((clock.monotonicMs() - startedAt) / 1_000).toFixed(1).padStart(5)} s  ${text}`),
+    refuse: ({ what, why, next }) => void process.stderr.write(`${what}\n  why:  ${why}\n  next: ${next}\n`),
+  };
+}
+
