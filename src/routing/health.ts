@@ -1,0 +1,132 @@
+import type { EjectionCause } from "../api/link-message.ts";
+import type { RungEndpoint } from "../api/route-table.ts";
+import { later, monotonicMs, type MonotonicMs } from "../base/ids.ts";
+
+/** One instance at one generation: a restarted engine is another endpoint. */
+export type EndpointKey = `${string}/${number}`;
+export type EndpointIdentity = Pick<RungEndpoint, "uid" | "generation">;
+export const endpointKey = (endpoint: EndpointIdentity): EndpointKey => `${endpoint.uid}/${endpoint.generation}`;
+
+export interface Ejection {
+  readonly cause: EjectionCause;
+  readonly since: MonotonicMs;
+  /** Before this it is not even asked whether it is well again. */
+  readonly until: MonotonicMs;
+}
+
+// Short, because an ejection ends only by a good probe, and a restarted engine has a new generation anyway.
+export const EJECTION_BASE_MS = 1_000;
+export const EJECTION_MAX_MS = 30_000;
+/** A healthy time of this length takes back one step of the growth. */
+export const EJECTION_DECAY_MS = 10_000;
+export const FAILURES_IN_A_ROW_MAX = 3;
+const FAILURE_RATIO_MAX = 0.5;
+const FAILURE_SAMPLES_MIN = 5;
+const FAILURE_RATIO_GAIN = 0.25;
+
+interface HealthRecord {
+  inFlight: number;
+  ejection: Ejection | null;
+  /** Ejections without a healthy time between them. */
+  streak: number;
+  restoredAt: MonotonicMs;
+  failuresInARow: number;
+  failureRatio: number;
+  samples: number;
+}
+
+/** Causes after which an endpoint may still serve: they never empty a pool. */
+const isSoft = (cause: EjectionCause): boolean => cause === "5xx" || cause === "stall";
+
+/**
+ * What the gateway knows of each endpoint: in flight, failures, ejection.
+ * Mutable and indexed by (uid, generation); time arrives with each call.
+ */
+export class HealthIndex {
+  readonly #records = new Map<EndpointKey, HealthRecord>();
+
+  inFlight(endpoint: EndpointIdentity): number {
+    return this.#records.get(endpointKey(endpoint))?.inFlight ?? 0;
+  }
+
+  ejectionOf(endpoint: EndpointIdentity): Ejection | null {
+    return this.#records.get(endpointKey(endpoint))?.ejection ?? null;
+  }
+
+  /** @returns a handle; the request leaves by `release`, once. */
+  enter(endpoint: EndpointIdentity): { release(): void } {
+    const record = this.#record(endpoint);
+    record.inFlight += 1;
+    let isHeld = true;
+    return {
+      release: () => {
+        if (!isHeld) return;
+        isHeld = false;
+        record.inFlight -= 1;
+      },
+    };
+  }
+
+  /** Counts one answer. @returns true = failures are now so many that the endpoint should be ejected. */
+  recordAnswer(endpoint: EndpointIdentity, isFailure: boolean): boolean {
+    const record = this.#record(endpoint);
+    record.samples += 1;
+    record.failuresInARow = isFailure ? record.failuresInARow + 1 : 0;
+    record.failureRatio += FAILURE_RATIO_GAIN * ((isFailure ? 1 : 0) - record.failureRatio);
+    if (!isFailure) return false;
+    if (record.failuresInARow >= FAILURES_IN_A_ROW_MAX) return true;
+    return record.samples >= FAILURE_SAMPLES_MIN && record.failureRatio > FAILURE_RATIO_MAX;
+  }
+
+  /**
+   * Takes the endpoint out of the choice. `pool` = every ready endpoint of its table.
+   * @returns null when it stays: already out, or a soft cause would leave nobody (panic floor: a bad answer is better than none).
+   */
+  eject(endpoint: EndpointIdentity, pool: readonly EndpointIdentity[], why: { cause: EjectionCause; now: MonotonicMs }): Ejection | null {
+    const record = this.#record(endpoint);
+    if (record.ejection !== null) return null;
+    const key = endpointKey(endpoint);
+    const othersIn = pool.filter((other) => endpointKey(other) !== key && this.ejectionOf(other) === null).length;
+    if (isSoft(why.cause) && othersIn === 0) return null;
+    record.streak = this.#decayedStreak(record, why.now) + 1;
+    const lengthMs = Math.min(EJECTION_MAX_MS, EJECTION_BASE_MS * 2 ** (record.streak - 1));
+    record.ejection = { cause: why.cause, since: why.now, until: later(why.now, lengthMs) };
+    return record.ejection;
+  }
+
+  /** Back into the choice, with a clean count but a remembered streak. */
+  restore(endpoint: EndpointIdentity, now: MonotonicMs): void {
+    const record = this.#record(endpoint);
+    record.ejection = null;
+    record.restoredAt = now;
+    record.failuresInARow = 0;
+    record.failureRatio = 0;
+    record.samples = 0;
+  }
+
+  /** Drops what is known of endpoints that no table names, once nothing is in flight there. */
+  retain(named: ReadonlySet<EndpointKey>): void {
+    for (const [key, record] of this.#records) if (!named.has(key) && record.inFlight === 0) this.#records.delete(key);
+  }
+
+  #decayedStreak(record: HealthRecord, now: MonotonicMs): number {
+    return Math.max(0, record.streak - Math.floor((now - record.restoredAt) / EJECTION_DECAY_MS));
+  }
+
+  #record(endpoint: EndpointIdentity): HealthRecord {
+    const key = endpointKey(endpoint);
+    const known = this.#records.get(key);
+    if (known !== undefined) return known;
+    const record: HealthRecord = {
+      inFlight: 0,
+      ejection: null,
+      streak: 0,
+      restoredAt: monotonicMs(0),
+      failuresInARow: 0,
+      failureRatio: 0,
+      samples: 0,
+    };
+    this.#records.set(key, record);
+    return record;
+  }
+}

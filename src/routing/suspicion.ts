@@ -1,0 +1,52 @@
+import type { MonotonicMs } from "../base/ids.ts";
+
+/** Silence of an endpoint that owes answers before it is asked whether it lives. */
+export const SILENCE_MS = 300;
+export const PROBE_EVERY_MS = 250;
+export const PROBE_TIMEOUT_MS = 400;
+/**
+ * Probes without an answer, no byte since the first of them, that make a silent endpoint dead.
+ * Two that overlap: one alone may fall into a pause of a starved but living process; both cost 250 ms more.
+ */
+export const UNANSWERED_PROBES_MAX = 2;
+/** Running work and no engine step for this long, seen by answered probes: hung. Longer than the longest step of a slowed engine. */
+export const HANG_MS = 1_200;
+
+/** What is known of one endpoint that owes answers. */
+export interface Evidence {
+  /** Calls that wait for bytes; those that we paused ourselves are not counted. */
+  readonly waiting: number;
+  /** Last byte in band, or the dispatch that ended its idleness. */
+  readonly lastByteAt: MonotonicMs;
+  /** A stream or a first token is late, though others may flow: ask at once. */
+  readonly hasLateStream: boolean;
+  readonly lastProbeAt: MonotonicMs | null;
+  /** Timed-out probes in a row, all sent after `lastByteAt`. */
+  readonly unanswered: number;
+  /** Since when answered probes have shown running work and the same step count; null = it moves, or is unknown. */
+  readonly unmovedSince: MonotonicMs | null;
+}
+
+export type Verdict =
+  | { readonly kind: "wait" }
+  | { readonly kind: "probe" }
+  | { readonly kind: "eject"; readonly cause: "silent" | "no-progress" };
+
+/** Evidence to verdict. Silence is only a reason to ask; two independent signals make an ejection. Busy is never dead. */
+export function judge(evidence: Evidence, now: MonotonicMs): Verdict {
+  if (evidence.waiting === 0) return { kind: "wait" };
+  const isSilent = now - evidence.lastByteAt >= SILENCE_MS;
+  if (!isSilent && !evidence.hasLateStream) return { kind: "wait" };
+  if (isSilent && evidence.unanswered >= UNANSWERED_PROBES_MAX) return { kind: "eject", cause: "silent" };
+  if (isSilent && evidence.unmovedSince !== null && now - evidence.unmovedSince >= HANG_MS) return { kind: "eject", cause: "no-progress" };
+  if (evidence.lastProbeAt === null || now - evidence.lastProbeAt >= PROBE_EVERY_MS) return { kind: "probe" };
+  return { kind: "wait" };
+}
+
+/**
+ * true = so many endpoints on different nodes fell silent together that the fault is likely ours.
+ * Two may be one node's or one zone's loss, so three are needed.
+ */
+export function isSelfSuspect(counts: { readonly silentNodes: number; readonly silent: number; readonly owing: number }): boolean {
+  return counts.silentNodes >= 3 && counts.silent * 2 > counts.owing;
+}
