@@ -1,0 +1,101 @@
+import { err, ok, type Result } from "../base/result.ts";
+import { scanJsonObject, type JsonField, type JsonScanError } from "./json-scan.ts";
+import { spliceJson, type JsonEdit } from "./json-splice.ts";
+
+/** What the gateway reads of a chat or completion request; the rest passes through unread. */
+export interface CompletionRequest {
+  readonly model: string;
+  readonly isStream: boolean;
+  /** `max_completion_tokens` before `max_tokens`; null = not said. */
+  readonly maxTokens: number | null;
+  readonly n: number;
+  readonly includesUsage: boolean;
+  readonly modelField: JsonField;
+  readonly closeAt: number;
+}
+
+export interface InvalidRequest {
+  readonly code: string;
+  readonly message: string;
+  readonly param: string | null;
+}
+
+const READ_KEYS = ["model", "stream", "max_tokens", "max_completion_tokens", "n", "stream_options"];
+// A model name is short, and a value that we read is small: an engine would choke on anything else.
+const VALUE_BYTES_MAX = 4_096;
+const COUNT_MAX = 128;
+
+export function readCompletionRequest(bytes: Buffer): Result<CompletionRequest, InvalidRequest> {
+  const scan = scanJsonObject(bytes);
+  if (!scan.ok) return err(explainScan(scan.error));
+  const { fields, closeAt } = scan.value;
+  for (const key of fields.keys()) {
+    const known = READ_KEYS.find((name) => name === key.toLowerCase());
+    if (known !== undefined && known !== key)
+      return err(invalid("unknown_parameter", `Unknown parameter '${known}' in another case.`, known));
+  }
+  const read = (key: string): unknown => valueOf(bytes, fields.get(key));
+  const modelField = fields.get("model");
+  const model = read("model");
+  if (modelField === undefined || typeof model !== "string" || model === "") {
+    return err(invalid("missing_required_parameter", "'model' must name a model.", "model"));
+  }
+  const stream = read("stream") ?? false;
+  if (typeof stream !== "boolean") return err(invalid("invalid_type", "'stream' must be true or false.", "stream"));
+  const n = read("n") ?? 1;
+  if (!isCount(n) || n > COUNT_MAX) return err(invalid("invalid_value", `'n' must be a whole number from 1 to ${COUNT_MAX}.`, "n"));
+  const limit = fields.has("max_completion_tokens") ? "max_completion_tokens" : "max_tokens";
+  const maxTokens = read(limit) ?? null;
+  if (maxTokens !== null && !isCount(maxTokens)) return err(invalid("invalid_value", `'${limit}' must be a whole number above 0.`, limit));
+  return ok({ model, isStream: stream, maxTokens, n, includesUsage: asksUsage(read("stream_options")), modelField, closeAt });
+}
+
+/** The body for the engine: another model name in place, a token limit added at the end, every other byte as the client sent it. */
+export function completionBodyFor(
+  bytes: Uint8Array,
+  request: CompletionRequest,
+  change: { readonly upstreamModel: string | null; readonly maxTokens: number | null },
+): Uint8Array {
+  const edits: JsonEdit[] = [];
+  if (change.upstreamModel !== null && change.upstreamModel !== request.model) {
+    edits.push({ ...request.modelField, text: JSON.stringify(change.upstreamModel) });
+  }
+  if (change.maxTokens !== null) edits.push({ start: request.closeAt, end: request.closeAt, text: `,"max_tokens":${change.maxTokens}` });
+  return spliceJson(bytes, edits);
+}
+
+function valueOf(bytes: Buffer, field: JsonField | undefined): unknown {
+  if (field === undefined || field.end - field.start > VALUE_BYTES_MAX) return undefined;
+  const value: unknown = JSON.parse(bytes.toString("utf8", field.start, field.end));
+  return value;
+}
+
+const isCount = (value: unknown): value is number => typeof value === "number" && Number.isSafeInteger(value) && value >= 1;
+
+const asksUsage = (options: unknown): boolean =>
+  typeof options === "object" && options !== null && "include_usage" in options && options.include_usage === true;
+
+const invalid = (code: string, message: string, param: string | null): InvalidRequest => ({ code, message, param });
+
+function explainScan(error: JsonScanError): InvalidRequest {
+  const where = `at byte ${error.at} of the body`;
+  switch (error.code) {
+    case "NOT_JSON":
+      return invalid("invalid_json", `The body is not valid JSON (${where}).`, null);
+    case "NOT_AN_OBJECT":
+      return invalid("invalid_json", "The body must be a JSON object.", null);
+    case "TOO_DEEP":
+      return invalid("json_too_deep", `The body is nested too deeply (${where}).`, null);
+    case "DUPLICATE_KEY":
+      return invalid("duplicate_parameter", `A parameter is given twice (${where}).`, null);
+    case "FORBIDDEN_KEY":
+      return invalid("forbidden_parameter", `A key of the body is not allowed (${where}).`, null);
+    case "NUMBER_TOO_LONG":
+    case "NUMBER_TOO_LARGE":
+      return invalid("invalid_number", `A number is out of range (${where}).`, null);
+    case "TOO_MANY_KEYS":
+      return invalid("too_many_parameters", "The body has too many parameters.", null);
+    case "BAD_UNICODE":
+      return invalid("invalid_unicode", `The body is not valid Unicode (${where}).`, null);
+  }
+}

@@ -1,0 +1,111 @@
+import { isJsonObject, type JsonObject } from "../base/json.ts";
+
+/** What one whole event means for the relay. */
+export type SseEvent =
+  /** Comment, keep-alive, or an event without data. */
+  | { readonly kind: "empty" }
+  /** `[DONE]`: the answer is complete. */
+  | { readonly kind: "done" }
+  /** A chunk that tells the client nothing yet: the role, an empty delta. */
+  | { readonly kind: "preamble" }
+  /** Text, a tool call, a finish reason, or usage. */
+  | { readonly kind: "content" }
+  /** The engine reports that it failed. */
+  | { readonly kind: "error" }
+  /** No event that an OpenAI client can read. */
+  | { readonly kind: "garbage" };
+
+const DATA = Buffer.from("data:");
+const DONE = Buffer.from("[DONE]");
+const ERROR_KEY = Buffer.from('"error"');
+
+/** Reads an event before the first content token: needs the whole JSON, happens a few times per stream. */
+export function parseSseEvent(frame: Buffer): SseEvent {
+  const quick = glanceSseEvent(frame);
+  if (quick.kind !== "content") return quick;
+  const chunk = parseChunk(payloadOf(frame));
+  if (chunk === null) return { kind: "garbage" };
+  return { kind: tellsSomething(chunk) ? "content" : "preamble" };
+}
+
+/** Reads an event after the first content token: looks at the edges of the bytes only. */
+export function glanceSseEvent(frame: Buffer): SseEvent {
+  const payload = payloadOf(frame);
+  if (payload.length === 0) return { kind: "empty" };
+  if (payload.equals(DONE)) return { kind: "done" };
+  if (payload[0] !== 0x7b || payload.at(-1) !== 0x7d) return { kind: "garbage" };
+  if (payload.includes(ERROR_KEY)) return readPossibleError(payload);
+  return { kind: "content" };
+}
+
+/** Tokens as the engine counted them; null when the event carries none. */
+export function parseSseUsage(frame: Buffer): { readonly promptTokens: number; readonly outputTokens: number } | null {
+  if (!frame.includes('"usage":{') && !frame.includes('"usage": {')) return null;
+  const chunk = parseChunk(payloadOf(frame));
+  return chunk === null ? null : parseUsage(chunk["usage"]);
+}
+
+export function parseUsage(usage: unknown): { readonly promptTokens: number; readonly outputTokens: number } | null {
+  if (!isJsonObject(usage)) return null;
+  const prompt = usage["prompt_tokens"];
+  const output = usage["completion_tokens"];
+  if (typeof prompt !== "number") return null;
+  return { promptTokens: prompt, outputTokens: typeof output === "number" ? output : 0 };
+}
+
+/** The text after `data:`; several data lines joined; without line ends. */
+function payloadOf(frame: Buffer): Buffer {
+  const start = skipLineEnds(frame);
+  if (!frame.subarray(start, start + DATA.length).equals(DATA)) return dataLinesOf(frame);
+  let end = frame.length;
+  while (end > start && isLineEnd(frame[end - 1])) end -= 1;
+  const from = frame[start + DATA.length] === 0x20 ? start + DATA.length + 1 : start + DATA.length;
+  const line = frame.subarray(from, Math.max(from, end));
+  return line.includes(0x0a) || line.includes(0x0d) ? dataLinesOf(frame) : line;
+}
+
+/** The slow way, for events with names, comments or several data lines. */
+function dataLinesOf(frame: Buffer): Buffer {
+  const lines = frame.toString("utf8").split(/\r\n|\n|\r/);
+  const data = lines.filter((line) => line.startsWith("data:")).map((line) => line.slice(line.startsWith("data: ") ? 6 : 5));
+  return Buffer.from(data.join("\n"));
+}
+
+function skipLineEnds(frame: Buffer): number {
+  let at = 0;
+  while (isLineEnd(frame[at])) at += 1;
+  return at;
+}
+
+const isLineEnd = (byte: number | undefined): boolean => byte === 0x0a || byte === 0x0d;
+
+function readPossibleError(payload: Buffer): SseEvent {
+  const chunk = parseChunk(payload);
+  if (chunk === null) return { kind: "garbage" };
+  const error = chunk["error"];
+  return { kind: error === undefined || error === null ? "content" : "error" };
+}
+
+function parseChunk(payload: Buffer): JsonObject | null {
+  try {
+    const value = JSON.parse(payload.toString("utf8")) as unknown;
+    return isJsonObject(value) ? value : null;
+  } catch (cause) {
+    if (cause instanceof SyntaxError) return null;
+    throw cause;
+  }
+}
+
+function tellsSomething(chunk: JsonObject): boolean {
+  const choices = chunk["choices"];
+  if (!Array.isArray(choices) || choices.length === 0) return isJsonObject(chunk["usage"]);
+  return choices.some((choice: unknown) => {
+    if (!isJsonObject(choice)) return false;
+    if (isText(choice["text"]) || typeof choice["finish_reason"] === "string") return true;
+    const delta = choice["delta"];
+    if (!isJsonObject(delta)) return false;
+    return Object.entries(delta).some(([key, value]) => key !== "role" && (isText(value) || (typeof value === "object" && value !== null)));
+  });
+}
+
+const isText = (value: unknown): boolean => typeof value === "string" && value !== "";
