@@ -1,0 +1,160 @@
+import { generation } from "../base/ids.ts";
+import type { InstanceStatus } from "../api/service-status.ts";
+import { beginOrWait, decideStarting, fence } from "./decide-start.ts";
+import type { DesiredInstance } from "./desired-instances.ts";
+import { decision, gpuKey, type InstanceDecision, type InstanceLook, type ServiceLook } from "./instance-look.ts";
+import { afterEnd, CALM_AFTER_MS, type InstanceMemo } from "./restart-memo.ts";
+
+/** A healthy engine is asked so often whether it is; the question is the claim that keeps it alive. */
+export const HEARTBEAT_MS = 5_000;
+/** A gateway that is joined but acknowledges nothing holds up a drain no longer than this. */
+export const ACKNOWLEDGE_MAX_MS = 10_000;
+/** An acknowledgement is reported; without any gateway none comes. */
+const DRAIN_LOOK_MS = 100;
+
+/** What to do with one instance, level-triggered: only what is seen counts, never what was done before. Pure. */
+export function decideInstance(look: InstanceLook, service: ServiceLook): InstanceDecision {
+  if (look.desired === null) return look.recorded === null ? decision(null, look.memo) : retire(look.recorded, look, service);
+  const recorded = look.recorded === null ? admit(look.desired, service) : { ...look.recorded, weight: look.desired.weight };
+  switch (recorded.state) {
+    case "Pending":
+    case "Failed":
+    // No instance of this version sleeps: such a state is a leftover, and a fresh start is always safe.
+    case "Asleep":
+    case "Waking":
+      return beginOrWait(recorded, look.memo, look, service);
+    case "Starting":
+    case "Verifying":
+      return decideStarting(recorded, look, service);
+    case "Ready":
+    case "Suspect":
+      return decideReady(recorded, look, service);
+    case "Draining":
+      return decideDraining(recorded, look, service);
+    case "Fenced":
+      return beginOrWait(recorded, look.memo, look, service);
+  }
+}
+
+function admit(desired: DesiredInstance, service: ServiceLook): InstanceStatus {
+  return {
+    name: desired.name,
+    uid: service.freshUid(desired.name),
+    generation: generation(0),
+    level: desired.level,
+    state: "Pending",
+    weight: desired.weight,
+    members: [],
+    endpoint: null,
+    pid: null,
+    serves: [service.service],
+    fingerprint: "",
+    failedStarts: 0,
+    message: "",
+  };
+}
+
+function decideReady(recorded: InstanceStatus, look: InstanceLook, service: ServiceLook): InstanceDecision {
+  const { running } = look;
+  if (running === null) return restart(recorded, look, service, endReason(recorded, look));
+  if (running.uid !== recorded.uid || running.generation !== recorded.generation) {
+    return fenceAndRestart(recorded, look, service, `generation ${running.generation} runs in place of ${recorded.generation}`);
+  }
+  const lost = recorded.members.find((member) => service.lostGpus.has(gpuKey(member)));
+  if (lost !== undefined) return fenceAndRestart(recorded, look, service, `its GPU ${gpuKey(lost)} is lost`);
+  const seen: InstanceStatus = { ...recorded, endpoint: running.endpoint, pid: running.pid };
+  const task = look.task?.kind === "checked" && look.task.generation === recorded.generation ? look.task : null;
+  if (task?.verdict === "dead" && task.purpose === "judgement") return fenceAndRestart(seen, look, service, task.detail);
+  return stayReady(seen, look, service, task);
+}
+
+function stayReady(
+  seen: InstanceStatus,
+  look: InstanceLook,
+  service: ServiceLook,
+  checked: Extract<InstanceLook["task"], { kind: "checked" }> | null,
+): InstanceDecision {
+  const memo = calmed(look.memo, service, checked !== null && checked.verdict !== "dead");
+  const isJudging = look.task?.kind === "checking" && look.task.purpose === "judgement";
+  if (isJudging) return decision({ ...seen, state: "Suspect" }, memo);
+  const reported = look.report?.generation === seen.generation ? look.report : null;
+  const suspicion = reported?.cause ?? (checked?.verdict === "dead" ? "unheard" : null);
+  const wasOpen = seen.state === "Suspect" && checked?.verdict !== "alive";
+  if (suspicion !== null || wasOpen) {
+    const next: InstanceStatus = { ...seen, state: "Suspect", message: suspicion === null ? seen.message : `suspected: ${suspicion}` };
+    return decision(next, memo, { actions: [checkAction(seen, "judgement")] });
+  }
+  const ready: InstanceStatus = { ...seen, state: "Ready", message: "" };
+  const notes =
+    seen.state === "Suspect" ? [{ what: `Leaves ${seen.name} as it is.`, why: `${seen.message}, but ${checked?.detail ?? ""}` }] : [];
+  if (service.rolls === seen.name) {
+    const why = "The config asks for another model, engine or arguments than it was started with.";
+    const drained: InstanceStatus = { ...seen, state: "Draining", message: "drains for the changed config" };
+    return decision(
+      drained,
+      { ...memo, drainingSinceMs: service.nowMs },
+      { notes: [...notes, { what: `Rolls ${seen.name}.`, why }], lookAgainAfterMs: DRAIN_LOOK_MS },
+    );
+  }
+  const dueInMs = memo.heardAtMs === null ? 0 : memo.heardAtMs + HEARTBEAT_MS - service.nowMs;
+  if (dueInMs > 0 || look.task?.kind === "checking") return decision(ready, memo, { notes, lookAgainAfterMs: Math.max(dueInMs, 1) });
+  return decision(ready, memo, { notes, actions: [checkAction(seen, "heartbeat")], lookAgainAfterMs: HEARTBEAT_MS });
+}
+
+/** Taken out of the table already: ended once every gateway knows, then started anew or forgotten. */
+function decideDraining(recorded: InstanceStatus, look: InstanceLook, service: ServiceLook): InstanceDecision {
+  const sinceMs = look.memo.drainingSinceMs ?? service.nowMs;
+  const memo: InstanceMemo = { ...look.memo, drainingSinceMs: sinceMs };
+  if (look.task?.kind === "stopping") return decision(recorded, memo);
+  if (look.task?.kind === "starting") return decision(recorded, memo, { actions: [{ type: "fence", instance: recorded.name }] });
+  if (look.running === null) {
+    if (look.desired === null) return decision(null, memo);
+    return beginOrWait({ ...recorded, failedStarts: 0 }, { ...memo, drainingSinceMs: null }, look, service);
+  }
+  const waitMs = sinceMs + ACKNOWLEDGE_MAX_MS - service.nowMs;
+  if (!service.isAcknowledged && waitMs > 0) return decision(recorded, memo, { lookAgainAfterMs: Math.min(waitMs, DRAIN_LOOK_MS) });
+  return decision(recorded, memo, { actions: [{ type: "drain", instance: recorded.name, endpoint: look.running.endpoint }] });
+}
+
+/** The config asks for it no longer. */
+function retire(recorded: InstanceStatus, look: InstanceLook, service: ServiceLook): InstanceDecision {
+  if (recorded.state === "Draining") return decideDraining(recorded, look, service);
+  if (look.running === null && look.task === null && !isBusy(recorded)) return decision(null, look.memo);
+  const next: InstanceStatus = { ...recorded, state: "Draining", message: "drains: the config asks for it no longer" };
+  return decision(
+    next,
+    { ...look.memo, drainingSinceMs: service.nowMs },
+    {
+      notes: [{ what: `Takes ${recorded.name} out.`, why: "The config asks for it no longer." }],
+      lookAgainAfterMs: DRAIN_LOOK_MS,
+    },
+  );
+}
+
+function restart(recorded: InstanceStatus, look: InstanceLook, service: ServiceLook, why: string): InstanceDecision {
+  const memo = afterEnd(calmed(look.memo, service, false), service.nowMs);
+  const decided = beginOrWait({ ...recorded, message: why }, memo, look, service);
+  return { ...decided, notes: [{ what: `${recorded.name} ended.`, why: `Generation ${recorded.generation}: ${why}.` }, ...decided.notes] };
+}
+
+function fenceAndRestart(recorded: InstanceStatus, look: InstanceLook, service: ServiceLook, why: string): InstanceDecision {
+  const memo = afterEnd(calmed(look.memo, service, false), service.nowMs);
+  const note = { what: `Fences ${recorded.name}.`, why: `Generation ${recorded.generation}: ${why}.` };
+  return { ...fence(recorded, memo, look, why), notes: [note] };
+}
+
+/** Ready long enough: earlier restarts are forgiven. */
+function calmed(memo: InstanceMemo, service: ServiceLook, isHeard: boolean): InstanceMemo {
+  const readySinceMs = memo.readySinceMs ?? service.nowMs;
+  const isCalm = service.nowMs - readySinceMs >= CALM_AFTER_MS;
+  return { ...memo, readySinceMs, restarts: isCalm ? 0 : memo.restarts, heardAtMs: isHeard ? service.nowMs : memo.heardAtMs };
+}
+
+const endReason = (recorded: InstanceStatus, look: InstanceLook): string =>
+  look.exit?.generation === recorded.generation ? look.exit.reason : "its process is gone";
+
+/** A process of it may be about to exist although none is seen. */
+const isBusy = (recorded: InstanceStatus): boolean => recorded.state === "Starting" || recorded.state === "Verifying";
+
+const checkAction = (of: InstanceStatus, purpose: "heartbeat" | "judgement") =>
+  ({ type: "check", instance: of.name, generation: of.generation, endpoint: of.endpoint ?? "", purpose }) as const;

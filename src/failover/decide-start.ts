@@ -1,0 +1,113 @@
+import { generation, type Generation } from "../base/ids.ts";
+import type { InstanceStatus } from "../api/service-status.ts";
+import { decision, gpuKey, type InstanceDecision, type InstanceLook, type Quarantine, type ServiceLook } from "./instance-look.ts";
+import { afterEnd, type InstanceMemo } from "./restart-memo.ts";
+
+/** So many failed starts in a row at one placement, and the GPU is to blame until proved otherwise. */
+export const FAILED_STARTS_MAX = 2;
+
+/** Starts the next generation, or says what it waits for. Nothing of an older generation may run any more. */
+export function beginOrWait(recorded: InstanceStatus, memo: InstanceMemo, look: InstanceLook, service: ServiceLook): InstanceDecision {
+  if (look.running !== null || look.task?.kind === "stopping") return fence(recorded, memo, look, recorded.message);
+  const quarantine = blamedGpus(recorded, look, service);
+  const settled: InstanceStatus = {
+    ...recorded,
+    endpoint: null,
+    pid: null,
+    failedStarts: quarantine.length > 0 ? 0 : recorded.failedStarts,
+  };
+  const pending = (message: string): InstanceDecision => decision({ ...settled, state: "Pending", message }, memo, { quarantine });
+  if (quarantine.length > 0) return pending(`waits for another GPU than ${quarantine.map(gpuKey).join(", ")}`);
+  if (look.placement.kind === "refused") return pending(`${look.placement.what} ${look.placement.why}`);
+  if (look.placement.kind === "waiting") return pending("waits for its GPU partition");
+  const { members } = look.placement;
+  const shunned = members.find((member) => service.quarantinedGpus.has(gpuKey(member)));
+  if (shunned !== undefined) return pending(`waits for another GPU than ${gpuKey(shunned)}`);
+  if (memo.startNotBeforeMs !== null && memo.startNotBeforeMs > service.nowMs) {
+    const next: InstanceStatus = { ...settled, state: "Failed", message: recorded.message };
+    return decision(next, memo, { lookAgainAfterMs: memo.startNotBeforeMs - service.nowMs });
+  }
+  const started: InstanceStatus = {
+    ...settled,
+    state: "Starting",
+    generation: following(recorded.generation),
+    members,
+    fingerprint: service.fingerprint,
+    message: "starts",
+  };
+  const note = {
+    what: `Starts ${started.name} as generation ${started.generation} on ${members.map(gpuKey).join(", ")}.`,
+    why: recorded.generation === 0 ? "The config asks for it." : `Generation ${recorded.generation}: ${recorded.message}.`,
+  };
+  return decision(started, memo, { actions: [startAction(started)], notes: [note] });
+}
+
+/** An instance whose generation was told to start and is not Ready yet. */
+export function decideStarting(recorded: InstanceStatus, look: InstanceLook, service: ServiceLook): InstanceDecision {
+  const { running } = look;
+  const task = look.task !== null && "generation" in look.task && look.task.generation === recorded.generation ? look.task : null;
+  if (running !== null && (running.uid !== recorded.uid || running.generation !== recorded.generation)) {
+    return fence(recorded, look.memo, look, `an older generation (${running.generation}) still runs`);
+  }
+  if (task?.kind === "start-failed") return failStart(recorded, task.reason, look, service);
+  if (running === null) {
+    if (look.exit?.generation === recorded.generation) return failStart(recorded, look.exit.reason, look, service);
+    if (task?.kind === "starting" && task.stage === "launching") return decision(recorded, look.memo);
+    if (task !== null) return failStart(recorded, "its process is gone", look, service);
+    // The intent was recorded and nobody works on it: the control plane ended between the two.
+    if (recorded.fingerprint !== service.fingerprint)
+      return beginOrWait({ ...recorded, message: "the config changed" }, look.memo, look, service);
+    return decision(recorded, look.memo, { actions: [startAction(recorded)] });
+  }
+  const seen: InstanceStatus = { ...recorded, endpoint: running.endpoint, pid: running.pid };
+  if (task?.kind === "started") return becomeReady(seen, task.answer, look, service);
+  if (task?.kind !== "starting") return decision({ ...seen, state: "Starting" }, look.memo, { actions: [startAction(recorded)] });
+  if (task.stage === "verifying") return decision({ ...seen, state: "Verifying", message: "verifies its known answer" }, look.memo);
+  return decision({ ...seen, state: "Starting", message: "loads its weights" }, look.memo);
+}
+
+/** Kills whatever runs under the instance's name; what follows is decided when it is gone. */
+export function fence(recorded: InstanceStatus, memo: InstanceMemo, look: InstanceLook, message: string): InstanceDecision {
+  const next: InstanceStatus = { ...recorded, state: "Fenced", message };
+  const isAtWork = look.task?.kind === "stopping";
+  return decision(next, memo, { actions: isAtWork ? [] : [{ type: "fence", instance: recorded.name }] });
+}
+
+function becomeReady(seen: InstanceStatus, answer: string, look: InstanceLook, service: ServiceLook): InstanceDecision {
+  const expected = seen.fingerprint === service.fingerprint ? service.expectedAnswer : null;
+  if (expected !== null && expected !== answer) return failStart(seen, "its known answer is wrong", look, service);
+  const next: InstanceStatus = { ...seen, state: "Ready", failedStarts: 0, message: "" };
+  return decision(
+    next,
+    { ...look.memo, readySinceMs: service.nowMs, startNotBeforeMs: null, heardAtMs: service.nowMs },
+    {
+      answer: seen.fingerprint === service.fingerprint ? answer : null,
+      notes: [{ what: `${seen.name} is Ready as generation ${seen.generation}.`, why: "It is healthy and gave the known answer." }],
+    },
+  );
+}
+
+function failStart(recorded: InstanceStatus, reason: string, look: InstanceLook, service: ServiceLook): InstanceDecision {
+  const failed: InstanceStatus = { ...recorded, failedStarts: recorded.failedStarts + 1, message: `start failed: ${reason}` };
+  const decided = beginOrWait(failed, afterEnd(look.memo, service.nowMs), look, service);
+  const note = { what: `Generation ${recorded.generation} of ${recorded.name} did not start.`, why: reason };
+  return { ...decided, notes: [note, ...decided.notes] };
+}
+
+/** The GPUs that the instance must leave: lost ones, and all of a placement where it failed to start too often. */
+function blamedGpus(recorded: InstanceStatus, look: InstanceLook, service: ServiceLook): readonly Quarantine[] {
+  const placed = look.placement.kind === "bound" ? look.placement.members : [];
+  const lost = placed.filter((member) => service.lostGpus.has(gpuKey(member)));
+  const blamed: readonly Quarantine[] = [
+    ...lost.map(({ node, gpu }) => ({ node, gpu, reason: "GpuLost" as const })),
+    ...(recorded.failedStarts >= FAILED_STARTS_MAX
+      ? recorded.members.map(({ node, gpu }) => ({ node, gpu, reason: "FailedStarts" as const }))
+      : []),
+  ];
+  return blamed.filter((entry) => !service.quarantinedGpus.has(gpuKey(entry)));
+}
+
+const following = (count: Generation): Generation => generation(count + 1);
+
+const startAction = (of: InstanceStatus) =>
+  ({ type: "start", instance: of.name, uid: of.uid, generation: of.generation, members: of.members }) as const;

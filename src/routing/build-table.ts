@@ -1,0 +1,105 @@
+import type { NodeName, Uid } from "../base/ids.ts";
+import type { HotStandbyConfig, Level } from "../api/hot-standby-config.ts";
+import type { Activation, EndpointAddress, RouteTable, Rung, RungEndpoint } from "../api/route-table.ts";
+import type { InstanceState, InstanceStatus, ServiceStatus } from "../api/service-status.ts";
+
+/** What a table says beyond config and status. */
+export interface TableContext {
+  /** The HotStandbyConfig's: a new one always wins at a gateway. */
+  readonly uid: Uid;
+  /** Sequences that one engine of the model decodes together. */
+  readonly maxBatch: number;
+  /** Nodes without a zone are absent. */
+  readonly zones: ReadonlyMap<NodeName, string>;
+}
+
+const LADDER: readonly Level[] = ["hot", "warm", "cold"];
+
+/** The whole ladder of one service as gateways walk it. Same input, same table; level by level in the order of the status. */
+export function buildRouteTable(config: HotStandbyConfig, status: ServiceStatus, context: TableContext): RouteTable {
+  return {
+    uid: context.uid,
+    epoch: status.epoch,
+    revision: status.revision,
+    service: config.name,
+    tenant: config.tenant,
+    tier: config.tier,
+    models: [config.model.name, ...config.model.adapters],
+    contextLength: config.model.contextLength,
+    rungs: LADDER.flatMap((level) => buildRung(level, config, status, context)),
+    grants: {
+      descent: config.failoverPolicy.isAutomatic ? "automatic" : "held",
+      movesLeft: Math.max(0, config.failoverPolicy.maxFailoverCount - status.failovers.inWindow),
+    },
+    degraded: config.degraded,
+    overflow: config.overflow,
+    limits: config.limits,
+    mirrorPercent: config.traffic.mirrorPercent,
+    rtoTargetMs: config.failoverPolicy.rtoTargetMs,
+  };
+}
+
+/** Relative weights of `hotCount` hot instances: as asked, else two take [80, 20], else equal shares. */
+export function hotWeights(asked: readonly number[] | null, hotCount: number): readonly number[] {
+  if (asked !== null && asked.length === hotCount) return asked;
+  // R1's split: the first carries the load and keeps its caches warm, the second proves all the time that it can.
+  if (hotCount === 2) return [80, 20];
+  return Array.from({ length: hotCount }, () => 100);
+}
+
+/** @returns null when `url` is not `http://host:port`, the form that statuses use. */
+export function addressOf(url: string): EndpointAddress | null {
+  const match = /^http:\/\/(\[[0-9a-fA-F:.]+\]|[^/:[\]@]+):(\d{1,5})\/?$/.exec(url);
+  const [, host, portText] = match ?? [];
+  if (host === undefined || portText === undefined) return null;
+  const port = Number(portText);
+  return port >= 1 && port <= 65_535 ? { host: host.replace(/^\[|\]$/g, ""), port } : null;
+}
+
+/** The form that statuses use. */
+export const urlOf = (address: EndpointAddress): string =>
+  `http://${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
+
+/**
+ * May requests go to an instance in this state?
+ * A suspect stays: gateways eject it by their own evidence, and a rumour alone must not take capacity away.
+ */
+export const isRoutable = (state: InstanceState): boolean => state === "Ready" || state === "Suspect";
+
+function buildRung(level: Level, config: HotStandbyConfig, status: ServiceStatus, context: TableContext): readonly Rung[] {
+  const ofLevel = status.instances.filter((instance) => instance.level === level);
+  const endpoints = ofLevel.flatMap((instance) => buildEndpoint(instance, config, context));
+  if (level === "hot" || endpoints.length > 0) return [{ level, activation: activationOf(ofLevel), endpoints }];
+  const isAsked = level === "warm" ? config.warm !== null : config.cold !== null;
+  return isAsked ? [{ level, activation: { kind: "controller" }, endpoints: [] }] : [];
+}
+
+function activationOf(instances: readonly InstanceStatus[]): Activation {
+  if (instances.some((instance) => isRoutable(instance.state))) return { kind: "none" };
+  if (instances.some((instance) => instance.state === "Asleep")) return { kind: "wake" };
+  return { kind: "controller" };
+}
+
+/** An instance that listens nowhere has no line: there is nothing to send to. */
+function buildEndpoint(instance: InstanceStatus, config: HotStandbyConfig, context: TableContext): readonly RungEndpoint[] {
+  const address = instance.endpoint === null ? null : addressOf(instance.endpoint);
+  if (address === null) return [];
+  const node = instance.members[0]?.node ?? null;
+  return [
+    {
+      instance: instance.name,
+      uid: instance.uid,
+      generation: instance.generation,
+      address,
+      engine: config.model.engine,
+      upstreamModel: null,
+      isReady: isRoutable(instance.state),
+      weight: instance.weight,
+      maxBatch: context.maxBatch,
+      node,
+      zone: node === null ? null : (context.zones.get(node) ?? null),
+      fingerprint: instance.fingerprint,
+      hasProgress: true,
+    },
+  ];
+}
