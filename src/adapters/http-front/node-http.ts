@@ -1,0 +1,150 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
+import { err, ok, type Result } from "../../base/result.ts";
+import type { EndpointAddress } from "../../api/route-table.ts";
+import type { Handler, HttpFront, Listener, ListenError } from "../../ports/http-front.ts";
+import { checkRequestHead, HEADERS_MAX } from "../../wire/http-request-rules.ts";
+import { NodeExchange, type Connection } from "./node-exchange.ts";
+import { answerOnSocket, refusalOf, renderRefusal, type Refusal } from "./refusal.ts";
+
+export interface NodeHttpFrontOptions {
+  /** A head that takes longer is answered 408. */
+  readonly headersTimeoutMs?: number;
+  /** A whole request that takes longer is answered 408. */
+  readonly requestTimeoutMs?: number;
+  /** How often the limits above and below are looked at; they may be exceeded by this much. */
+  readonly checkIntervalMs?: number;
+  /** A reader that takes no byte for so long is cut. */
+  readonly writeStallMs?: number;
+  readonly keepAliveTimeoutMs?: number;
+  readonly connectionsMax?: number;
+}
+
+/** Limits of facts that hold for both planes: a slow sender is gone within 10 s, a slow reader within 31 s. */
+const DEFAULTS: Required<NodeHttpFrontOptions> = {
+  headersTimeoutMs: 8_000,
+  requestTimeoutMs: 30_000,
+  checkIntervalMs: 1_000,
+  writeStallMs: 30_000,
+  keepAliveTimeoutMs: 5_000,
+  // Streams stay open for minutes: well above 10,000 of them, well below the usual limit of open files.
+  connectionsMax: 16_384,
+};
+const HEAD_BYTES_MAX = 16 * 1_024;
+
+/** HTTP/1.1 by node:http: llhttp parses, strictly; what it lets through is checked by `checkRequestHead`. */
+export function createNodeHttpFront(options: NodeHttpFrontOptions = {}): HttpFront {
+  const limits = { ...DEFAULTS, ...options };
+  return { listen: (at, handler) => new NodeListener(limits, handler).listen(at) };
+}
+
+class NodeListener {
+  readonly #limits: Required<NodeHttpFrontOptions>;
+  readonly #handler: Handler;
+  readonly #server: Server;
+  readonly #connections = new Map<Duplex, Connection>();
+  #isClosing = false;
+
+  constructor(limits: Required<NodeHttpFrontOptions>, handler: Handler) {
+    this.#limits = limits;
+    this.#handler = handler;
+    this.#server = createServer({
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      connectionsCheckingInterval: limits.checkIntervalMs,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
+      maxHeaderSize: HEAD_BYTES_MAX,
+      noDelay: true,
+      requireHostHeader: true,
+    });
+    this.#server.maxHeadersCount = HEADERS_MAX;
+    this.#server.maxConnections = limits.connectionsMax;
+    this.#server.on("connection", (socket) => this.#onConnection(socket));
+    this.#server.on("request", (request, response) => this.#onRequest(request, response));
+    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => this.#onClientError(error, socket));
+    this.#server.on("checkExpectation", (_request, response) => {
+      refuseResponse(response, { status: 417, code: "expectation_failed", message: "The only expectation met is 100-continue." });
+    });
+  }
+
+  listen(at: EndpointAddress): Promise<Result<Listener, ListenError>> {
+    return new Promise((resolve) => {
+      this.#server.once("error", (error: NodeJS.ErrnoException) => {
+        const isTaken = error.code === "EADDRINUSE";
+        resolve(err(isTaken ? { code: "ADDRESS_IN_USE", address: at } : { code: "ADDRESS_REFUSED", address: at, reason: error.message }));
+      });
+      this.#server.listen({ host: at.host, port: at.port }, () => {
+        const sweeper = setInterval(() => this.#sweep(), this.#limits.checkIntervalMs).unref();
+        const bound = this.#server.address();
+        const port = typeof bound === "object" && bound !== null ? bound.port : at.port;
+        const close = async (graceMs: number): Promise<void> => {
+          await this.#close(graceMs);
+          clearInterval(sweeper);
+        };
+        resolve(ok({ address: { host: at.host, port }, close }));
+      });
+    });
+  }
+
+  #onConnection(socket: Socket): void {
+    const connection: Connection = { socket, exchanges: new Set(), lingerUntilMs: null };
+    this.#connections.set(socket, connection);
+    socket.once("close", () => {
+      this.#connections.delete(socket);
+      for (const exchange of connection.exchanges) exchange.connectionClosed();
+    });
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const connection = this.#connections.get(request.socket);
+    // A socket that closed while its last bytes were parsed.
+    if (connection === undefined) return;
+    const { method = "", url = "", httpVersion, rawHeaders } = request;
+    const refused = checkRequestHead(method, url, httpVersion, rawHeaders);
+    if (refused !== null) return refuseResponse(response, refused);
+    if (this.#isClosing) response.shouldKeepAlive = false;
+    new NodeExchange(connection, request, response).start(this.#handler);
+  }
+
+  /** What llhttp or a time limit refused. An answer that has begun cannot become another one: such a connection is only cut. */
+  #onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const connection = this.#connections.get(socket);
+    const exchanges = [...(connection?.exchanges ?? [])];
+    const hasBegun = exchanges.some((exchange) => exchange.hasBegun);
+    if (error.code === "ECONNRESET" || !socket.writable || hasBegun) socket.destroy();
+    else answerOnSocket(socket, refusalOf(error.code ?? ""));
+    // The handlers' own answers must not follow on the same socket.
+    for (const exchange of exchanges) exchange.connectionClosed();
+  }
+
+  #sweep(): void {
+    const nowMs = performance.now();
+    for (const { socket, exchanges, lingerUntilMs } of this.#connections.values()) {
+      if (lingerUntilMs !== null && nowMs >= lingerUntilMs) socket.destroy();
+      for (const exchange of exchanges) {
+        if (exchange.isStalled(nowMs, this.#limits.writeStallMs)) socket.destroy();
+      }
+    }
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    this.#isClosing = true;
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+    });
+    for (const { exchanges } of this.#connections.values()) {
+      for (const exchange of exchanges) exchange.closeAfterwards();
+    }
+    const killer = setTimeout(() => this.#server.closeAllConnections(), graceMs);
+    await closed;
+    clearTimeout(killer);
+  }
+}
+
+function refuseResponse(response: ServerResponse, refusal: Refusal): void {
+  const body = renderRefusal(refusal);
+  response.shouldKeepAlive = false;
+  response.writeHead(refusal.status, { "content-type": "application/json", "content-length": Buffer.byteLength(body) });
+  response.end(body);
+}
