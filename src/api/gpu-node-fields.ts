@@ -1,0 +1,38 @@
+import { fieldOf, oneOf, QUANTITY_FORM, whole, type Field, type FieldRow } from "./field.ts";
+
+const rows: readonly FieldRow[] = [
+  {
+    path: "capacityType",
+    form: oneOf("on-demand", "spot"),
+    example: "on-demand",
+    meaning: "spot = the node may be taken away at short notice.",
+    fallback: "on-demand",
+  },
+  {
+    path: "hostMemory",
+    form: QUANTITY_FORM,
+    example: "512GB",
+    meaning: "Host memory in which sleeping engines keep their weights.",
+    fallback: "512GB",
+  },
+  {
+    path: "links.hostToGpu",
+    form: QUANTITY_FORM,
+    example: "54GB",
+    meaning: "Bytes a second from host memory to the GPUs.",
+    fallback: "54GB",
+  },
+  { path: "links.disk", form: QUANTITY_FORM, example: "12GB", meaning: "Bytes a second from the local disk.", fallback: "12GB" },
+  { path: "links.network", form: QUANTITY_FORM, example: "11GB", meaning: "Bytes a second from the network.", fallback: "11GB" },
+  {
+    path: "gpus[].model",
+    form: "the name of a GPU model that ends in its memory, such as H100-80GB",
+    example: "H100-80GB",
+    meaning: "Model of the GPUs; its last part is the memory of each.",
+    fallback: null,
+  },
+  { path: "gpus[].count", form: whole(1, 64), example: "4", meaning: "So many GPUs of this model.", fallback: "1" },
+];
+
+/** Every field of a GPUNode's `spec`, in the order of the reference. */
+export const gpuNodeFields: readonly Field[] = rows.map((row) => fieldOf({ ...row, path: `spec.${row.path}` }));

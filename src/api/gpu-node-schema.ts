@@ -1,0 +1,13 @@
+import { z } from "zod";
+import { count, quantity, text } from "./schema-parts.ts";
+
+/** The shape of a GPUNode's `spec`; unknown fields are refused. */
+export const gpuNodeSpec = z.strictObject({
+  capacityType: z.enum(["on-demand", "spot"]).optional(),
+  hostMemory: quantity().optional(),
+  links: z.strictObject({ hostToGpu: quantity().optional(), disk: quantity().optional(), network: quantity().optional() }).optional(),
+  gpus: z
+    .array(z.strictObject({ model: text(), count: count(1, 64).optional() }))
+    .min(1)
+    .max(64),
+});

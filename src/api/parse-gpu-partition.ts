@@ -1,0 +1,64 @@
+import { z } from "zod";
+import { instanceName, nodeName, partitionName, serviceName, tenantId } from "../base/ids.ts";
+import type { JsonObject } from "../base/json.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import { dataProblems } from "./data-problems.ts";
+import type { GpuPartition, UnplacedPartition } from "./gpu-partition.ts";
+import { formatQuantity } from "./parse-quantity.ts";
+import type { Problem } from "./problem.ts";
+import type { Resource } from "./resource.ts";
+import { count, label, quantity, text } from "./schema-parts.ts";
+
+const spec = z.strictObject({
+  tenant: label(),
+  service: label(),
+  // Longer than a label: the service's name with its level and number.
+  instance: text(),
+  mode: z.enum(["exclusive", "mig", "vgpu", "mps", "time-slicing"]),
+  node: label().optional(),
+  gpu: count(0, 4_096).optional(),
+  memory: quantity(),
+  computePercent: count(1, 100),
+});
+const status = z.object({
+  phase: z.enum(["Pending", "Bound", "Releasing"]),
+  refusal: z.object({ code: z.string(), what: z.string(), why: z.string(), next: z.string() }).optional(),
+});
+
+const NOT_PLACED_YET = {
+  code: "NOT_PLACED_YET",
+  what: "The partition has no GPU yet.",
+  why: "It was asked for a moment ago.",
+  next: "Wait for the partition-controller's next look.",
+};
+
+/** `node === null` tells an unplaced one. A partition without a status is Pending. */
+export function parseGpuPartition(
+  resource: Pick<Resource, "name" | "spec" | "status">,
+): Result<GpuPartition | UnplacedPartition, readonly Problem[]> {
+  const parsed = spec.safeParse(resource.spec);
+  if (!parsed.success) return err(dataProblems(`GPUPartition ${resource.name}`, parsed.error.issues));
+  const parsedStatus = status.safeParse(resource.status ?? { phase: "Pending" });
+  if (!parsedStatus.success) return err(dataProblems(`Status of GPUPartition ${resource.name}`, parsedStatus.error.issues));
+  const { tenant, service, instance, mode, node, gpu, memory, computePercent } = parsed.data;
+  const claim = {
+    name: partitionName(resource.name),
+    tenant: tenantId(tenant),
+    service: serviceName(service),
+    instance: instanceName(instance),
+    mode,
+    memoryBytes: memory,
+    computePercent,
+  };
+  if (node === undefined || gpu === undefined) {
+    return ok({ ...claim, node: null, gpu: null, phase: "Pending", refusal: parsedStatus.data.refusal ?? NOT_PLACED_YET });
+  }
+  return ok({ ...claim, node: nodeName(node), gpu, phase: parsedStatus.data.phase });
+}
+
+/** The `spec` that `parseGpuPartition` reads back to the same partition. */
+export function gpuPartitionSpec(partition: GpuPartition | UnplacedPartition): JsonObject {
+  const { tenant, service, instance, mode, node, gpu, memoryBytes, computePercent } = partition;
+  const place = node === null ? {} : { node, gpu };
+  return { tenant, service, instance, mode, ...place, memory: formatQuantity(memoryBytes), computePercent };
+}

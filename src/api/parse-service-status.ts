@@ -1,0 +1,61 @@
+import { z } from "zod";
+import { epoch, generation, instanceName, nodeName, partitionName, serviceName, uid } from "../base/ids.ts";
+import type { JsonObject } from "../base/json.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import { dataProblems } from "./data-problems.ts";
+import type { Problem } from "./problem.ts";
+import { INSTANCE_STATES, PHASES, type ServiceStatus } from "./service-status.ts";
+
+const counted = z.int().min(0);
+const level = z.enum(["hot", "warm", "cold"]);
+const gpu = { node: z.string().transform(nodeName), gpu: counted };
+
+const instance = z.object({
+  name: z.string().transform(instanceName),
+  uid: z.string().transform(uid),
+  generation: counted.transform(generation),
+  level,
+  state: z.enum(INSTANCE_STATES),
+  weight: z.number().min(0),
+  members: z.array(z.object({ ...gpu, partition: z.string().transform(partitionName) })),
+  endpoint: z.string().nullable(),
+  pid: counted.nullable(),
+  serves: z.array(z.string().transform(serviceName)),
+  fingerprint: z.string(),
+  failedStarts: counted,
+  message: z.string(),
+});
+const condition = z.object({
+  type: z.string(),
+  status: z.enum(["True", "False", "Unknown"]),
+  reason: z.string(),
+  message: z.string(),
+  lastTransitionTime: z.string(),
+});
+const serviceStatus = z.object({
+  phase: z.enum(PHASES),
+  level: z.enum(["hot", "warm", "cold", "degraded"]),
+  epoch: counted.transform(epoch),
+  revision: counted,
+  observedGeneration: counted,
+  instances: z.array(instance),
+  failovers: z.object({ inWindow: counted, max: counted, windowStart: z.string().nullable() }),
+  rto: z.object({ targetMs: z.number(), lastMs: z.number().nullable(), worstMs: z.number().nullable() }),
+  knownAnswer: z.string().nullable(),
+  knownAnswerOf: z.string().nullable(),
+  quarantined: z.array(z.object({ ...gpu, reason: z.string(), since: z.string() })),
+  history: z.array(z.object({ at: z.string(), what: z.string(), why: z.string() })),
+  conditions: z.array(condition),
+});
+
+/** Of a resource's `status` that is there; a service without one has not been looked at yet. */
+export function parseServiceStatus(raw: unknown): Result<ServiceStatus, readonly Problem[]> {
+  const parsed = serviceStatus.safeParse(raw);
+  return parsed.success ? ok(parsed.data) : err(dataProblems("status", parsed.error.issues));
+}
+
+/** What is stored, and what `parseServiceStatus` reads back. */
+export function serviceStatusJson(status: ServiceStatus): JsonObject {
+  // The type has JSON's values only; an interface merely lacks the index signature.
+  return { ...status } as unknown as JsonObject;
+}
