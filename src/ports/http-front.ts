@@ -26,7 +26,10 @@ export interface Exchange {
   abort(): void;
 }
 
-/** Never called inside the Handler call itself. Exactly one of `bodyEnd` or `gone` ends the body; `gone` may also come later. */
+/**
+ * Never called inside the Handler call itself. Exactly one of `bodyEnd` or `gone` ends the body; `gone` may also come later.
+ * After `end()` nothing comes but `gone`, after `abort()` nothing at all.
+ */
 export interface ExchangeEvents {
   /** The bytes are given: they may be kept. */
   body(given: Uint8Array): void;

@@ -10,6 +10,10 @@ export interface UpstreamRequest {
   readonly body: Uint8Array | null;
 }
 
+/**
+ * REFUSED: the connect was answered by no. CONNECT_TIMEOUT: it was not answered, or could not be made here. RESET: RST. CUT: FIN before
+ * the answer was complete. MALFORMED: not HTTP; with `sent: "none"` it was our own request that HTTP cannot carry.
+ */
 export interface CallFailure {
   readonly code: "REFUSED" | "CONNECT_TIMEOUT" | "RESET" | "CUT" | "MALFORMED";
   /** How much of the request had left: `none` is always safe to send elsewhere. */
@@ -27,7 +31,9 @@ export interface CallEvents {
 }
 
 export interface Call {
+  /** What has been received already may still come. */
   pause(): void;
+  /** Data comes later, never inside this call. */
   resume(): void;
   /** Closes the connection: the engine stops generating. Idempotent. */
   abort(): void;
