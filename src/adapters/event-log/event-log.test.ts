@@ -1,0 +1,56 @@
+import { mkdtemp, readFile, rm, stat, watch } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { wallMs } from "../../base/ids.ts";
+import { createFileEventLog } from "./file.ts";
+import { createMemoryEventLog } from "./memory.ts";
+import { renderEvent } from "./render-event.ts";
+
+test("an event is one printable line of JSON that reads back, whatever its values hold", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), (text) => {
+      const line = renderEvent({ level: "info", event: "test", fields: { text, level: "forged" } }, wallMs(0));
+      const unsafe = [...line].filter((character) => /[\p{Cc}\u2028\u2029]/u.test(character));
+      assert.deepEqual(unsafe, []);
+      const back: unknown = JSON.parse(line);
+      assert.deepEqual(back, { at: "1970-01-01T00:00:00.000Z", level: "info", event: "test", text });
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("an event larger than a line is cut and says so", () => {
+  const line = renderEvent({ level: "warn", event: "test", fields: { text: "x".repeat(100_000) } }, wallMs(0));
+  assert.ok(line.length < 20_000);
+  assert.match(line, /"event":"test","truncated":/);
+});
+
+test("a memory log keeps the newest events in order", () => {
+  const log = createMemoryEventLog(2);
+  for (const event of ["a", "b", "c"]) log.record({ level: "info", event, fields: { n: 1 } });
+  assert.equal(log.text(), '{"level":"info","event":"b","n":1}\n{"level":"info","event":"c","n":1}\n');
+});
+
+test("a file log appends lines with mode 0600 and rotates once", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "tidegate-log-"));
+  const path = join(folder, "events.log");
+  const changes = watch(folder);
+  const log = createFileEventLog(path, 200);
+  for (let index = 0; index < 4; index += 1) log.record({ level: "info", event: "test", fields: { index } });
+  for await (const { filename } of changes) {
+    if (filename === "events.log" && (await readFile(path, "utf8")).includes('"index":3')) break;
+  }
+  const text = `${await readFile(`${path}.1`, "utf8")}${await readFile(path, "utf8")}`;
+  assert.deepEqual(
+    text
+      .trimEnd()
+      .split("\n")
+      .map((line) => Number(/"index":(\d)/.exec(line)?.[1])),
+    [0, 1, 2, 3],
+  );
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  await rm(folder, { recursive: true });
+});
