@@ -1,0 +1,30 @@
+import type { Level } from "../api/hot-standby-config.ts";
+import type { RungEndpoint } from "../api/route-table.ts";
+import type { Exchange } from "../ports/http-front.ts";
+import { openAiErrorBody, openAiErrorHeaders, type OpenAiError } from "../wire/openai-error.ts";
+
+/** Answers an error whose head is not sent yet, and ends. */
+export function answerError(exchange: Exchange, requestId: string, error: OpenAiError): void {
+  const body = openAiErrorBody(error);
+  exchange.head(error.status, [...openAiErrorHeaders(error, body), "x-request-id", requestId]);
+  exchange.write(body);
+  exchange.end();
+}
+
+export function answerJson(exchange: Exchange, requestId: string, body: Uint8Array): void {
+  exchange.head(200, ["content-type", "application/json", "content-length", String(body.length), "x-request-id", requestId]);
+  exchange.write(body);
+  exchange.end();
+}
+
+/** Says who served: the same on every answer that came from an engine. */
+export const servedBy = (requestId: string, by: { endpoint: RungEndpoint; level: Level; attempts: number }): string[] => [
+  "x-request-id",
+  requestId,
+  "x-tidegate-instance",
+  by.endpoint.instance,
+  "x-tidegate-level",
+  by.level,
+  "x-tidegate-attempts",
+  String(by.attempts),
+];

@@ -1,0 +1,250 @@
+import type { EjectionCause } from "../api/link-message.ts";
+import type { RouteTable } from "../api/route-table.ts";
+import type { MonotonicMs } from "../base/ids.ts";
+import type { Call, CallEvents, CallFailure, Upstream } from "../ports/upstream.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { HealthIndex } from "../routing/health.ts";
+import type { Choice } from "../routing/ladder.ts";
+import type { AttemptFailure } from "../routing/next-attempt.ts";
+import { cutAfterMs, firstTokenCutAfterMs, firstTokenLateAfterMs, lateAfterMs } from "../routing/patience.ts";
+import type { OpenAiError } from "../wire/openai-error.ts";
+import { completionBodyFor } from "../wire/openai-request.ts";
+import { servedBy } from "./answer.ts";
+import { promptTokensOf, type ClientRequest, type RunningAttempt } from "./client-request.ts";
+import type { EndpointBoard, EndpointWatch, LiveCall } from "./endpoint-board.ts";
+import type { Ejector } from "./ejector.ts";
+import type { GatewayMetrics } from "./gateway-metrics.ts";
+import { ErrorRelay } from "./relay-error.ts";
+import { StreamRelay } from "./relay-stream.ts";
+import { WholeRelay } from "./relay-whole.ts";
+import type { Relay, RelaySink, Tokens } from "./relay.ts";
+
+/** An answer in one piece has no clock but this one; its engine's progress is what counts. */
+const WHOLE_ANSWER_MAX_MS = 600_000;
+/** After `[DONE]` the rest of the framing lets the connection be used again; longer than this it is not worth it. */
+export const LINGER_MS = 2_000;
+
+export interface AttemptParts {
+  readonly ports: { readonly clock: Clock; readonly upstream: Upstream };
+  readonly board: EndpointBoard;
+  readonly health: HealthIndex;
+  readonly ejector: Ejector;
+  readonly metrics: GatewayMetrics;
+}
+
+/** Who started the attempt and goes on with the request. Exactly one of the first three ends it, but for `cancel`. */
+export interface AttemptOwner {
+  completed(request: ClientRequest): void;
+  refused(request: ClientRequest, error: OpenAiError): void;
+  failed(request: ClientRequest, failure: AttemptFailure): void;
+  /** Somebody else could take the request, and the budget allows it. */
+  canMove(request: ClientRequest): boolean;
+}
+
+/** One call to one endpoint for one request. */
+export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt {
+  readonly #parts: AttemptParts;
+  readonly #owner: AttemptOwner;
+  readonly #request: ClientRequest;
+  readonly #choice: Choice;
+  readonly #watch: EndpointWatch;
+  readonly #table: RouteTable;
+  readonly #ahead: number;
+  readonly #place: { release(): void };
+  #call: Call | null = null;
+  #relay: Relay | null = null;
+  #isOver = false;
+  #isPaused = false;
+  lastByteAt: MonotonicMs;
+
+  constructor(parts: AttemptParts, owner: AttemptOwner, of: { request: ClientRequest; choice: Choice; table: RouteTable }) {
+    this.#parts = parts;
+    this.#owner = owner;
+    this.#request = of.request;
+    this.#choice = of.choice;
+    this.#table = of.table;
+    const now = parts.ports.clock.monotonicMs();
+    this.lastByteAt = now;
+    this.#ahead = parts.health.inFlight(of.choice.endpoint);
+    this.#place = parts.health.enter(of.choice.endpoint);
+    this.#watch = parts.board.watch(of.choice.endpoint, of.table, now);
+    this.#watch.begin(this, now);
+  }
+
+  start(): void {
+    const { body, parsed, target, id, model, addedMaxTokens } = this.#request;
+    const { endpoint } = this.#choice;
+    // Other names of a table are adapters, which the engine knows by the same name.
+    const upstreamModel = model === this.#table.models[0] ? endpoint.upstreamModel : null;
+    const accept = parsed.isStream ? "text/event-stream" : "application/json";
+    this.#call = this.#parts.ports.upstream.call(
+      endpoint.address,
+      {
+        method: "POST",
+        target,
+        headers: ["content-type", "application/json", "accept", accept, "x-request-id", id],
+        body: completionBodyFor(body, parsed, { upstreamModel, maxTokens: addedMaxTokens }),
+      },
+      this,
+    );
+  }
+
+  get hasFirstByte(): boolean {
+    return this.#request.hasFirstByte;
+  }
+
+  get isExcused(): boolean {
+    return this.#isPaused || this.#isOver;
+  }
+
+  get mayBeCut(): boolean {
+    return this.hasFirstByte || this.#owner.canMove(this.#request);
+  }
+
+  patience(gapP99Ms: number): { lateAfterMs: number; cutAfterMs: number } {
+    if (!this.#request.parsed.isStream) return { lateAfterMs: WHOLE_ANSWER_MAX_MS, cutAfterMs: WHOLE_ANSWER_MAX_MS };
+    if (this.hasFirstByte) return { lateAfterMs: lateAfterMs(gapP99Ms), cutAfterMs: cutAfterMs(gapP99Ms) };
+    const promptTokens = promptTokensOf(this.#request);
+    return { lateAfterMs: firstTokenLateAfterMs(promptTokens, this.#ahead), cutAfterMs: firstTokenCutAfterMs(promptTokens, this.#ahead) };
+  }
+
+  head(status: number, headers: readonly string[]): void {
+    this.#sawByte();
+    if (this.#isOver) return;
+    if (status !== 200) this.#relay = new ErrorRelay(this, status, this.#table.contextLength);
+    else if (!this.#request.parsed.isStream) this.#relay = new WholeRelay(this);
+    else if (isEventStream(headers)) this.#relay = new StreamRelay(this);
+    else this.unusable({ isHard: false, code: "upstream_malformed" });
+  }
+
+  data(lent: Uint8Array): void {
+    if (this.hasFirstByte && !this.#isPaused) this.#watch.gaps.add(this.#parts.ports.clock.monotonicMs() - this.lastByteAt);
+    this.#sawByte();
+    if (!this.#isOver) this.#relay?.data(lent);
+  }
+
+  end(): void {
+    this.#sawByte();
+    this.#watch.calls.delete(this);
+    if (!this.#isOver) this.#relay?.end();
+  }
+
+  failed(why: CallFailure): void {
+    this.#watch.calls.delete(this);
+    if (this.#isOver) return;
+    this.#finish();
+    const cause = causeOf(why);
+    if (cause !== null) this.#parts.ejector.eject(this.#watch, cause);
+    this.#owner.failed(this.#request, { isHard: true, code: why.code === "MALFORMED" ? "upstream_malformed" : "upstream_lost" });
+  }
+
+  unusable(failure: AttemptFailure): void {
+    this.lose(failure);
+  }
+
+  begin(): void {
+    const { exchange, id, parsed, arrivedAt, desk, attempts } = this.#request;
+    this.#request.hasFirstByte = true;
+    const served = servedBy(id, { endpoint: this.#choice.endpoint, level: this.#choice.level, attempts });
+    exchange.head(200, parsed.isStream ? [...STREAM_HEADERS, ...served] : ["content-type", "application/json", ...served]);
+    const seconds = (this.#parts.ports.clock.monotonicMs() - arrivedAt) / 1_000;
+    this.#parts.metrics.firstToken.with(desk.tenant, desk.service).observe(seconds);
+  }
+
+  wrote(given: Uint8Array): void {
+    if (this.#request.exchange.write(given) || this.#isPaused || this.#isOver) return;
+    this.#isPaused = true;
+    this.#call?.pause();
+  }
+
+  done(tokens: Tokens): void {
+    this.#finish();
+    this.#parts.health.recordAnswer(this.#choice.endpoint, false);
+    this.#request.desk.countTokens(tokens);
+    this.#linger();
+    this.#owner.completed(this.#request);
+  }
+
+  /** A wrong request says nothing about the engine, but that it answers. */
+  refused(error: OpenAiError): void {
+    this.#finish();
+    this.#owner.refused(this.#request, error);
+  }
+
+  lose(failure: AttemptFailure): void {
+    if (this.#isOver) return;
+    this.#finish();
+    this.#call?.abort();
+    this.#watch.calls.delete(this);
+    if (!failure.isHard && failure.code !== "upstream_busy") this.#countFailure(failure);
+    this.#owner.failed(this.#request, failure);
+  }
+
+  drained(): void {
+    if (!this.#isPaused || this.#isOver) return;
+    this.#isPaused = false;
+    // The silence was ours: its clock starts anew.
+    this.lastByteAt = this.#parts.ports.clock.monotonicMs();
+    this.#watch.lastByteAt = this.lastByteAt;
+    this.#call?.resume();
+  }
+
+  cancel(): void {
+    if (this.#isOver) return;
+    this.#finish();
+    this.#call?.abort();
+    this.#watch.calls.delete(this);
+  }
+
+  #countFailure(failure: AttemptFailure): void {
+    if (!this.#parts.health.recordAnswer(this.#choice.endpoint, true)) return;
+    this.#parts.ejector.eject(this.#watch, failure.code === "upstream_stalled" ? "stall" : "5xx");
+  }
+
+  #finish(): void {
+    this.#isOver = true;
+    this.#place.release();
+    this.#request.running = null;
+  }
+
+  /** The answer is complete, its framing perhaps not: wait a moment, so that the connection can be used again. */
+  #linger(): void {
+    if (!this.#watch.calls.has(this)) return;
+    if (this.#isPaused) this.#call?.resume();
+    this.#parts.ports.clock.after(LINGER_MS, () => {
+      if (!this.#watch.calls.delete(this)) return;
+      this.#call?.abort();
+    });
+  }
+
+  #sawByte(): void {
+    const now = this.#parts.ports.clock.monotonicMs();
+    this.lastByteAt = now;
+    this.#watch.sawByte(now);
+  }
+}
+
+const STREAM_HEADERS = ["content-type", "text/event-stream; charset=utf-8", "cache-control", "no-cache", "x-accel-buffering", "no"];
+
+function isEventStream(headers: readonly string[]): boolean {
+  for (let at = 0; at < headers.length; at += 2) {
+    if (headers[at]?.toLowerCase() === "content-type") return /^\s*text\/event-stream\b/i.test(headers[at + 1] ?? "");
+  }
+  return false;
+}
+
+/** A connect without an answer may be our own lack of sockets: it moves the request, but condemns nobody; the judge does. */
+function causeOf(why: CallFailure): EjectionCause | null {
+  switch (why.code) {
+    case "REFUSED":
+      return "refused";
+    case "RESET":
+      return "reset";
+    case "CUT":
+      return "cut";
+    case "MALFORMED":
+      return "malformed";
+    case "CONNECT_TIMEOUT":
+      return null;
+  }
+}

@@ -1,0 +1,43 @@
+import type { MonotonicMs, TenantId } from "../base/ids.ts";
+import type { EndpointKey } from "../routing/health.ts";
+import type { AttemptFailure } from "../routing/next-attempt.ts";
+import type { Exchange } from "../ports/http-front.ts";
+import type { CompletionRequest } from "../wire/openai-request.ts";
+import type { HeldRequest, ServiceDesk } from "./service-desk.ts";
+
+/** What ends the wait of a request, whoever holds it. */
+export interface RunningAttempt {
+  /** The client has room again. */
+  drained(): void;
+  /** The client is gone: the engine stops at once. */
+  cancel(): void;
+}
+
+/** One accepted request of a client, from admission to its end. Owned and changed by the pump and its attempts. */
+export interface ClientRequest {
+  readonly id: string;
+  readonly tenant: TenantId;
+  readonly model: string;
+  readonly target: "/v1/chat/completions" | "/v1/completions";
+  readonly exchange: Exchange;
+  readonly desk: ServiceDesk;
+  readonly body: Buffer;
+  readonly parsed: CompletionRequest;
+  /** A token limit to add, because the request names none and the service has one. */
+  readonly addedMaxTokens: number | null;
+  readonly slot: { release(): void };
+  readonly arrivedAt: MonotonicMs;
+  hasFirstByte: boolean;
+  isSettled: boolean;
+  attempts: number;
+  reroutes: number;
+  failure: AttemptFailure | null;
+  tried: EndpointKey[];
+  holdUntil: MonotonicMs;
+  running: RunningAttempt | null;
+  /** Set while the request waits in its desk's hold queue. */
+  held: HeldRequest | null;
+}
+
+/** English text has about four bytes a token; only patience depends on it. */
+export const promptTokensOf = (request: Pick<ClientRequest, "body">): number => request.body.length / 4;

@@ -1,0 +1,74 @@
+import type { EjectionCause } from "../api/link-message.ts";
+import type { AttemptFailure } from "../routing/next-attempt.ts";
+import type { HealthIndex } from "../routing/health.ts";
+import { readyEndpoints } from "../routing/ladder.ts";
+import type { EndpointWatch } from "./endpoint-board.ts";
+import type { GatewayMetrics } from "./gateway-metrics.ts";
+import type { GatewayPorts } from "./gateway-ports.ts";
+import type { RouteStore } from "./route-store.ts";
+
+export interface EjectorParts {
+  readonly ports: Pick<GatewayPorts, "clock" | "link" | "eventLog">;
+  readonly routes: RouteStore;
+  readonly health: HealthIndex;
+  readonly metrics: GatewayMetrics;
+}
+
+/** Takes endpoints out and puts them back, tells the control plane, and frees the requests that wait there. */
+export class Ejector {
+  readonly #parts: EjectorParts;
+
+  constructor(parts: EjectorParts) {
+    this.#parts = parts;
+  }
+
+  /** Does nothing when the endpoint is out already, or when the panic floor keeps it. */
+  eject(watch: EndpointWatch, cause: EjectionCause): void {
+    const { ports, routes, health, metrics } = this.#parts;
+    const now = ports.clock.monotonicMs();
+    const table = routes.get(watch.tableUid);
+    const pool = table === null ? [] : readyEndpoints(table);
+    const ejection = health.eject(watch.endpoint, pool, { cause, now });
+    if (ejection === null) return;
+    watch.askReturnAt = ejection.until;
+    const { instance, uid, generation } = watch.endpoint;
+    metrics.ejections.with(watch.service, instance, cause).add(1);
+    ports.link.send({ type: "ejected", service: watch.service, instance, uid, generation, cause, ageMs: 0 });
+    ports.eventLog.record({
+      level: "warn",
+      event: "gateway.ejected",
+      fields: {
+        service: watch.service,
+        instance,
+        generation,
+        cause,
+        callsOpen: watch.calls.size,
+        silentForMs: Math.round(now - watch.lastByteAt),
+        backAfterMs: Math.round(ejection.until - now),
+      },
+    });
+    this.#freeCalls(watch, cause);
+  }
+
+  restore(watch: EndpointWatch): void {
+    const { ports, health, metrics } = this.#parts;
+    const now = ports.clock.monotonicMs();
+    health.restore(watch.endpoint, now);
+    watch.askReturnAt = null;
+    watch.forgetSuspicion(now);
+    metrics.returns.with(watch.service, watch.endpoint.instance).add(1);
+    const { instance, generation } = watch.endpoint;
+    ports.eventLog.record({ level: "info", event: "gateway.returned", fields: { service: watch.service, instance, generation } });
+  }
+
+  /**
+   * Calls without a first byte go elsewhere in this turn. Streams that already flow are cut only where the engine itself stands still:
+   * after one reset connection the others may live on, or their own sockets tell.
+   */
+  #freeCalls(watch: EndpointWatch, cause: EjectionCause): void {
+    if (cause === "5xx" || cause === "stall") return;
+    const isStill = cause === "silent" || cause === "no-progress";
+    const failure: AttemptFailure = { isHard: true, code: isStill ? "upstream_stalled" : "upstream_lost" };
+    for (const call of Array.from(watch.calls)) if (isStill || !call.hasFirstByte) call.lose(failure);
+  }
+}

@@ -1,0 +1,136 @@
+import type { RungEndpoint } from "../api/route-table.ts";
+import type { MonotonicMs, ServiceName, Uid } from "../base/ids.ts";
+import { GapHistogram } from "../routing/gap-histogram.ts";
+import { endpointKey, type EndpointIdentity, type EndpointKey } from "../routing/health.ts";
+import type { AttemptFailure } from "../routing/next-attempt.ts";
+import type { Evidence } from "../routing/suspicion.ts";
+import type { Progress } from "../wire/dialect.ts";
+
+/** One open call, as those see it who judge its engine. */
+export interface LiveCall {
+  /** We paused it for a slow reader, or the answer is complete: its silence says nothing. */
+  readonly isExcused: boolean;
+  readonly hasFirstByte: boolean;
+  /** Longest wait that is normal now: null = this call has no clock of its own. */
+  patience(gapP99Ms: number): { readonly lateAfterMs: number; readonly cutAfterMs: number } | null;
+  readonly lastByteAt: MonotonicMs;
+  /** A first token that is far too late is given up only where somebody else can serve. */
+  readonly mayBeCut: boolean;
+  /** Ends the call, as a failure of its engine. */
+  lose(failure: AttemptFailure): void;
+}
+
+/** What the gateway sees of one endpoint: its open calls, bytes and probes. */
+export class EndpointWatch {
+  readonly calls = new Set<LiveCall>();
+  readonly gaps = new GapHistogram();
+  /** As the newest table describes it. */
+  endpoint: RungEndpoint;
+  service: ServiceName;
+  tableUid: Uid;
+  lastByteAt: MonotonicMs;
+  lastProbeAt: MonotonicMs | null = null;
+  unanswered = 0;
+  /** When the next question is due whether an ejected endpoint is well. */
+  askReturnAt: MonotonicMs | null = null;
+  isAskingReturn = false;
+  #steps: { readonly count: number; readonly since: MonotonicMs } | null = null;
+  #unmovedSince: MonotonicMs | null = null;
+
+  constructor(endpoint: RungEndpoint, of: { readonly service: ServiceName; readonly uid: Uid }, now: MonotonicMs) {
+    this.endpoint = endpoint;
+    this.service = of.service;
+    this.tableUid = of.uid;
+    this.lastByteAt = now;
+  }
+
+  /** The dispatch that ends an idle time starts the clock of silence; later ones do not set it back. */
+  begin(call: LiveCall, now: MonotonicMs): void {
+    if (!this.#hasWaiting()) this.sawByte(now);
+    this.calls.add(call);
+  }
+
+  /** Any byte in band is life: earlier suspicion is over. */
+  sawByte(now: MonotonicMs): void {
+    this.lastByteAt = now;
+    this.unanswered = 0;
+    this.#steps = null;
+    this.#unmovedSince = null;
+  }
+
+  sawProbeAnswer(progress: Progress | null, now: MonotonicMs): void {
+    this.unanswered = 0;
+    if (progress === null) return;
+    if (this.#steps === null || this.#steps.count !== progress.steps) {
+      this.#steps = { count: progress.steps, since: now };
+      this.#unmovedSince = null;
+      return;
+    }
+    this.#unmovedSince = progress.running + progress.waiting > 0 ? this.#steps.since : null;
+  }
+
+  sawProbeTimeout(sentAt: MonotonicMs): void {
+    if (sentAt >= this.lastByteAt) this.unanswered += 1;
+  }
+
+  /** Our own pause explains any silence: start over. */
+  forgetSuspicion(now: MonotonicMs): void {
+    this.sawByte(now);
+    this.lastProbeAt = null;
+  }
+
+  evidence(now: MonotonicMs): Evidence {
+    const gapP99Ms = this.gaps.p99Ms();
+    let waiting = 0;
+    let hasLateStream = false;
+    for (const call of this.calls) {
+      if (call.isExcused) continue;
+      waiting += 1;
+      const patience = call.patience(gapP99Ms);
+      if (patience !== null && now - call.lastByteAt >= patience.lateAfterMs) hasLateStream = true;
+    }
+    return {
+      waiting,
+      lastByteAt: this.lastByteAt,
+      hasLateStream,
+      lastProbeAt: this.lastProbeAt,
+      unanswered: this.unanswered,
+      unmovedSince: this.#unmovedSince,
+    };
+  }
+
+  #hasWaiting(): boolean {
+    for (const call of this.calls) if (!call.isExcused) return true;
+    return false;
+  }
+}
+
+/** All watched endpoints, by (uid, generation). */
+export class EndpointBoard {
+  readonly #watches = new Map<EndpointKey, EndpointWatch>();
+
+  watch(endpoint: RungEndpoint, of: { readonly service: ServiceName; readonly uid: Uid }, now: MonotonicMs): EndpointWatch {
+    const key = endpointKey(endpoint);
+    const known = this.#watches.get(key);
+    if (known !== undefined) {
+      known.endpoint = endpoint;
+      return known;
+    }
+    const watch = new EndpointWatch(endpoint, of, now);
+    this.#watches.set(key, watch);
+    return watch;
+  }
+
+  get(endpoint: EndpointIdentity): EndpointWatch | null {
+    return this.#watches.get(endpointKey(endpoint)) ?? null;
+  }
+
+  all(): readonly EndpointWatch[] {
+    return [...this.#watches.values()];
+  }
+
+  /** Drops watches that no table names, once nothing is open there. */
+  retain(named: ReadonlySet<EndpointKey>): void {
+    for (const [key, watch] of this.#watches) if (!named.has(key) && watch.calls.size === 0) this.#watches.delete(key);
+  }
+}

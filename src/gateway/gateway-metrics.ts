@@ -1,0 +1,58 @@
+import {
+  createRegistry,
+  type CounterHandle,
+  type GaugeHandle,
+  type HistogramHandle,
+  type Metric,
+  type MetricRegistry,
+} from "../base/metric.ts";
+
+/** How a request ended: a closed set. */
+export type Outcome =
+  | "ok"
+  | "client-error"
+  | "limited"
+  | "refused"
+  | "upstream-error"
+  /** Ended by an error event after its first byte. */
+  | "stream-error"
+  | "client-gone";
+
+const FIRST_TOKEN_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 15, 30, 60];
+
+export interface GatewayMetrics {
+  readonly registry: MetricRegistry;
+  readonly requests: Metric<CounterHandle>;
+  readonly firstToken: Metric<HistogramHandle>;
+  readonly attempts: Metric<CounterHandle>;
+  readonly ejections: Metric<CounterHandle>;
+  readonly returns: Metric<CounterHandle>;
+  readonly inFlight: Metric<GaugeHandle>;
+  readonly held: Metric<GaugeHandle>;
+  readonly unrouted: Metric<CounterHandle>;
+  readonly limitHits: Metric<CounterHandle>;
+}
+
+export function createGatewayMetrics(): GatewayMetrics {
+  const registry = createRegistry();
+  return {
+    registry,
+    requests: registry.counter("tidegate_requests_total", "Requests by how they ended.", ["tenant", "service", "outcome"]),
+    firstToken: registry.histogram(
+      "tidegate_time_to_first_token_seconds",
+      "From the request's head to its first byte of content at the client.",
+      ["tenant", "service"],
+      FIRST_TOKEN_SECONDS,
+    ),
+    attempts: registry.counter("tidegate_attempts_total", "Calls to engines, by level and reason.", ["service", "level", "because"]),
+    ejections: registry.counter("tidegate_ejections_total", "Endpoints taken out of the choice.", ["service", "instance", "cause"]),
+    returns: registry.counter("tidegate_ejection_returns_total", "Ejected endpoints that answered a probe and came back.", [
+      "service",
+      "instance",
+    ]),
+    inFlight: registry.gauge("tidegate_requests_in_flight", "Requests that are open now.", ["tenant", "service"]),
+    held: registry.gauge("tidegate_requests_held", "Requests that wait for an endpoint.", ["tenant", "service"]),
+    unrouted: registry.counter("tidegate_unrouted_requests_total", "Requests refused before they had a service.", ["reason"]),
+    limitHits: registry.counter("tidegate_limit_hits_total", "Times that a limit of the gateway was hit.", ["limit"]),
+  };
+}

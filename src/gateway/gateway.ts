@@ -1,0 +1,161 @@
+import type { EndpointAddress } from "../api/route-table.ts";
+import type { Timer } from "../ports/clock.ts";
+import type { Handler } from "../ports/http-front.ts";
+import { endpointKey, HealthIndex } from "../routing/health.ts";
+import { SmoothWeighted } from "../routing/smooth-weighted.ts";
+import { renderPrometheus } from "../wire/prometheus-text.ts";
+import { BodyRoom } from "./body-collector.ts";
+import { EndpointBoard, type EndpointWatch } from "./endpoint-board.ts";
+import { Ejector } from "./ejector.ts";
+import { createGatewayMetrics, type GatewayMetrics } from "./gateway-metrics.ts";
+import type { GatewayOptions, GatewayPorts } from "./gateway-ports.ts";
+import { Judge, TICK_MS } from "./judge.ts";
+import { KeyIndex } from "./key-index.ts";
+import { LinkClient } from "./link-client.ts";
+import { CLAIM_EVERY_MS, Prober } from "./prober.ts";
+import { Pump } from "./pump.ts";
+import { RouteStore } from "./route-store.ts";
+import { serveExchange } from "./serve-exchange.ts";
+import { ServiceDesks } from "./service-desk.ts";
+
+export interface Gateway {
+  /** For the tenants' listener. */
+  readonly handler: Handler;
+  /** Loads the memory, opens the link, begins to judge and to claim. `address` = where tenants reach it. */
+  start(address: EndpointAddress): Promise<void>;
+  /** New requests are refused from now on; those that are open go on. Resolves when none is open, or after `graceMs`. */
+  drain(graceMs: number): Promise<void>;
+  /** Ends loops and link at once. */
+  stop(): void;
+  /** Prometheus text. */
+  metricsText(): string;
+  readonly metrics: GatewayMetrics;
+}
+
+const COUNTS_EVERY_MS = 1_000;
+const DRAIN_LOOK_MS = 50;
+
+/** The data plane, composed over its ports. */
+export function createGateway(ports: GatewayPorts, options: GatewayOptions): Gateway {
+  return new AssembledGateway(ports, options);
+}
+
+class AssembledGateway implements Gateway {
+  readonly metrics = createGatewayMetrics();
+  readonly handler: Handler;
+  readonly #ports: GatewayPorts;
+  readonly #routes = new RouteStore();
+  readonly #health = new HealthIndex();
+  readonly #board = new EndpointBoard();
+  readonly #desks = new ServiceDesks(this.metrics);
+  readonly #link: LinkClient;
+  readonly #prober: Prober;
+  readonly #judge: Judge;
+  readonly #loops = new Map<string, Timer>();
+  #isDraining = false;
+
+  constructor(ports: GatewayPorts, options: GatewayOptions) {
+    this.#ports = ports;
+    const routes = this.#routes;
+    const health = this.#health;
+    const keys = new KeyIndex(ports.keyDigest);
+    const ejector = new Ejector({ ports, routes, health, metrics: this.metrics });
+    const parts = { ports, routes, health, ejector, metrics: this.metrics, board: this.#board, desks: this.#desks };
+    const pump = new Pump({ ...parts, weights: new SmoothWeighted() });
+    this.#link = new LinkClient({ ports, options, routes, keys, desks: this.#desks, tablesChanged: () => this.#tablesChanged() });
+    this.#prober = new Prober({ ...parts, stateId: () => this.#link.stateId, returned: (watch) => this.#returned(watch) });
+    this.#judge = new Judge({ ...parts, prober: this.#prober });
+    this.handler = serveExchange({
+      ...parts,
+      keys,
+      pump,
+      room: new BodyRoom(),
+      startedSeconds: Math.floor(ports.clock.wallMs() / 1_000),
+      isReady: () => this.#link.hasBeenTold,
+      isDraining: () => this.#isDraining,
+    });
+  }
+
+  async start(address: EndpointAddress): Promise<void> {
+    const snapshot = await this.#ports.memory.load();
+    if (snapshot !== null) this.#link.remember(snapshot);
+    this.#link.open(`http://${address.host}:${address.port}`);
+    this.#judge.reset();
+    this.#every("tick", TICK_MS, () => this.#tick());
+    this.#every("claim", CLAIM_EVERY_MS, () => this.#claim());
+    this.#every("counts", COUNTS_EVERY_MS, () => this.#link.reportCounts());
+    this.#claim();
+  }
+
+  async drain(graceMs: number): Promise<void> {
+    this.#isDraining = true;
+    const { clock } = this.#ports;
+    const until = clock.monotonicMs() + graceMs;
+    const never = new AbortController().signal;
+    while (clock.monotonicMs() < until && this.#desks.all().some((desk) => desk.concurrency.open > 0)) {
+      await clock.sleep(DRAIN_LOOK_MS, never);
+    }
+  }
+
+  stop(): void {
+    this.#isDraining = true;
+    for (const timer of this.#loops.values()) timer.cancel();
+    this.#loops.clear();
+    this.#ports.link.close();
+  }
+
+  metricsText(): string {
+    this.#desks.showGauges();
+    return renderPrometheus(this.metrics.registry);
+  }
+
+  #tick(): void {
+    this.#judge.tick();
+    const now = this.#ports.clock.monotonicMs();
+    for (const desk of this.#desks.all()) for (const request of desk.holds.expired(now)) request.pump();
+  }
+
+  #claim(): void {
+    const now = this.#ports.clock.monotonicMs();
+    this.#prober.claimAll(({ endpoint, table }) => this.#board.watch(endpoint, table, now));
+  }
+
+  #returned(watch: EndpointWatch): void {
+    const table = this.#routes.get(watch.tableUid);
+    if (table !== null) this.#desks.of(table).pumpHeld();
+  }
+
+  #tablesChanged(): void {
+    const now = this.#ports.clock.monotonicMs();
+    const named = this.#routes.endpoints();
+    for (const { endpoint, table } of named) this.#board.watch(endpoint, table, now);
+    const keys = new Set(named.map(({ endpoint }) => endpointKey(endpoint)));
+    this.#health.retain(keys);
+    this.#loseOldGenerations(keys);
+    this.#board.retain(keys);
+    for (const desk of this.#desks.all()) desk.pumpHeld();
+  }
+
+  /** A newer generation of an instance is the word that the older one is dead: its late bytes are dropped. */
+  #loseOldGenerations(named: ReadonlySet<string>): void {
+    for (const watch of this.#board.all()) {
+      if (named.has(endpointKey(watch.endpoint)) || watch.calls.size === 0) continue;
+      const newest = this.#routes.endpointOf(watch.endpoint);
+      if (newest === null || newest.generation <= watch.endpoint.generation) continue;
+      for (const call of Array.from(watch.calls)) call.lose({ isHard: true, code: "upstream_lost" });
+    }
+  }
+
+  #every(name: string, everyMs: number, act: () => void): void {
+    const again = (): void => {
+      this.#loops.set(
+        name,
+        this.#ports.clock.after(everyMs, () => {
+          again();
+          act();
+        }),
+      );
+    };
+    again();
+  }
+}

@@ -1,0 +1,90 @@
+import { monotonicMs, type MonotonicMs } from "../base/ids.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Host } from "../ports/host.ts";
+import type { HealthIndex } from "../routing/health.ts";
+import { isSelfSuspect, judge } from "../routing/suspicion.ts";
+import type { EndpointBoard, EndpointWatch } from "./endpoint-board.ts";
+import type { Ejector } from "./ejector.ts";
+import type { Prober } from "./prober.ts";
+
+export const TICK_MS = 50;
+/** Our own loop was away for longer: what looks like an engine's silence is ours. */
+const LOOP_LAG_MAX_MS = 200;
+/** Ejections for silence of the last moments still count as silent. */
+const SILENT_MEMORY_MS = 2_000;
+
+export interface JudgeParts {
+  readonly ports: { readonly clock: Clock; readonly host: Host };
+  readonly board: EndpointBoard;
+  readonly health: HealthIndex;
+  readonly ejector: Ejector;
+  readonly prober: Prober;
+}
+
+/** One look at every endpoint each tick: who owes answers and is silent, who lives, who is hung. */
+export class Judge {
+  readonly #parts: JudgeParts;
+  #lastTickAt: MonotonicMs | null = null;
+
+  constructor(parts: JudgeParts) {
+    this.#parts = parts;
+  }
+
+  tick(): void {
+    const now = this.#parts.ports.clock.monotonicMs();
+    const sinceLastMs = this.#lastTickAt === null ? 0 : now - this.#lastTickAt;
+    this.#lastTickAt = now;
+    if (sinceLastMs > TICK_MS + LOOP_LAG_MAX_MS || this.#parts.ports.host.loopLagMs() > LOOP_LAG_MAX_MS) {
+      for (const watch of this.#parts.board.all()) watch.forgetSuspicion(now);
+      return;
+    }
+    const condemned = this.#look(now);
+    if (condemned.length > 0 && !this.#areWeToBlame(condemned, now)) {
+      for (const { watch, cause } of condemned) this.#parts.ejector.eject(watch, cause);
+    }
+  }
+
+  #look(now: MonotonicMs): { watch: EndpointWatch; cause: "silent" | "no-progress" }[] {
+    const condemned: { watch: EndpointWatch; cause: "silent" | "no-progress" }[] = [];
+    for (const watch of this.#parts.board.all()) {
+      if (this.#parts.health.ejectionOf(watch.endpoint) !== null) {
+        this.#parts.prober.askReturn(watch);
+        continue;
+      }
+      const verdict = judge(watch.evidence(now), now);
+      if (verdict.kind === "probe") this.#parts.prober.probe(watch);
+      if (verdict.kind === "eject") condemned.push({ watch, cause: verdict.cause });
+      else this.#cutLost(watch, now);
+    }
+    return condemned;
+  }
+
+  /** Single streams that stood still for very long while their engine steps on. */
+  #cutLost(watch: EndpointWatch, now: MonotonicMs): void {
+    const gapP99Ms = watch.gaps.p99Ms();
+    for (const call of Array.from(watch.calls)) {
+      if (call.isExcused) continue;
+      const patience = call.patience(gapP99Ms);
+      if (patience === null || now - call.lastByteAt < patience.cutAfterMs || !call.mayBeCut) continue;
+      call.lose({ isHard: false, code: "upstream_stalled" });
+    }
+  }
+
+  /** Only silence can be ours; a hung engine answered our probes. */
+  #areWeToBlame(condemned: readonly { watch: EndpointWatch; cause: string }[], now: MonotonicMs): boolean {
+    const silent = new Set(condemned.filter((one) => one.cause === "silent").map((one) => one.watch));
+    let owing = 0;
+    for (const watch of this.#parts.board.all()) {
+      const ejection = this.#parts.health.ejectionOf(watch.endpoint);
+      if (ejection?.cause === "silent" && now - ejection.since <= SILENT_MEMORY_MS) silent.add(watch);
+      if (watch.calls.size > 0 || silent.has(watch)) owing += 1;
+    }
+    const nodes = new Set([...silent].map((watch) => watch.endpoint.node ?? watch.endpoint.uid));
+    return isSelfSuspect({ silentNodes: nodes.size, silent: silent.size, owing });
+  }
+
+  /** For a gateway that starts: the first tick has no gap before it. */
+  reset(): void {
+    this.#lastTickAt = monotonicMs(this.#parts.ports.clock.monotonicMs());
+  }
+}

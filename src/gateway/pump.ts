@@ -1,0 +1,184 @@
+import type { RouteTable } from "../api/route-table.ts";
+import { later, type MonotonicMs } from "../base/ids.ts";
+import type { EventLog } from "../ports/event-log.ts";
+import { endpointKey, type HealthIndex } from "../routing/health.ts";
+import { readyEndpoints, type Choice } from "../routing/ladder.ts";
+import { nextAttempt, type AttemptFailure, type NextAttempt } from "../routing/next-attempt.ts";
+import type { SmoothWeighted } from "../routing/smooth-weighted.ts";
+import { openAiErrorEvent, type OpenAiError } from "../wire/openai-error.ts";
+import { answerError } from "./answer.ts";
+import { Attempt, type AttemptOwner, type AttemptParts } from "./attempt.ts";
+import type { ClientRequest } from "./client-request.ts";
+import { explainLoss, explainRefusal } from "./explain.ts";
+import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
+import { holdMsOf } from "./hold-time.ts";
+import type { RouteStore } from "./route-store.ts";
+
+export interface PumpParts extends AttemptParts {
+  readonly ports: AttemptParts["ports"] & { readonly eventLog: EventLog };
+  readonly routes: RouteStore;
+  readonly health: HealthIndex;
+  readonly weights: SmoothWeighted;
+  readonly metrics: GatewayMetrics;
+}
+
+/**
+ * Carries each request from admission to its end. Arrival, a failed attempt, a new table, a returned endpoint and an expired
+ * wait only say "pump"; `nextAttempt` alone decides.
+ */
+export class Pump implements AttemptOwner {
+  readonly #parts: PumpParts;
+
+  constructor(parts: PumpParts) {
+    this.#parts = parts;
+  }
+
+  begin(request: ClientRequest): void {
+    request.desk.countRequest();
+    this.#renewHold(request);
+    this.pump(request);
+  }
+
+  pump(request: ClientRequest): void {
+    if (request.isSettled || request.running !== null) return;
+    const table = this.#parts.routes.find(request.tenant, request.model);
+    const next = this.#decide(request, table);
+    if (next.kind !== "hold") this.#endHold(request);
+    switch (next.kind) {
+      case "send":
+        if (table !== null) this.#send(request, table, next);
+        return;
+      case "hold":
+        this.#hold(request);
+        return;
+      case "refuse":
+        this.#refuse(request, explainRefusal(next.code, request.model), request.failure === null ? "refused" : "upstream-error");
+        return;
+      case "fail-stream":
+        this.#failStream(request, next.code);
+    }
+  }
+
+  completed(request: ClientRequest): void {
+    request.exchange.end();
+    this.#settle(request, "ok");
+  }
+
+  refused(request: ClientRequest, error: OpenAiError): void {
+    this.#refuse(request, error, "client-error");
+  }
+
+  failed(request: ClientRequest, failure: AttemptFailure): void {
+    request.failure = failure;
+    this.#renewHold(request);
+    this.pump(request);
+  }
+
+  /** The client went away: whatever runs for it stops in this turn. */
+  gone(request: ClientRequest): void {
+    if (request.isSettled) return;
+    request.running?.cancel();
+    this.#endHold(request);
+    this.#settle(request, "client-gone");
+  }
+
+  canMove(request: ClientRequest): boolean {
+    const table = this.#parts.routes.find(request.tenant, request.model);
+    if (table === null || !request.desk.retryBudget.canRetry()) return false;
+    const { health } = this.#parts;
+    return readyEndpoints(table).some((endpoint) => health.ejectionOf(endpoint) === null && !request.tried.includes(endpointKey(endpoint)));
+  }
+
+  #decide(request: ClientRequest, table: RouteTable | null): NextAttempt {
+    const { desk } = request;
+    return nextAttempt(request, table, {
+      health: this.#parts.health,
+      weights: this.#parts.weights,
+      budgets: {
+        canRetry: desk.retryBudget.canRetry(),
+        canHold: request.held !== null || desk.holds.hasRoomFor(this.#heldOf(request)),
+      },
+      now: this.#now(),
+    });
+  }
+
+  #send(
+    request: ClientRequest,
+    table: RouteTable,
+    next: { readonly choice: Choice; readonly because: "first" | "reroute" | "retry" },
+  ): void {
+    if (next.because === "retry") request.desk.retryBudget.take();
+    if (next.because === "reroute") request.reroutes += 1;
+    request.attempts += 1;
+    // While it runs it is tried; a later question must not send the request back to it first.
+    request.tried = [...request.tried, endpointKey(next.choice.endpoint)];
+    this.#parts.metrics.attempts.with(request.desk.service, next.choice.level, next.because).add(1);
+    const attempt = new Attempt(this.#parts, this, { request, choice: next.choice, table });
+    request.running = attempt;
+    attempt.start();
+  }
+
+  #hold(request: ClientRequest): void {
+    if (request.held !== null) return;
+    request.held = this.#heldOf(request);
+    request.desk.holds.add(request.held);
+  }
+
+  #heldOf(request: ClientRequest): { bodyBytes: number; holdUntil: MonotonicMs; pump: () => void } {
+    return { bodyBytes: request.body.length, holdUntil: request.holdUntil, pump: () => this.pump(request) };
+  }
+
+  #endHold(request: ClientRequest): void {
+    if (request.held === null) return;
+    request.desk.holds.remove(request.held);
+    request.held = null;
+  }
+
+  #renewHold(request: ClientRequest): void {
+    const table = this.#parts.routes.find(request.tenant, request.model);
+    request.holdUntil = later(this.#now(), table === null ? 0 : holdMsOf(table));
+  }
+
+  #refuse(request: ClientRequest, error: OpenAiError, outcome: Outcome): void {
+    answerError(request.exchange, request.id, error);
+    if (outcome !== "client-error") this.#record(request, error.code);
+    this.#settle(request, outcome);
+  }
+
+  /** The answer has begun and cannot go on: it says so, and ends without `[DONE]`. */
+  #failStream(request: ClientRequest, code: AttemptFailure["code"]): void {
+    if (request.parsed.isStream) {
+      request.exchange.write(openAiErrorEvent({ type: "server_error", code, message: explainLoss(code) }));
+      request.exchange.end();
+    } else {
+      request.exchange.abort();
+    }
+    this.#record(request, code);
+    this.#settle(request, "stream-error");
+  }
+
+  #record(request: ClientRequest, code: string): void {
+    this.#parts.ports.eventLog.record({
+      level: "warn",
+      event: "gateway.request-failed",
+      fields: {
+        request: request.id,
+        service: request.desk.service,
+        code,
+        attempts: request.attempts,
+        hasFirstByte: request.hasFirstByte,
+        ageMs: Math.round(this.#now() - request.arrivedAt),
+      },
+    });
+  }
+
+  #settle(request: ClientRequest, outcome: Outcome): void {
+    request.isSettled = true;
+    request.slot.release();
+    request.desk.countOutcome(outcome);
+  }
+
+  #now(): MonotonicMs {
+    return this.#parts.ports.clock.monotonicMs();
+  }
+}

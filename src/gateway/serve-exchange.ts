@@ -1,0 +1,183 @@
+import { capTokens } from "../admission/token-cap.ts";
+import type { TenantId } from "../base/ids.ts";
+import type { Exchange, ExchangeEvents, Handler } from "../ports/http-front.ts";
+import type { Random } from "../ports/random.ts";
+import { openAiModelList } from "../wire/openai-models.ts";
+import { readCompletionRequest, type CompletionRequest } from "../wire/openai-request.ts";
+import type { OpenAiError } from "../wire/openai-error.ts";
+import { answerError, answerJson } from "./answer.ts";
+import { BodyCollector, type BodyRoom } from "./body-collector.ts";
+import type { ClientRequest } from "./client-request.ts";
+import {
+  draining,
+  encodedBody,
+  invalidRequest,
+  tooManyOpen,
+  tooManyTokens,
+  unauthorised,
+  unknownModel,
+  unknownRoute,
+  wrongMethod,
+} from "./explain.ts";
+import type { GatewayMetrics } from "./gateway-metrics.ts";
+import { headerOf } from "./header-of.ts";
+import type { KeyIndex } from "./key-index.ts";
+import type { Pump } from "./pump.ts";
+import type { RouteStore } from "./route-store.ts";
+import type { ServiceDesks } from "./service-desk.ts";
+
+export interface ServeParts {
+  readonly ports: { readonly random: Random };
+  readonly routes: RouteStore;
+  readonly keys: KeyIndex;
+  readonly desks: ServiceDesks;
+  readonly pump: Pump;
+  readonly metrics: GatewayMetrics;
+  readonly room: BodyRoom;
+  readonly startedSeconds: number;
+  isReady(): boolean;
+  isDraining(): boolean;
+}
+
+type CompletionTarget = "/v1/chat/completions" | "/v1/completions";
+
+/** Every address of the tenant listener; anything else is 404. Health tells no secret, the rest needs a key. */
+const ROUTES: ReadonlyMap<string, { readonly method: "GET" | "POST"; readonly needsKey: boolean }> = new Map([
+  ["/v1/chat/completions", { method: "POST", needsKey: true }],
+  ["/v1/completions", { method: "POST", needsKey: true }],
+  ["/v1/models", { method: "GET", needsKey: true }],
+  ["/healthz", { method: "GET", needsKey: false }],
+  ["/readyz", { method: "GET", needsKey: false }],
+]);
+
+/** The tenants' handler: routes, authenticates, admits, and gives what is admitted to the pump. */
+export function serveExchange(parts: ServeParts): Handler {
+  return (exchange) => {
+    const requestId = requestIdOf(exchange, parts.ports.random);
+    const path = exchange.target.split("?", 1)[0] ?? "";
+    const route = ROUTES.get(path);
+    const refuse = (error: OpenAiError, reason: string): ExchangeEvents => {
+      parts.metrics.unrouted.with(reason).add(1);
+      answerError(exchange, requestId, error);
+      return NOTHING_MORE;
+    };
+    if (route === undefined) return refuse(unknownRoute, "route");
+    if (exchange.method !== route.method) return refuse(wrongMethod, "method");
+    if (!route.needsKey) return answerHealth(parts, exchange, { requestId, isReadiness: path === "/readyz" });
+    const tenant = parts.keys.tenantOf(headerOf(exchange.headers, "authorization"));
+    if (tenant === null) return refuse(unauthorised, "key");
+    if (path === "/v1/models") {
+      const models = parts.routes.modelsOf(tenant).map((id) => ({ id, ownedBy: tenant }));
+      answerJson(exchange, requestId, openAiModelList(models, parts.startedSeconds));
+      return NOTHING_MORE;
+    }
+    if (parts.isDraining()) return refuse(draining, "draining");
+    if (isEncoded(exchange)) return refuse(encodedBody, "encoding");
+    const target: CompletionTarget = path === "/v1/completions" ? path : "/v1/chat/completions";
+    return new BodyCollector(exchange, parts.room, {
+      complete: (body, release) => admit(parts, { exchange, requestId, tenant, target, body, release }),
+      refuse: (error) => refuse(error, "body"),
+      gone: (request) => parts.pump.gone(request),
+    });
+  };
+}
+
+interface Arrived {
+  readonly exchange: Exchange;
+  readonly requestId: string;
+  readonly tenant: TenantId;
+  readonly target: CompletionTarget;
+  readonly body: Buffer;
+  /** Gives the body's bytes back to the room. */
+  release(): void;
+}
+
+/** @returns null when the request was answered here. */
+function admit(parts: ServeParts, arrived: Arrived): ClientRequest | null {
+  const { exchange, requestId, tenant, body } = arrived;
+  const parsed = readCompletionRequest(body);
+  if (!parsed.ok)
+    return refuseUnrouted(parts, arrived, invalidRequest(parsed.error.code, parsed.error.message, parsed.error.param), "json");
+  const table = parts.routes.find(tenant, parsed.value.model);
+  if (table === null) return refuseUnrouted(parts, arrived, unknownModel(parsed.value.model), "model");
+  const desk = parts.desks.of(table);
+  const refuseLimited = (error: OpenAiError): null => {
+    desk.countOutcome("limited");
+    answerError(exchange, requestId, error);
+    arrived.release();
+    return null;
+  };
+  const cap = capTokens(parsed.value.maxTokens, table.limits.maxTokens);
+  if (cap.kind === "refuse") return refuseLimited(tooManyTokens(cap.limit));
+  const slot = desk.concurrency.enter(table.limits.concurrency);
+  if (slot === null) return refuseLimited(tooManyOpen(table.limits.concurrency ?? 0));
+  const request = newRequest(arrived, parsed.value, {
+    desk,
+    addedMaxTokens: cap.kind === "set" ? cap.maxTokens : null,
+    slot: {
+      release: () => {
+        slot.release();
+        arrived.release();
+      },
+    },
+  });
+  parts.pump.begin(request);
+  return request;
+}
+
+function newRequest(
+  arrived: Arrived,
+  parsed: CompletionRequest,
+  admitted: Pick<ClientRequest, "desk" | "addedMaxTokens" | "slot">,
+): ClientRequest {
+  return {
+    id: arrived.requestId,
+    tenant: arrived.tenant,
+    model: parsed.model,
+    target: arrived.target,
+    exchange: arrived.exchange,
+    body: arrived.body,
+    parsed,
+    ...admitted,
+    arrivedAt: arrived.exchange.arrivedAt,
+    hasFirstByte: false,
+    isSettled: false,
+    attempts: 0,
+    reroutes: 0,
+    failure: null,
+    tried: [],
+    holdUntil: arrived.exchange.arrivedAt,
+    running: null,
+    held: null,
+  };
+}
+
+function refuseUnrouted(parts: ServeParts, arrived: Arrived, error: OpenAiError, reason: string): null {
+  parts.metrics.unrouted.with(reason).add(1);
+  answerError(arrived.exchange, arrived.requestId, error);
+  arrived.release();
+  return null;
+}
+
+function answerHealth(parts: ServeParts, exchange: Exchange, ask: { requestId: string; isReadiness: boolean }): ExchangeEvents {
+  const isFine = !ask.isReadiness || (parts.isReady() && !parts.isDraining());
+  const body = Buffer.from(JSON.stringify({ status: isFine ? "ok" : "not ready" }));
+  const headers = ["content-type", "application/json", "content-length", String(body.length), "x-request-id", ask.requestId];
+  exchange.head(isFine ? 200 : 503, headers);
+  exchange.write(body);
+  exchange.end();
+  return NOTHING_MORE;
+}
+
+/** The client's own id is kept when it can stand in a header and a log as it is. */
+function requestIdOf(exchange: Exchange, random: Random): string {
+  const given = headerOf(exchange.headers, "x-request-id");
+  return given !== null && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : `req_${random.token(12)}`;
+}
+
+function isEncoded(exchange: Exchange): boolean {
+  const encoding = headerOf(exchange.headers, "content-encoding");
+  return encoding !== null && encoding.trim().toLowerCase() !== "identity";
+}
+
+const NOTHING_MORE: ExchangeEvents = { body: () => {}, bodyEnd: () => {}, drained: () => {}, gone: () => {} };

@@ -1,0 +1,93 @@
+import { Concurrency } from "../admission/concurrency.ts";
+import { HoldQueue, type Held } from "../admission/hold-queue.ts";
+import { RetryBudget } from "../admission/retry-budget.ts";
+import type { ServiceCounts } from "../api/link-message.ts";
+import type { RouteTable } from "../api/route-table.ts";
+import type { ServiceName, TenantId } from "../base/ids.ts";
+import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
+import { HOLD_BYTES_MAX, HOLD_COUNT_MAX } from "./gateway-ports.ts";
+
+/** A request that waits for an endpoint, and can be asked to try again. */
+export interface HeldRequest extends Held {
+  pump(): void;
+}
+
+/** What the gateway keeps per service across its tables: budgets, held requests, counts. */
+export class ServiceDesk {
+  readonly service: ServiceName;
+  readonly tenant: TenantId;
+  readonly retryBudget = new RetryBudget();
+  readonly concurrency = new Concurrency();
+  readonly holds = new HoldQueue<HeldRequest>({ countMax: HOLD_COUNT_MAX, bytesMax: HOLD_BYTES_MAX });
+  readonly #metrics: GatewayMetrics;
+  #requests = 0;
+  #failed = 0;
+  #promptTokens = 0;
+  #outputTokens = 0;
+
+  constructor(of: Pick<RouteTable, "service" | "tenant">, metrics: GatewayMetrics) {
+    this.service = of.service;
+    this.tenant = of.tenant;
+    this.#metrics = metrics;
+  }
+
+  countRequest(): void {
+    this.#requests += 1;
+    this.retryBudget.recordRequest();
+  }
+
+  countOutcome(outcome: Outcome): void {
+    if (outcome === "refused" || outcome === "upstream-error" || outcome === "stream-error") this.#failed += 1;
+    this.#metrics.requests.with(this.tenant, this.service, outcome).add(1);
+  }
+
+  countTokens(tokens: { readonly promptTokens: number; readonly outputTokens: number }): void {
+    this.#promptTokens += tokens.promptTokens;
+    this.#outputTokens += tokens.outputTokens;
+  }
+
+  /** Asks every held request again, oldest first. */
+  pumpHeld(): void {
+    for (const request of this.holds.waiting()) request.pump();
+  }
+
+  counts(): ServiceCounts {
+    return {
+      service: this.service,
+      requests: this.#requests,
+      failed: this.#failed,
+      inFlight: this.concurrency.open,
+      promptTokens: this.#promptTokens,
+      outputTokens: this.#outputTokens,
+    };
+  }
+}
+
+export class ServiceDesks {
+  readonly #desks = new Map<ServiceName, ServiceDesk>();
+  readonly #metrics: GatewayMetrics;
+
+  constructor(metrics: GatewayMetrics) {
+    this.#metrics = metrics;
+  }
+
+  of(table: Pick<RouteTable, "service" | "tenant">): ServiceDesk {
+    const known = this.#desks.get(table.service);
+    if (known !== undefined && known.tenant === table.tenant) return known;
+    const desk = new ServiceDesk(table, this.#metrics);
+    this.#desks.set(table.service, desk);
+    return desk;
+  }
+
+  all(): readonly ServiceDesk[] {
+    return [...this.#desks.values()];
+  }
+
+  /** Writes the gauges; called when somebody reads them. */
+  showGauges(): void {
+    for (const desk of this.all()) {
+      this.#metrics.inFlight.with(desk.tenant, desk.service).set(desk.concurrency.open);
+      this.#metrics.held.with(desk.tenant, desk.service).set(desk.holds.count);
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import { isJsonObject } from "../base/json.ts";
+import { parseUsage } from "./parse-sse-event.ts";
+
+/** What a complete answer without streaming is. */
+export type WholeAnswer =
+  | { readonly kind: "answer"; readonly tokens: { readonly promptTokens: number; readonly outputTokens: number } }
+  /** Some engines report a failure inside a 200. */
+  | { readonly kind: "error" }
+  | { readonly kind: "garbage" };
+
+// Building larger answers would hold up everybody else; their edges are looked at only.
+const PARSED_BYTES_MAX = 1_048_576;
+
+export function parseWholeAnswer(body: Buffer): WholeAnswer {
+  if (body.length > PARSED_BYTES_MAX) {
+    const edges = body.subarray(0, 64).toString("latin1").trimStart().charAt(0) + body.subarray(-64).toString("latin1").trimEnd().slice(-1);
+    return edges === "{}" ? { kind: "answer", tokens: { promptTokens: 0, outputTokens: 0 } } : { kind: "garbage" };
+  }
+  try {
+    const value = JSON.parse(body.toString("utf8")) as unknown;
+    if (!isJsonObject(value)) return { kind: "garbage" };
+    if (value["error"] !== undefined && value["error"] !== null) return { kind: "error" };
+    return { kind: "answer", tokens: parseUsage(value["usage"]) ?? { promptTokens: 0, outputTokens: 0 } };
+  } catch (cause) {
+    if (cause instanceof SyntaxError) return { kind: "garbage" };
+    throw cause;
+  }
+}
