@@ -1,5 +1,5 @@
 import type { Kind, Resource, ResourceDraft } from "../../api/resource.ts";
-import { unreachable } from "../../base/assert.ts";
+import { assert, unreachable } from "../../base/assert.ts";
 import type { Uid, WallMs } from "../../base/ids.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { err, ok, type Result } from "../../base/result.ts";
@@ -65,3 +65,11 @@ const written = (draft: ResourceDraft): ResourceDraft => ({
   annotations: Object.freeze({ ...draft.annotations }),
   spec: copyJson(draft.spec),
 });
+
+/** The one resource that a single write gives. */
+export function only(applied: Result<readonly Resource[], StoreError>): Result<Resource, StoreError> {
+  if (!applied.ok) return applied;
+  const [resource] = applied.value;
+  assert(resource !== undefined, "a write of one object gives that object");
+  return ok(resource);
+}

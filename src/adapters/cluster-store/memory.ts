@@ -1,10 +1,9 @@
 import type { Kind, Resource } from "../../api/resource.ts";
-import { assert } from "../../base/assert.ts";
 import { uid } from "../../base/ids.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ClusterStore, StoreError } from "../../ports/cluster-store.ts";
-import { changeOf, decideChange, targetOf, type Change } from "./decide-change.ts";
+import { changeOf, decideChange, only, targetOf, type Change } from "./decide-change.ts";
 import { createWatchers } from "./watchers.ts";
 
 const CLOSED: StoreError = { code: "UNAVAILABLE", applied: "no", reason: "the store is closed" };
@@ -75,11 +74,3 @@ const keyOf = (kind: Kind, name: string): string => `${kind}/${name}`;
 
 /** In the form of a version 4 UUID, as Kubernetes shows them. */
 const countedUid = (count: number): Resource["uid"] => uid(`00000000-0000-4000-8000-${count.toString(16).padStart(12, "0")}`);
-
-/** The one resource that a single write gives. */
-export function only(applied: Result<readonly Resource[], StoreError>): Result<Resource, StoreError> {
-  if (!applied.ok) return applied;
-  const [resource] = applied.value;
-  assert(resource !== undefined, "a write of one object gives that object");
-  return ok(resource);
-}

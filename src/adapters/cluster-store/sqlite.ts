@@ -1,0 +1,94 @@
+import { randomUUID } from "node:crypto";
+import { Worker } from "node:worker_threads";
+import type { Resource } from "../../api/resource.ts";
+import { assert } from "../../base/assert.ts";
+import { uid } from "../../base/ids.ts";
+import { err, ok, type Result } from "../../base/result.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { ClusterStore, StoreError } from "../../ports/cluster-store.ts";
+import { changeOf, only, type Change } from "./decide-change.ts";
+import { createStoreAsker, type StoreAsker } from "./store-asker.ts";
+import type { Applied, FromStoreWorker, StoreOpenError } from "./sqlite-messages.ts";
+import { createWatchers } from "./watchers.ts";
+
+/**
+ * The state in one SQLite file (mode 0600), held by this process alone until `close` or its death.
+ * An acknowledged write survives `kill -9` and power loss. A damaged file is refused, never recreated.
+ */
+export async function openSqliteStore(path: string, clock: Pick<Clock, "wallMs">): Promise<Result<ClusterStore, StoreOpenError>> {
+  const worker = new Worker(new URL("./sqlite-worker.ts", import.meta.url), { workerData: path, name: "store", execArgv: [] });
+  const asker = createStoreAsker({
+    post: (message) => worker.postMessage(message),
+    // An idle store must not keep a process alive that has nothing else to do.
+    setBusy: (isBusy) => (isBusy ? worker.ref() : worker.unref()),
+  });
+  const opening = new Promise<Result<ClusterStore, StoreOpenError>>((resolve) => {
+    worker.on("message", (message: FromStoreWorker) => {
+      switch (message.type) {
+        case "opened":
+          return resolve(ok(createSqliteStore(asker, clock)));
+        case "refused":
+          return resolve(err(message.error));
+        case "answered":
+          return asker.answered(message);
+      }
+    });
+    const lost = (reason: string): void => {
+      asker.lost(reason);
+      resolve(err({ code: "UNUSABLE", path, reason }));
+    };
+    worker.on("error", (cause) => lost(`the store's thread failed: ${String(cause)}`));
+    worker.on("exit", (code) => lost(`the store's thread ended with code ${code}`));
+  });
+  const opened = await opening;
+  worker.unref();
+  return opened;
+}
+
+function createSqliteStore(asker: StoreAsker, clock: Pick<Clock, "wallMs">): ClusterStore {
+  const watchers = createWatchers();
+
+  async function apply(changes: readonly Change[]): Promise<Result<Applied, StoreError>> {
+    const uids = changes.map(() => uid(randomUUID()));
+    const asked = await asker.ask({ ask: "apply", changes, uids, at: clock.wallMs() });
+    if (!asked.ok) return asked;
+    assert(asked.value.answer === "apply", "the store answers what it was asked");
+    if (asked.value.result.ok) watchers.tell(asked.value.result.value.changed);
+    return asked.value.result;
+  }
+  async function single(change: Change): Promise<Result<Resource, StoreError>> {
+    const applied = await apply([change]);
+    return applied.ok ? only(ok(applied.value.written)) : applied;
+  }
+  return {
+    async get(kind, name) {
+      const asked = await asker.ask({ ask: "get", kind, name });
+      if (!asked.ok) return asked;
+      assert(asked.value.answer === "get", "the store answers what it was asked");
+      return asked.value.result;
+    },
+    async list(kind) {
+      const asked = await asker.ask({ ask: "list", kind });
+      if (!asked.ok) return asked;
+      assert(asked.value.answer === "list", "the store answers what it was asked");
+      return asked.value.result;
+    },
+    create: (draft) => single({ verb: "create", draft }),
+    writeSpec: (draft, version) => single({ verb: "write-spec", draft, version }),
+    writeStatus: ({ kind, name }, status, version) => single({ verb: "write-status", kind, name, status, version }),
+    async remove(kind, name) {
+      const applied = await apply([{ verb: "remove", kind, name }]);
+      return applied.ok ? ok(null) : applied;
+    },
+    async applyAll(changes) {
+      const applied = await apply(changes.map(changeOf));
+      return applied.ok ? ok(applied.value.written) : applied;
+    },
+    watch: (listener) => watchers.watch(listener),
+    async close() {
+      watchers.stopAll();
+      await asker.ask({ ask: "close" });
+      asker.lost("the store is closed");
+    },
+  };
+}
