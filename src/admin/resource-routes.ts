@@ -1,0 +1,82 @@
+import { KINDS, PLURALS, type Kind } from "../api/resource.ts";
+import type { ClusterStore } from "../ports/cluster-store.ts";
+import type { EventLog } from "../ports/event-log.ts";
+import type { Apply } from "./apply.ts";
+import { answerApplyRefusal } from "./apply-refusal.ts";
+import { RESOURCE_ROOT, toKubernetes, toKubernetesList } from "./kubernetes-form.ts";
+import type { AdminAnswer, AdminRequest, AdminRoute } from "./route.ts";
+import { answerJson, answerRefusal, JSON_TYPE, refusalOfStore, type Refusal } from "./status.ts";
+import type { Watches } from "./watch.ts";
+
+/** What users write. The others are written by the controllers, by `up` and by the key routes. */
+const WRITABLE_KINDS: readonly Kind[] = ["HotStandbyConfig", "GPUNode"];
+
+interface ResourcePorts {
+  readonly store: ClusterStore;
+  readonly log: EventLog;
+  readonly watches: Watches;
+  readonly apply: Apply;
+}
+
+/** List, watch and get for every kind; put and delete for what users write. */
+export function resourceRoutes(ports: ResourcePorts): readonly AdminRoute[] {
+  return KINDS.flatMap((kind) => {
+    const list = `${RESOURCE_ROOT}/${PLURALS[kind]}`;
+    const one = `${list}/:name`;
+    const reads: AdminRoute[] = [
+      { method: "GET", pattern: list, auth: "token", accepts: [], handle: (request) => listOrWatch(kind, request, ports) },
+      { method: "GET", pattern: one, auth: "token", accepts: [], handle: (request) => getOne(kind, request, ports.store) },
+    ];
+    if (!WRITABLE_KINDS.includes(kind)) return reads;
+    const writes: AdminRoute[] = [
+      { method: "PUT", pattern: one, auth: "token", accepts: [JSON_TYPE], handle: (request) => putOne(kind, request, ports) },
+      { method: "DELETE", pattern: one, auth: "token", accepts: [], handle: (request) => deleteOne(kind, request, ports) },
+    ];
+    return [...reads, ...writes];
+  });
+}
+
+async function listOrWatch(kind: Kind, request: AdminRequest, ports: ResourcePorts): Promise<AdminAnswer> {
+  const unknown = [...request.query.keys()].find((key) => key !== "watch" && key !== "fieldSelector");
+  if (unknown !== undefined) return answerRefusal(badQuery(`${unknown} is no parameter here: watch and fieldSelector are.`));
+  const selector = request.query.get("fieldSelector");
+  const name = selector === null ? null : (/^metadata\.name=([A-Za-z0-9.-]{1,253})$/.exec(selector)?.[1] ?? null);
+  if (selector !== null && name === null) return answerRefusal(badQuery("Only fieldSelector=metadata.name=NAME is understood."));
+  const watch = request.query.get("watch");
+  if (watch === "true" || watch === "1") return ports.watches.open({ kind, name });
+  const listed = await ports.store.list(kind);
+  if (!listed.ok) return answerRefusal(refusalOfStore(listed.error));
+  const items = listed.value.items.filter((item) => name === null || item.name === name);
+  return answerJson(200, toKubernetesList(kind, items));
+}
+
+const badQuery = (message: string): Refusal => ({ reason: "BadRequest", message });
+
+async function getOne(kind: Kind, request: AdminRequest, store: ClusterStore): Promise<AdminAnswer> {
+  const found = await store.get(kind, request.parameters["name"] ?? "");
+  return found.ok ? answerJson(200, toKubernetes(found.value)) : answerRefusal(refusalOfStore(found.error));
+}
+
+async function putOne(kind: Kind, request: AdminRequest, ports: ResourcePorts): Promise<AdminAnswer> {
+  const name = request.parameters["name"] ?? "";
+  const put = await ports.apply.put({ kind, name }, request.body);
+  if (!put.ok) return answerApplyRefusal(put.error);
+  const { resource, action } = put.value;
+  ports.log.record({ level: "info", event: "admin.put", fields: { kind, name, action, generation: resource.generation } });
+  return answerJson(action === "created" ? 201 : 200, toKubernetes(resource));
+}
+
+async function deleteOne(kind: Kind, request: AdminRequest, ports: ResourcePorts): Promise<AdminAnswer> {
+  const name = request.parameters["name"] ?? "";
+  const removed = await ports.apply.remove(kind, name);
+  if (!removed.ok) return answerRefusal(refusalOfStore(removed.error));
+  ports.log.record({ level: "info", event: "admin.delete", fields: { kind, name } });
+  return answerJson(200, {
+    apiVersion: "v1",
+    kind: "Status",
+    metadata: {},
+    status: "Success",
+    details: { kind, name },
+    code: 200,
+  });
+}

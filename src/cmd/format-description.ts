@@ -1,0 +1,107 @@
+import type { GpuPartition, UnplacedPartition } from "../api/gpu-partition.ts";
+import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
+import type { Resource } from "../api/resource.ts";
+import type { ServiceStatus } from "../api/service-status.ts";
+import { formatBytes } from "../base/bytes.ts";
+import { formatDuration } from "../base/time.ts";
+import { withoutControls } from "./explain.ts";
+import { INSTANCE_TITLES, instanceCells } from "./instance-table.ts";
+import { formatTable, plainCell, type Cell, type Style } from "./print-table.ts";
+
+export interface Description {
+  readonly resource: Resource;
+  readonly config: HotStandbyConfig;
+  /** null = no controller has looked at it yet. */
+  readonly status: ServiceStatus | null;
+  readonly partitions: readonly (GpuPartition | UnplacedPartition)[];
+  readonly notCovered: readonly string[];
+  readonly style: Style;
+}
+
+/** Sections for people, the state first and the reasons after it. */
+export function formatDescription(description: Description): string {
+  const sections = [
+    summary(description),
+    section("Instances", instances(description)),
+    section("Reserved", reserved(description)),
+    section("Conditions", conditions(description)),
+    section("GPUs set aside", quarantined(description)),
+    section("What happened, newest last", history(description)),
+    section("What the promise does not cover today", description.notCovered.map((line) => `- ${line}`).join("\n")),
+  ];
+  return `${sections.filter((text) => text !== "").join("\n\n")}\n`;
+}
+
+const section = (title: string, body: string): string => (body === "" ? "" : `${title}:\n${indented(body)}`);
+const indented = (text: string): string =>
+  text
+    .split("\n")
+    .map((line) => `  ${line}`)
+    .join("\n");
+
+function summary({ resource, config, status }: Description): string {
+  const { model, failoverPolicy: policy } = config;
+  const tier = `${config.tier}${config.isTierInferred ? ` (inferred from rtoTarget ${formatDuration(policy.rtoTargetMs)})` : ""}`;
+  const rows: (readonly [string, string])[] = [
+    ["Service", `${config.name}, tenant ${config.tenant}, tier ${tier}`],
+    [
+      "Model",
+      `${model.name} ${model.revision} on ${model.engine}, weights ${formatBytes(model.weightsBytes)}, context ${model.contextLength} tokens`,
+    ],
+    ["Promise", promise(config)],
+  ];
+  if (status === null) rows.push(["State", "no controller has looked at it yet"]);
+  else {
+    const behind =
+      status.observedGeneration === resource.generation
+        ? ""
+        : ` (generation ${resource.generation} is not taken up yet, ${status.observedGeneration} is)`;
+    const { lastMs, worstMs } = status.rto;
+    rows.push(["State", `${status.phase}, served from ${status.level}, epoch ${status.epoch}, revision ${status.revision}${behind}`]);
+    rows.push(["Failovers", `${status.failovers.inWindow} of at most ${status.failovers.max} in ${formatDuration(policy.windowMs)}`]);
+    rows.push(["Recovery", lastMs === null ? "none measured yet" : `last ${lastMs} ms, worst ${worstMs ?? lastMs} ms`]);
+  }
+  return rows.map(([title, text]) => `${`${title}:`.padEnd(11)}${withoutControls(text)}`).join("\n");
+}
+
+function promise(config: HotStandbyConfig): string {
+  const { isAutomatic, rtoTargetMs } = config.failoverPolicy;
+  const mode = isAutomatic ? "" : "; advise mode: moves are recorded, not made (autoFailover: false)";
+  return `served again within ${formatDuration(rtoTargetMs)}${mode}`;
+}
+
+function instances({ config, status, style }: Description): string {
+  if (status === null || status.instances.length === 0) return "none yet";
+  return formatTable(
+    INSTANCE_TITLES.slice(1),
+    status.instances.map((instance) => instanceCells({ service: config.name, instance }).slice(1)),
+    style,
+  );
+}
+
+function reserved({ partitions, style }: Description): string {
+  if (partitions.length === 0) return "";
+  const rows = partitions.map((partition): readonly Cell[] => [
+    plainCell(partition.instance),
+    plainCell(partition.node === null ? "-" : `${partition.node}/${partition.gpu}`),
+    plainCell(partition.mode),
+    plainCell(formatBytes(partition.memoryBytes)),
+    { text: partition.phase, tone: partition.phase === "Bound" ? "good" : "busy" },
+    plainCell(partition.node === null ? `${partition.refusal.what} ${partition.refusal.why} ${partition.refusal.next}` : ""),
+  ]);
+  return formatTable(["FOR", "GPU", "MODE", "MEMORY", "PHASE", "WHY NOT"], rows, style);
+}
+
+function conditions({ status, style }: Description): string {
+  if (status === null || status.conditions.length === 0) return "";
+  const rows = status.conditions.map(({ type, status: value, reason, lastTransitionTime, message }) =>
+    [type, value, reason, lastTransitionTime, message].map(plainCell),
+  );
+  return formatTable(["TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"], rows, style);
+}
+
+const quarantined = ({ status }: Description): string =>
+  (status?.quarantined ?? []).map(({ node, gpu, reason, since }) => withoutControls(`${node}/${gpu} since ${since}: ${reason}`)).join("\n");
+
+const history = ({ status }: Description): string =>
+  (status?.history ?? []).map(({ at, what, why }) => withoutControls(`${at}  ${what} ${why}`).trimEnd()).join("\n");

@@ -1,0 +1,137 @@
+import { formatBytes } from "../base/bytes.ts";
+import type { JsonObject, JsonValue } from "../base/json.ts";
+import { formatDuration } from "../base/time.ts";
+import { inferTier } from "../api/tier-table.ts";
+import { parseDuration } from "../api/parse-duration.ts";
+import type { Kind, Resource } from "../api/resource.ts";
+import { numberAt, objectsAt, textAt, valueAt } from "./json-at.ts";
+import { plainCell, type Cell } from "./print-table.ts";
+
+/** How `get` shows one kind. */
+export interface KindTable {
+  readonly kind: Kind;
+  /** What people may type, plural first. */
+  readonly names: readonly string[];
+  readonly titles: readonly string[];
+  readonly cells: (resource: Resource, nowMs: number) => readonly Cell[];
+}
+
+const textOf = (value: JsonValue): string => (value === null ? "-" : typeof value === "object" ? JSON.stringify(value) : `${value}`);
+const cell = (object: JsonObject | null, ...path: readonly string[]): Cell => plainCell(textOf(valueAt(object, ...path)));
+
+export function formatAge(ageMs: number): string {
+  const seconds = Math.max(0, Math.floor(ageMs / 1_000));
+  if (seconds < 120) return `${seconds}s`;
+  if (seconds < 7_200) return `${Math.floor(seconds / 60)}m`;
+  return seconds < 172_800 ? `${Math.floor(seconds / 3_600)}h` : `${Math.floor(seconds / 86_400)}d`;
+}
+const age = (resource: Resource, nowMs: number): Cell => plainCell(formatAge(nowMs - resource.createdAt));
+
+export const KIND_TABLES: readonly KindTable[] = [
+  {
+    kind: "HotStandbyConfig",
+    names: ["services", "service", "hotstandbyconfigs", "hotstandbyconfig"],
+    titles: ["SERVICE", "TENANT", "TIER", "MODEL", "SERVED", "PHASE", "READY", "RTO", "LAST RTO", "EPOCH", "AGE"],
+    cells: serviceCells,
+  },
+  {
+    kind: "GPUNode",
+    names: ["nodes", "node", "gpunodes", "gpunode"],
+    titles: ["NODE", "ZONE", "CAPACITY", "GPUS", "HOST MEMORY", "AGE"],
+    cells: (node, nowMs) => [
+      plainCell(node.name),
+      plainCell(node.labels["topology.kubernetes.io/zone"] ?? "-"),
+      plainCell(textAt(node.spec, "capacityType") ?? "on-demand"),
+      plainCell(
+        objectsAt(node.spec, "gpus")
+          .map((group) => `${numberAt(group, "count") ?? 1} x ${textAt(group, "model") ?? "?"}`)
+          .join(", "),
+      ),
+      cell(node.spec, "hostMemory"),
+      age(node, nowMs),
+    ],
+  },
+  {
+    kind: "GPUPartition",
+    names: ["partitions", "partition", "gpupartitions", "gpupartition"],
+    titles: ["PARTITION", "INSTANCE", "MODE", "GPU", "MEMORY", "PHASE", "REFUSED BECAUSE"],
+    cells: partitionCells,
+  },
+  {
+    kind: "FailoverRecord",
+    names: ["records", "record", "failoverrecords", "failoverrecord"],
+    titles: ["RECORD", "SERVICE", "FROM", "TO", "CAUSE", "PHASE", "RTO", "AGE"],
+    cells: (record, nowMs) => [
+      plainCell(record.name),
+      ...["service", "from", "to", "cause"].map((field) => cell(record.spec, field)),
+      cell(record.status, "phase"),
+      plainCell(milliseconds(numberAt(record.status, "rtoMs"))),
+      age(record, nowMs),
+    ],
+  },
+  {
+    kind: "ApiKey",
+    names: ["keys", "key", "apikeys", "apikey"],
+    titles: ["KEY", "TENANT", "BEGINS WITH", "AGE"],
+    cells: (key, nowMs) => [plainCell(key.name), cell(key.spec, "tenant"), cell(key.spec, "prefix"), age(key, nowMs)],
+  },
+  {
+    kind: "AttachedEngine",
+    names: ["attached", "attachedengines", "attachedengine"],
+    titles: ["ENGINE", "URL", "STATE", "MODEL", "MESSAGE"],
+    cells: (engine) => [
+      plainCell(engine.name),
+      cell(engine.spec, "url"),
+      cell(engine.status, "state"),
+      cell(engine.status, "model"),
+      plainCell(textAt(engine.status, "message") ?? ""),
+    ],
+  },
+];
+
+const milliseconds = (value: number | null): string => (value === null ? "-" : `${value} ms`);
+
+function serviceCells(service: Resource, nowMs: number): readonly Cell[] {
+  const { spec, status } = service;
+  const instances = objectsAt(status, "instances");
+  const readyCount = instances.filter((instance) => textAt(instance, "state") === "Ready").length;
+  const targetMs = numberAt(status, "rto", "targetMs");
+  const served = textAt(status, "level");
+  const isWhole = instances.length > 0 && readyCount === instances.length;
+  return [
+    plainCell(service.name),
+    cell(spec, "tenant"),
+    plainCell(tierOf(spec)),
+    plainCell(textAt(spec, "model", "name") ?? "tidegate-sim-8b"),
+    { text: served ?? "-", tone: served === "degraded" ? "bad" : "plain" },
+    cell(status, "phase"),
+    { text: `${readyCount}/${instances.length}`, tone: isWhole ? "good" : "busy" },
+    plainCell(targetMs === null ? "-" : formatDuration(targetMs)),
+    plainCell(milliseconds(numberAt(status, "rto", "lastMs"))),
+    cell(status, "epoch"),
+    age(service, nowMs),
+  ];
+}
+
+function tierOf(spec: JsonObject): string {
+  const written = textAt(spec, "tier");
+  if (written !== null) return written;
+  const target = parseDuration(textAt(spec, "failoverPolicy", "rtoTarget") ?? "");
+  return inferTier(target.ok ? target.value : null);
+}
+
+function partitionCells(partition: Resource): readonly Cell[] {
+  const { spec, status } = partition;
+  const phase = textAt(status, "phase") ?? "Pending";
+  const node = textAt(spec, "node");
+  const memory = valueAt(spec, "memory");
+  return [
+    plainCell(partition.name),
+    cell(spec, "instance"),
+    cell(spec, "mode"),
+    plainCell(node === null ? "-" : `${node}/${numberAt(spec, "gpu") ?? 0}`),
+    plainCell(typeof memory === "number" ? formatBytes(memory) : textOf(memory)),
+    { text: phase, tone: phase === "Bound" ? "good" : "busy" },
+    plainCell(textAt(status, "refusal", "why") ?? ""),
+  ];
+}

@@ -1,0 +1,197 @@
+import { Command, CommanderError } from "commander";
+import { CLIENT_OPTIONS, optionOf, type ClientOptions, type OptionKey, type UpOptions } from "./options.ts";
+import { ADMIN_PORT, LOOPBACK } from "./find-admin.ts";
+import type { GetOptions } from "./get.ts";
+
+/** Runs a command that was found; the number becomes the exit code. */
+export type Finish = (run: Promise<number>) => Promise<void>;
+
+// Every command's code is imported when it runs: `get` starts without the platform, the schemas and YAML.
+
+/** The whole command line. `finish` is told each command's outcome. */
+export function createProgram(finish: Finish): Command {
+  const program = new Command("tidegate")
+    .description("Keeps large-model inference up, and its GPUs full, for many tenants at once.")
+    .helpOption("-h, --help", "say how it is used")
+    .helpCommand(false)
+    .showSuggestionAfterError(true)
+    .addHelpText("after", PROCESSES);
+  addUp(program, finish);
+  addReaders(program, finish);
+  addWriters(program, finish);
+  addKeys(program, finish);
+  addTools(program, finish);
+  return program;
+}
+
+const PROCESSES = `
+Processes that \`up\` starts by itself, each with its own --help: engine, gateway, gpu-account.
+Exit codes: 0 done, 1 refused (what, why, what next on the error stream), 2 wrong usage.`;
+
+const example = (...lines: readonly string[]): string => `\nExample:\n${lines.map((line) => `  $ tidegate ${line}`).join("\n")}`;
+
+function withOptions(command: Command, keys: readonly OptionKey[]): Command {
+  for (const key of keys) command.addOption(optionOf(key));
+  return command.helpOption("-h, --help", "say how it is used");
+}
+
+function addUp(program: Command, finish: Finish): void {
+  const command = program
+    .command("up")
+    .description("start the embedded platform: control plane, gateway, engines")
+    .argument("[path...]", "manifests, or folders of manifests, to apply and to watch");
+  withOptions(command, ["attach", "gatewayPort", "gatewayHost"])
+    .addOption(optionOf("adminPort", { fallback: ADMIN_PORT, meaning: "port of the admin API; 0 picks a free one" }))
+    .addOption(
+      optionOf("adminHost", { fallback: LOOPBACK, meaning: "address that the admin API listens on; beyond loopback it needs a token" }),
+    );
+  for (const key of ["adminName", "adminTokenFile", "dataDir"] as const) command.addOption(optionOf(key));
+  command
+    .addHelpText("after", example("up examples/laptop", "up --attach local-1=http://127.0.0.1:8000"))
+    .action(async (paths: readonly string[], options: Omit<UpOptions, "paths">) => {
+      const { runUp } = await import("./up.ts");
+      await finish(runUp({ ...options, paths }));
+    });
+}
+
+function addReaders(program: Command, finish: Finish): void {
+  const get = program
+    .command("get")
+    .description("show instances, services, nodes, partitions, keys, records or attached engines")
+    .argument("[kind]", "instances, services, nodes, partitions, keys, records or attached", "instances")
+    .argument("[name]", "one of them; of instances also a service's name")
+    .option("-w, --watch", "stay, and show each change of an instance as it happens");
+  withOptions(get, ["output", ...CLIENT_OPTIONS])
+    .addHelpText("after", example("get instances -w", "get services -o json"))
+    .action(async (kind: string, name: string | undefined, options: GetOptions) => {
+      const { runGet } = await import("./get.ts");
+      await finish(runGet(kind, name ?? null, options));
+    });
+  const describe = program
+    .command("describe")
+    .description("say how a service stands, why it moved or did not, and what its promise leaves out")
+    .argument("<service>", "name of a HotStandbyConfig");
+  withOptions(describe, ["output", ...CLIENT_OPTIONS])
+    .addHelpText("after", example("describe tenant-platinum"))
+    .action(async (service: string, options: Output) => {
+      const { runDescribe } = await import("./describe.ts");
+      await finish(runDescribe(service, options));
+    });
+}
+
+type Output = ClientOptions & { readonly output: string };
+
+function addWriters(program: Command, finish: Finish): void {
+  const apply = program
+    .command("apply")
+    .description("create or change resources from manifests, all or none")
+    .argument("<path...>", "manifests, or folders of manifests")
+    .option("--dry-run", "check everything and change nothing");
+  withOptions(apply, ["output", ...CLIENT_OPTIONS])
+    .addHelpText("after", example("apply services.yaml", "apply manifests/ --dry-run"))
+    .action(async (paths: readonly string[], options: Output & { readonly dryRun?: boolean }) => {
+      const { runApply } = await import("./apply.ts");
+      await finish(runApply(paths, options));
+    });
+  const remove = program
+    .command("delete")
+    .description("take a service, a node or a key away")
+    .argument("<kind>", "service, node or key")
+    .argument("<name>", "which");
+  withOptions(remove, ["output", ...CLIENT_OPTIONS])
+    .addHelpText("after", example("delete service tenant-silver"))
+    .action(async (kind: string, name: string, options: Output) => {
+      const { runDelete } = await import("./delete.ts");
+      await finish(runDelete(kind, name, options));
+    });
+}
+
+function addKeys(program: Command, finish: Finish): void {
+  const keys = program.command("keys").description("make, list and take back the API keys of tenants").helpCommand(false);
+  const create = keys.command("create").description("make a key and show it once").requiredOption("--tenant <tenant>", "whose key it is");
+  withOptions(create, ["output", ...CLIENT_OPTIONS])
+    .addHelpText("after", example("keys create --tenant tenant-gold"))
+    .action(async (options: Output & { readonly tenant: string }) => {
+      const { runKeysCreate } = await import("./keys.ts");
+      await finish(runKeysCreate(options));
+    });
+  withOptions(keys.command("list").description("list the keys: never the keys themselves, only how they begin"), [
+    "output",
+    ...CLIENT_OPTIONS,
+  ])
+    .addHelpText("after", example("keys list"))
+    .action(async (options: GetOptions) => {
+      const { runGet } = await import("./get.ts");
+      await finish(runGet("keys", null, options));
+    });
+  withOptions(keys.command("delete").description("take a key back").argument("<id>", "as `keys list` shows it"), [
+    "output",
+    ...CLIENT_OPTIONS,
+  ])
+    .addHelpText("after", example("keys delete key-1a2b3c4d5e"))
+    .action(async (id: string, options: Output) => {
+      const { runKeysDelete } = await import("./keys.ts");
+      await finish(runKeysDelete(id, options));
+    });
+  keys.helpOption("-h, --help", "say how it is used").addHelpText("after", example("keys create --tenant tenant-gold", "keys list"));
+}
+
+function addTools(program: Command, finish: Finish): void {
+  const validate = program
+    .command("validate")
+    .description("check manifests without a control plane")
+    .argument("<path...>", "manifests, or folders of manifests");
+  withOptions(validate, ["output"])
+    .addHelpText("after", example("validate examples/laptop"))
+    .action(async (paths: readonly string[], options: { readonly output: string }) => {
+      const { runValidate } = await import("./validate.ts");
+      await finish(runValidate(paths, options));
+    });
+  const doctor = program.command("doctor").description("look for what keeps the platform from running on this machine");
+  withOptions(doctor, ["output", ...CLIENT_OPTIONS, "gatewayHost", "gatewayPort"])
+    .addHelpText("after", example("doctor"))
+    .action(async (options: Output & { readonly gatewayHost: string; readonly gatewayPort: number }) => {
+      const { runDoctor } = await import("./doctor.ts");
+      await finish(runDoctor(options));
+    });
+  withOptions(program.command("version").description("print the version"), ["output"])
+    .addHelpText("after", example("version"))
+    .action(async (options: { readonly output: string }) => {
+      const { runVersion } = await import("./version.ts");
+      await finish(runVersion(options));
+    });
+}
+
+/**
+ * Parses and runs. Usage errors are explained as everything else is: what, why, next.
+ * @returns the exit code.
+ */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  const program = createProgram(async (run) => {
+    exitCode = await run;
+  });
+  for (const command of everyCommand(program)) {
+    command.exitOverride().configureOutput({ outputError: (text, write) => write(explainUsage(text, command)) });
+  }
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return exitCode;
+  } catch (cause) {
+    if (!(cause instanceof CommanderError)) throw cause;
+    return cause.exitCode === 0 ? 0 : 2;
+  }
+}
+
+export const everyCommand = (command: Command): readonly Command[] => [command, ...command.commands.flatMap(everyCommand)];
+
+function explainUsage(text: string, command: Command): string {
+  const [what = "", ...why] = text
+    .replace(/^error: /, "")
+    .trim()
+    .split("\n");
+  const path: string[] = [];
+  for (let at: Command | null = command; at !== null; at = at.parent) path.unshift(at.name());
+  const because = why.length === 0 ? "" : `  why:  ${why.join(" ")}\n`;
+  return `${what.charAt(0).toUpperCase()}${what.slice(1)}${what.endsWith(".") ? "" : "."}\n${because}  next: ${path.join(" ")} --help\n`;
+}

@@ -1,0 +1,25 @@
+import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
+import { formatDuration } from "../base/time.ts";
+
+/** What this service's promise leaves out today, most important first. Honest before complete: each line is a case that costs a request. */
+export function promiseExclusions(config: HotStandbyConfig): readonly string[] {
+  const rto = formatDuration(config.failoverPolicy.rtoTargetMs);
+  const hotCount = config.hot.gpuCount / config.model.tensorParallelSize;
+  return [
+    "A stream whose engine dies after its first byte ends in an explicit error event; it is not continued on another engine.",
+    ...(hotCount === 1
+      ? [
+          `With one hot instance its death is an outage until a warm one that is Ready takes over, or until it has loaded again: the ${rto} hold only in the first case.`,
+        ]
+      : []),
+    ...(config.warm === null ? ["There is no warm instance: when all hot ones are lost, requests wait for a reload."] : []),
+    ...(config.warm !== null && config.warm.rest === "asleep" ? ["A warm instance at rest asleep is not woken by a failover yet."] : []),
+    ...(config.warm !== null && config.warm.lend !== "never" ? ["The reserved bytes are not lent while idle yet: they stand unused."] : []),
+    ...(config.cold !== null ? ["Nothing is started from the cold reserve yet: its bytes are held, no more."] : []),
+    ...(config.degraded.some((step) => step.kind === "model")
+      ? ["The smaller model of `degraded` does not take over yet; requests queue and are then shed."]
+      : []),
+    "While the control plane is away, gateways go on serving and ejecting; the dead are restarted when it is back.",
+    "The recovery time is not yet checked against the physics of load and wake when the promise is made.",
+  ];
+}

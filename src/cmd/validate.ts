@@ -1,0 +1,34 @@
+import { checkSet } from "../api/check-set.ts";
+import { parseManifests } from "../api/parse-manifests.ts";
+import type { ExitCode } from "./explain.ts";
+import { refuse } from "./explain.ts";
+import { printData } from "./print-data.ts";
+import { counted, formatProblems, formatWarnings } from "./print-findings.ts";
+import { readManifests } from "./read-manifests.ts";
+
+/** Checks manifests alone and together, as `apply` to an empty platform would. Exit 1 when anything is refused. */
+export async function runValidate(paths: readonly string[], options: { readonly output: string }): Promise<ExitCode> {
+  const files = readManifests(paths);
+  if (!files.ok) return refuse(files.error);
+  const parsed = parseManifests(files.value);
+  const together = parsed.problems.length === 0 ? checkSet(parsed.drafts, parsed.places) : [];
+  const problems = [...parsed.problems, ...together];
+  const { warnings } = parsed;
+  const exitCode = problems.length === 0 ? 0 : 1;
+  const resources = parsed.drafts.map(({ kind, name }) => ({ kind, name }));
+  if (options.output !== "table") {
+    const found = {
+      kind: "ValidationResult",
+      resources,
+      problems: problems.map((one) => ({ ...one })),
+      warnings: warnings.map((one) => ({ ...one })),
+    };
+    await printData(found, options.output);
+    return exitCode;
+  }
+  process.stderr.write(formatWarnings(warnings) + formatProblems(problems));
+  const count = `${counted(files.value.length, "file")}, ${counted(resources.length, "resource")}, ${counted(warnings.length, "warning")}`;
+  if (exitCode === 0) process.stdout.write(`Valid: ${count}.\n`);
+  else process.stderr.write(`Refused: ${counted(problems.length, "problem")} in ${count}.\n`);
+  return exitCode;
+}

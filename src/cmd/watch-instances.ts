@@ -1,0 +1,142 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Kind, Resource } from "../api/resource.ts";
+import { pathOf } from "./admin-path.ts";
+import { explainClientError, type AdminClient, type ClientError } from "./client.ts";
+import { refuse, type ExitCode } from "./explain.ts";
+import { INSTANCE_KINDS, instanceJson, instanceRowsOf, isWanted } from "./instance-rows.ts";
+import { INSTANCE_TITLES, instanceCells, type InstanceRow } from "./instance-table.ts";
+import type { AdminWatchEvent } from "./parse-admin-answer.ts";
+import { columnWidths, formatRow, plainCell, terminalStyle, type Cell } from "./print-table.ts";
+
+const TRY_AGAIN_AFTER_MS = 500;
+const TITLES = ["TIME", ...INSTANCE_TITLES] as const;
+// Room for what changes most, so that later rows stay in their columns.
+const WIDTHS_MIN: Readonly<Record<string, number>> = { STATE: 9, PID: 7, GEN: 3, ENDPOINT: 22 };
+
+/** Shows all instances, then each change as it happens, until Ctrl-C. Lasts over restarts of the control plane. */
+export async function watchInstances(client: AdminClient, name: string | null, output: string): Promise<ExitCode> {
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort());
+  // A closed pipe, as after `| head`, is an end like Ctrl-C.
+  process.stdout.on("error", () => stop.abort());
+  const view = createInstanceView(name, output === "table" ? tablePrinter() : linePrinter());
+  const outcomes = await Promise.all(INSTANCE_KINDS.map((kind) => follow(kind, client, view, stop)));
+  const failed = outcomes.find((outcome) => outcome !== null) ?? null;
+  return failed === null ? 0 : refuse(explainClientError(failed));
+}
+
+/** Keeps one kind's watch open. null = ended by the user. */
+async function follow(kind: Kind, client: AdminClient, view: InstanceView, stop: AbortController): Promise<ClientError | null> {
+  let wasConnected = false;
+  // One of the two watches speaks for both.
+  const say = (text: string): void => void (kind === "HotStandbyConfig" && process.stderr.write(text));
+  while (!stop.signal.aborted) {
+    let isConnected = false;
+    const ended = await client.watch(
+      `${pathOf(kind, null)}?watch=true`,
+      (event) => {
+        if (!isConnected && wasConnected) say("The control plane is back.\n");
+        isConnected = true;
+        wasConnected = true;
+        view.take(kind, event);
+      },
+      stop.signal,
+    );
+    if (stop.signal.aborted) return null;
+    if (!ended.ok && (!wasConnected || ended.error.code === "REFUSED")) {
+      stop.abort();
+      return ended.error;
+    }
+    if (isConnected) say("The control plane went away; trying again until it is back. What runs goes on serving.\n");
+    await pause(TRY_AGAIN_AFTER_MS, null, { signal: stop.signal }).catch(ignoreAbort);
+  }
+  return null;
+}
+
+function ignoreAbort(cause: unknown): void {
+  if (!(cause instanceof Error && cause.name === "AbortError")) throw cause;
+}
+
+/** Prints rows; `whole` once, when everything that was there at the start has been given. */
+export interface RowPrinter {
+  row(row: InstanceRow): void;
+  whole(): void;
+}
+
+export interface InstanceView {
+  take(kind: Kind, event: AdminWatchEvent): void;
+}
+
+/** Turns resource changes into changed rows; after a reconnection only what is different is printed. */
+export function createInstanceView(name: string | null, printer: RowPrinter): InstanceView {
+  const shown = new Map<string, string>();
+  const resources = new Map<string, Resource>();
+  /** Seen since the watch began anew: what is missing at its WHOLE was deleted meanwhile. */
+  const seen = new Map<Kind, Set<string>>();
+  const whole = new Set<Kind>();
+
+  const rowsOf = (resource: Resource | undefined): readonly InstanceRow[] =>
+    resource === undefined ? [] : instanceRowsOf([resource]).filter((row) => isWanted(row, name));
+  const replace = (key: string, next: Resource | null): void => {
+    const before = rowsOf(resources.get(key));
+    const after = rowsOf(next ?? undefined);
+    if (next === null) resources.delete(key);
+    else resources.set(key, next);
+    for (const row of after) {
+      const text = JSON.stringify(instanceJson(row));
+      if (shown.get(row.instance.name) === text) continue;
+      shown.set(row.instance.name, text);
+      printer.row(row);
+    }
+    for (const row of before) {
+      if (after.some((other) => other.instance.name === row.instance.name)) continue;
+      shown.delete(row.instance.name);
+      printer.row({
+        ...row,
+        instance: { ...row.instance, state: "Removed", weight: 0, pid: null, endpoint: null, message: "no longer asked for" },
+      });
+    }
+  };
+  return {
+    take(kind, event) {
+      const ofKind = seen.get(kind) ?? new Set<string>();
+      seen.set(kind, ofKind);
+      if (event.type === "WHOLE") {
+        for (const [key, resource] of resources) {
+          if (resource.kind === kind && !ofKind.has(key)) replace(key, null);
+        }
+        seen.delete(kind);
+        if (!whole.has(kind) && whole.add(kind).size === INSTANCE_KINDS.length) printer.whole();
+      } else if (event.type !== "ALIVE") {
+        const key = `${kind}/${event.resource.name}`;
+        ofKind.add(key);
+        replace(key, event.type === "DELETED" ? null : event.resource);
+      }
+    },
+  };
+}
+
+const linePrinter = (): RowPrinter => ({
+  row: (row) => void process.stdout.write(`${JSON.stringify(instanceJson(row))}\n`),
+  whole: () => undefined,
+});
+
+/** The first rows are kept until all are there, so that the columns fit them. */
+function tablePrinter(): RowPrinter {
+  const style = terminalStyle();
+  const first: (readonly Cell[])[] = [];
+  let widths: readonly number[] | null = null;
+  const print = (cells: readonly Cell[]): void => void process.stdout.write(`${formatRow(cells, widths ?? [], style)}\n`);
+  return {
+    row(row) {
+      const cells = [plainCell(new Date().toTimeString().slice(0, 8)), ...instanceCells(row)];
+      if (widths === null) first.push(cells);
+      else print(cells);
+    },
+    whole() {
+      widths = columnWidths(TITLES, first).map((width, column) => Math.max(width, WIDTHS_MIN[TITLES[column] ?? ""] ?? 0));
+      print(TITLES.map(plainCell));
+      for (const cells of first) print(cells);
+    },
+  };
+}
