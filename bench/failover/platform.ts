@@ -1,0 +1,164 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { ChatTarget } from "./chat-call.ts";
+import { monotonicMs } from "./monotonic.ts";
+import { isWhole, readServices, type SeenInstance, type SeenService } from "./platform-status.ts";
+import { processesWith, seeProcess, signal, type SeenProcess } from "./process-table.ts";
+
+const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
+export const COMMAND = join(REPOSITORY, "bin/tidegate.js");
+export const BENCH_MANIFESTS = join(REPOSITORY, "examples/bench");
+
+const LOOK_EVERY_MS = 40;
+const STOP_WITHIN_MS = 8_000;
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("The machine gives no free port.");
+  return address.port;
+}
+
+export type ProcessRole = "control-plane" | "gateway";
+
+/** The real platform in a directory of its own. Its processes all name that directory, so none can be missed at the end. */
+export class Platform {
+  readonly dataDir: string;
+  readonly gatewayPort: number;
+  readonly adminPort: number;
+  readonly #upArguments: readonly string[];
+
+  private constructor(ports: { gateway: number; admin: number }, what: readonly string[]) {
+    this.dataDir = mkdtempSync(join(tmpdir(), "tidegate-bench-"));
+    this.gatewayPort = ports.gateway;
+    this.adminPort = ports.admin;
+    this.#upArguments = ["up", ...what, "--data-dir", this.dataDir, "--gateway-port", `${ports.gateway}`, "--admin-port", `${ports.admin}`];
+  }
+
+  /** @param what manifests and flags of `tidegate up` */
+  static async start(what: readonly string[]): Promise<Platform> {
+    const platform = new Platform({ gateway: await freePort(), admin: await freePort() }, what);
+    platform.up();
+    return platform;
+  }
+
+  up(): ChildProcess {
+    return this.#spawn([process.execPath, COMMAND, ...this.#upArguments], "up.log");
+  }
+
+  /** A process of the platform by the very command line that it had, while nobody else starts it. */
+  startAgain(seen: SeenProcess): ChildProcess {
+    return this.#spawn(seen.argv, "again.log");
+  }
+
+  #spawn(argv: readonly string[], logName: string): ChildProcess {
+    const [program = process.execPath, ...rest] = argv;
+    const log = openSync(join(this.dataDir, logName), "a");
+    const child = spawn(program, rest, { cwd: REPOSITORY, stdio: ["ignore", log, log], detached: true });
+    closeSync(log);
+    child.on("error", () => undefined);
+    child.unref();
+    return child;
+  }
+
+  async services(): Promise<readonly SeenService[] | null> {
+    return readServices(this.adminPort);
+  }
+
+  async instance(name: string): Promise<SeenInstance | null> {
+    const services = (await this.services()) ?? [];
+    return services.flatMap(({ instances }) => instances).find((instance) => instance.name === name) ?? null;
+  }
+
+  /** Looks until `holds`. @returns when it did, or null after `withinMs`. */
+  async until(holds: (services: readonly SeenService[]) => boolean, withinMs: number): Promise<number | null> {
+    const deadlineMs = monotonicMs() + withinMs;
+    while (monotonicMs() < deadlineMs) {
+      const services = await this.services();
+      if (services !== null && holds(services)) return monotonicMs();
+      await sleep(LOOK_EVERY_MS);
+    }
+    return null;
+  }
+
+  /** Every service has all its instances Ready. */
+  untilWhole(withinMs: number): Promise<number | null> {
+    return this.until((services) => services.length > 0 && services.every(isWhole), withinMs);
+  }
+
+  /** The key of a tenant, from the file that a first start without a terminal writes. */
+  async target(tenant: string): Promise<ChatTarget> {
+    const key = readFileSync(join(this.dataDir, "keys.txt"), "utf8")
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/))
+      .find(([name]) => name === tenant)?.[1];
+    if (key === undefined) throw new Error(`${this.dataDir}/keys.txt has no key of tenant ${tenant}.`);
+    return { host: "127.0.0.1", port: this.gatewayPort, key };
+  }
+
+  /** Waits until the gateway lists the model for the tenant, so that requests can be sent. */
+  async untilServes(tenant: string, model: string, withinMs: number): Promise<ChatTarget> {
+    const deadlineMs = monotonicMs() + withinMs;
+    while (monotonicMs() < deadlineMs) {
+      if (existsSync(join(this.dataDir, "keys.txt"))) {
+        const target = await this.target(tenant);
+        const answer = await askModels(target);
+        if (answer.includes(`"${model}"`)) return target;
+      }
+      await sleep(LOOK_EVERY_MS);
+    }
+    throw new Error(`The gateway does not list ${model} for ${tenant} within ${withinMs} ms: see ${this.dataDir}/up.log.`);
+  }
+
+  /** From the run record that each process of the platform leaves. */
+  process(role: ProcessRole): SeenProcess | null {
+    const folder = join(this.dataDir, "run");
+    const records = readdirSync(folder)
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as { readonly name: string; readonly pid: number });
+    const found = records.find(({ name }) => name.startsWith(role));
+    return found === undefined ? null : seeProcess(found.pid);
+  }
+
+  /** Processes that run an engine of this platform. */
+  engines(): readonly SeenProcess[] {
+    return processesWith(this.dataDir).filter(({ argv }) => argv.includes("--instance"));
+  }
+
+  /** In order first, by force after a while; afterwards nothing of it runs. */
+  async stop(options: { readonly keepsFiles: boolean }): Promise<void> {
+    for (const seen of this.#all()) signal(seen, "SIGCONT");
+    const controlPlane = this.process("control-plane");
+    if (controlPlane !== null) signal(controlPlane, "SIGTERM");
+    const deadlineMs = monotonicMs() + (controlPlane === null ? 0 : STOP_WITHIN_MS);
+    while (this.#all().length > 0 && monotonicMs() < deadlineMs) await sleep(LOOK_EVERY_MS);
+    this.kill();
+    if (!options.keepsFiles) rmSync(this.dataDir, { recursive: true, force: true });
+  }
+
+  /** At once, synchronously: for an end in a hurry. */
+  kill(): void {
+    for (const seen of this.#all()) signal(seen, "SIGKILL");
+  }
+
+  #all(): readonly SeenProcess[] {
+    return processesWith(this.dataDir);
+  }
+}
+
+async function askModels(target: ChatTarget): Promise<string> {
+  try {
+    const headers = { authorization: `Bearer ${target.key ?? ""}` };
+    const answer = await fetch(`http://${target.host}:${target.port}/v1/models`, { headers, signal: AbortSignal.timeout(1_000) });
+    return answer.ok ? await answer.text() : "";
+  } catch {
+    return "";
+  }
+}
