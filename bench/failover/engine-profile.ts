@@ -1,3 +1,4 @@
+import { ENGINE_DEFAULTS } from "../../src/simulator/engine-options.ts";
 import { meanAnswerTokens, meanPromptTokens, type Mix } from "./mix.ts";
 
 /** The simulated engine's own numbers: a step decodes the whole batch and prefills at most one chunk budget. */
@@ -9,12 +10,13 @@ export interface EngineProfile {
   readonly prefillChunkTokens: number;
 }
 
+const { profile: engineDefault } = ENGINE_DEFAULTS;
 const DEFAULTS: Readonly<Record<string, number>> = {
-  "--max-num-seqs": 64,
-  "--step-base-ms": 8,
-  "--step-per-sequence-ms": 0.05,
-  "--prefill-tokens-per-second": 250_000,
-  "--prefill-chunk-tokens": 2_048,
+  "--max-num-seqs": engineDefault.maxBatch,
+  "--step-base-ms": engineDefault.stepBaseMs,
+  "--step-per-sequence-ms": engineDefault.stepPerSequenceMs,
+  "--prefill-tokens-per-second": engineDefault.prefillTokensPerSecond,
+  "--prefill-chunk-tokens": engineDefault.prefillChunkTokens,
 };
 
 /** From the `model.args` of a manifest; what is absent has the engine's default. */
