@@ -1,0 +1,47 @@
+import type { EngineRequest } from "./engine-request.ts";
+
+export type FinishReason = "stop" | "length" | "abort" | "tool_calls";
+
+/** Who answers, and what: equal on all chunks of one answer. */
+export interface AnswerIdentity {
+  readonly id: string;
+  /** Seconds since 1970. */
+  readonly created: number;
+  readonly request: EngineRequest;
+  /** The function that each choice calls; null = it answers in words. */
+  readonly tools: readonly (string | null)[];
+}
+
+/** One token of one choice, and the text that it made visible. */
+export interface AnswerToken {
+  readonly choice: number;
+  readonly id: number;
+  readonly text: string;
+  readonly finish: FinishReason | null;
+}
+
+export interface AnswerUsage {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+}
+
+/** The bytes of an answer, as text. */
+export interface AnswerFormat {
+  readonly contentType: string;
+  /** @returns what to send for it; nothing where everything is sent at the end. */
+  token(token: AnswerToken): string;
+  /** A choice that ends without a token of its own. */
+  abort(choice: number): string;
+  close(usage: AnswerUsage): string;
+}
+
+export const usageJson = ({ promptTokens, completionTokens }: AnswerUsage): string =>
+  `{"prompt_tokens":${promptTokens},"completion_tokens":${completionTokens},"total_tokens":${promptTokens + completionTokens},"prompt_tokens_details":{"cached_tokens":0}}`;
+
+export const toolCallId = (answerId: string, choice: number): string => `call-${answerId.slice(answerId.indexOf("-") + 1)}-${choice}`;
+
+// Anything but printable ASCII without quote and backslash, and the plane above without surrogates.
+const NEEDS_ESCAPE = /[^ !#-[\]-~\u00a0-\ud7ff\ue000-\uffff]/;
+
+/** The inside of a JSON string. Most tokens are plain words: they are not looked at twice. */
+export const escapeJson = (text: string): string => (NEEDS_ESCAPE.test(text) ? JSON.stringify(text).slice(1, -1) : text);

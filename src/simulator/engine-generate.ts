@@ -1,0 +1,89 @@
+import { answerSchema, chooseTool } from "../engine-model/structured-answer.ts";
+import {
+  createContextSource,
+  createGarbageSource,
+  createScriptSource,
+  hashPrompt,
+  type TokenOrigin,
+  type TokenSource,
+} from "../engine-model/token-source.ts";
+import { tokenize } from "../engine-model/tokenize.ts";
+import type { Exchange } from "../ports/http-front.ts";
+import { EngineAnswer } from "./engine-answer.ts";
+import type { EngineCore } from "./engine-core.ts";
+import { answerError, serverError, type EngineError } from "./engine-error.ts";
+import type { EngineRequest } from "./engine-request.ts";
+import { parseBody, parseEngineRequest } from "./parse-engine-request.ts";
+
+/** Where a choice's tokens come from, and the function that it calls, if any. */
+interface PlannedChoice {
+  readonly source: TokenSource;
+  readonly tool: string | null;
+}
+
+/** @returns the running answer; null when the exchange has been answered, or the engine died of it. */
+export function generate(core: EngineCore, exchange: Exchange, kind: "chat" | "completion", body: Uint8Array): EngineAnswer | null {
+  const refusal = refuse(core);
+  if (refusal !== null) {
+    answerError(exchange, refusal);
+    return null;
+  }
+  if (core.residence.isAsleep) {
+    core.events.crashed("a request came while the engine was asleep");
+    return null;
+  }
+  const document = parseBody(body);
+  const request = document.ok ? parseEngineRequest(kind, document.value, core.limits) : document;
+  if (!request.ok) {
+    answerError(exchange, request.error);
+    return null;
+  }
+  const choices = planChoices(core, request.value);
+  const identity = {
+    id: `${kind === "chat" ? "chatcmpl" : "cmpl"}-${core.random.token(12)}`,
+    created: Math.floor(core.clock.wallMs() / 1_000),
+    request: request.value,
+    tools: choices.map(({ tool }) => tool),
+  };
+  const answer = new EngineAnswer(exchange, identity, (over) => core.loop.remove(over));
+  answer.setCuts(core.faults.cuts);
+  core.loop.add(
+    answer,
+    choices.map(({ source }) => source),
+  );
+  return answer;
+}
+
+function refuse({ residence, faults, options }: EngineCore): EngineError | null {
+  if (!residence.isLoaded) return serverError(503, "The model is loading.", "model_loading");
+  if (residence.isAsleep && !options.diesOfRequestsAsleep) return serverError(503, "The engine is asleep.", "engine_asleep");
+  return faults.failsRequest() ? serverError(500, "The engine failed.", "engine_error") : null;
+}
+
+function planChoices(core: EngineCore, request: EngineRequest): PlannedChoice[] {
+  const planned: PlannedChoice[] = [];
+  for (const prompt of request.prompts) {
+    for (let choice = 0; choice < request.choicesPerPrompt; choice += 1) {
+      const origin = { model: request.model, revision: core.options.revision, sampling: request.sampling, choice };
+      planned.push(core.saysGarbage ? { source: createGarbageSource(), tool: null } : planChoice(request, origin, prompt));
+    }
+  }
+  return planned;
+}
+
+function planChoice({ shape }: EngineRequest, origin: TokenOrigin, prompt: readonly number[]): PlannedChoice {
+  switch (shape.kind) {
+    case "words":
+      return { source: createContextSource(origin, prompt), tool: null };
+    case "json":
+      return { source: scriptOf(answerSchema(shape.schema, hashPrompt(origin, prompt))), tool: null };
+    case "tool": {
+      const context = hashPrompt(origin, prompt);
+      const tool = chooseTool(shape.tools, shape.isRequired, context);
+      if (tool === null) return { source: createContextSource(origin, prompt), tool: null };
+      return { source: scriptOf(answerSchema(tool.parameters, context)), tool: tool.name };
+    }
+  }
+}
+
+const scriptOf = (value: unknown): TokenSource => createScriptSource(tokenize(JSON.stringify(value)));

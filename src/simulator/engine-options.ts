@@ -1,0 +1,47 @@
+import { GB } from "../base/bytes.ts";
+import type { NodeName } from "../base/ids.ts";
+import type { BatchProfile } from "../engine-model/batch-scheduler.ts";
+
+/** Everything that makes one simulated engine what it is. */
+export interface EngineOptions {
+  readonly instance: string;
+  readonly model: string;
+  readonly revision: string;
+  /** Further names that it answers to, as LoRA adapters do. */
+  readonly adapters: readonly string[];
+  readonly weightsBytes: number;
+  readonly contextLength: number;
+  /** Its GPUs, all on one node; empty = it stands on no account. */
+  readonly gpus: readonly { readonly node: NodeName; readonly gpu: number }[];
+  /** All that it may hold, on each GPU. */
+  readonly memoryBytesPerGpu: number;
+  readonly load: { readonly link: "disk" | "network"; readonly bytesPerSecond: number };
+  /** Host memory to GPU, for wakes; used, like the rate of the load, only where no account shares the links. */
+  readonly wakeBytesPerSecond: number;
+  readonly profile: Omit<BatchProfile, "kvBlocks">;
+  readonly areFaultsEnabled: boolean;
+  readonly isSleepEnabled: boolean;
+  /** true = a request while asleep ends the process, as it did with vLLM. */
+  readonly diesOfRequestsAsleep: boolean;
+  /** Ends itself when no probe has carried this claim for CLAIM_MS; null = nobody's. */
+  readonly claim: string | null;
+}
+
+/** A profile near an 8B model in 16 bits on one large GPU: 8 ms a token alone, 11 ms with 64 others. */
+export const ENGINE_DEFAULTS: EngineOptions = {
+  instance: "engine",
+  model: "tidegate-sim-8b",
+  revision: "r1",
+  adapters: [],
+  weightsBytes: 16 * GB,
+  contextLength: 8_192,
+  gpus: [],
+  memoryBytesPerGpu: 24 * GB,
+  load: { link: "disk", bytesPerSecond: 12 * GB },
+  wakeBytesPerSecond: 54 * GB,
+  profile: { maxBatch: 64, stepBaseMs: 8, stepPerSequenceMs: 0.05, prefillTokensPerSecond: 250_000, prefillChunkTokens: 2_048 },
+  areFaultsEnabled: false,
+  isSleepEnabled: false,
+  diesOfRequestsAsleep: true,
+  claim: null,
+};
