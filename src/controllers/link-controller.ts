@@ -1,0 +1,190 @@
+import type { GatewayId, ServiceName, Uid } from "../base/ids.ts";
+import type { DownMessage, KeyEntry, ServiceCounts, UpMessage } from "../api/link-message.ts";
+import type { RouteTable } from "../api/route-table.ts";
+import type { EventLog } from "../ports/event-log.ts";
+import type { GatewayHub } from "../ports/gateway-link.ts";
+
+/** What the loops need of the gateways: tell them, and know what they know. */
+export interface TableDesk {
+  /** Sends the table to every gateway unless it has this version already. A table of another uid of the same service is withdrawn. */
+  publish(table: RouteTable): void;
+  withdraw(uid: Uid): void;
+  tableOf(uid: Uid): RouteTable | null;
+  /** Every gateway that is joined has acknowledged the version in force; true when none is joined, or nothing is published. */
+  isAcknowledged(uid: Uid): boolean;
+}
+
+export interface LinkController extends TableDesk {
+  /**
+   * Lets gateways in. Call it when everything stored is published: a gateway drops what its first round does not repeat.
+   */
+  open(): Promise<void>;
+  replaceKeys(keys: readonly KeyEntry[]): void;
+  gateways(): readonly JoinedGateway[];
+  /** Sums over the joined gateways since each one's start. */
+  countsOf(service: ServiceName): ServiceCounts;
+}
+export interface JoinedGateway {
+  readonly id: GatewayId;
+  readonly pid: number;
+  readonly address: string;
+  /** Tables that it has not acknowledged yet. */
+  readonly behind: number;
+}
+
+export interface LinkEvents {
+  /** A gateway took an endpoint out of rotation. */
+  ejected(report: Extract<UpMessage, { type: "ejected" }>): void;
+  /** Every gateway knows the table in force of that service. */
+  acknowledged(service: ServiceName): void;
+}
+
+interface Gateway {
+  readonly hello: Extract<UpMessage, { type: "hello" }>;
+  readonly acknowledged: Map<Uid, Pick<RouteTable, "epoch" | "revision">>;
+  counts: readonly ServiceCounts[];
+}
+
+/** The control plane's side of GatewayLink: the tables in force, who has them, and what gateways report. */
+export function createLinkController(ports: LinkPorts, events: LinkEvents): LinkController {
+  return new Link(ports, events);
+}
+
+interface LinkPorts {
+  readonly hub: GatewayHub;
+  readonly log: EventLog;
+  readonly stateId: string;
+}
+
+class Link implements LinkController {
+  readonly #ports: LinkPorts;
+  readonly #events: LinkEvents;
+  readonly #tables = new Map<Uid, RouteTable>();
+  readonly #gateways = new Map<GatewayId, Gateway>();
+  #keys: readonly KeyEntry[] = [];
+
+  constructor(ports: LinkPorts, events: LinkEvents) {
+    this.#ports = ports;
+    this.#events = events;
+  }
+
+  open(): Promise<void> {
+    return this.#ports.hub.listen({
+      joined: (gateway, hello) => this.#join(gateway, hello),
+      message: (from, message) => this.#receive(from, message),
+      left: (gateway) => this.#leave(gateway),
+    });
+  }
+
+  publish(table: RouteTable): void {
+    const before = this.#tables.get(table.uid);
+    if (before !== undefined && before.epoch === table.epoch && before.revision === table.revision) return;
+    this.#tables.set(table.uid, table);
+    this.#tell({ type: "table", table });
+    for (const other of this.#tables.values()) if (other.service === table.service && other.uid !== table.uid) this.withdraw(other.uid);
+  }
+
+  withdraw(uid: Uid): void {
+    if (this.#tables.delete(uid)) this.#tell({ type: "table-removed", uid });
+  }
+
+  tableOf(uid: Uid): RouteTable | null {
+    return this.#tables.get(uid) ?? null;
+  }
+
+  isAcknowledged(uid: Uid): boolean {
+    const table = this.#tables.get(uid);
+    return table === undefined || [...this.#gateways.values()].every((gateway) => knows(gateway, table));
+  }
+
+  replaceKeys(next: readonly KeyEntry[]): void {
+    if (JSON.stringify(next) === JSON.stringify(this.#keys)) return;
+    this.#keys = next;
+    this.#tell({ type: "keys", keys: next });
+  }
+
+  gateways(): readonly JoinedGateway[] {
+    return [...this.#gateways].map(([id, gateway]) => ({
+      id,
+      pid: gateway.hello.pid,
+      address: gateway.hello.address,
+      behind: [...this.#tables.values()].filter((table) => !knows(gateway, table)).length,
+    }));
+  }
+
+  countsOf(service: ServiceName): ServiceCounts {
+    return sumCounts(service, [...this.#gateways.values()]);
+  }
+
+  #tell(message: DownMessage): void {
+    for (const id of this.#gateways.keys()) this.#ports.hub.send(id, message);
+  }
+
+  #join(id: GatewayId, hello: Gateway["hello"]): void {
+    this.#gateways.set(id, { hello, acknowledged: new Map(), counts: [] });
+    this.#ports.log.record({
+      level: "info",
+      event: "link.gateway-joined",
+      fields: { gateway: id, pid: hello.pid, address: hello.address },
+    });
+    const round: readonly DownMessage[] = [
+      { type: "welcome", stateId: this.#ports.stateId },
+      ...[...this.#tables.values()].map((table): DownMessage => ({ type: "table", table })),
+      { type: "keys", keys: this.#keys },
+      { type: "synced" },
+    ];
+    for (const message of round) this.#ports.hub.send(id, message);
+  }
+
+  #leave(id: GatewayId): void {
+    if (!this.#gateways.delete(id)) return;
+    this.#ports.log.record({ level: "info", event: "link.gateway-left", fields: { gateway: id } });
+    // It holds up nobody any more.
+    for (const table of this.#tables.values()) if (this.isAcknowledged(table.uid)) this.#events.acknowledged(table.service);
+  }
+
+  #receive(id: GatewayId, message: UpMessage): void {
+    const from = this.#gateways.get(id);
+    if (from === undefined) return;
+    switch (message.type) {
+      case "hello":
+        return;
+      case "ack":
+        return this.#acknowledge(from, message);
+      case "counts":
+        from.counts = message.services;
+        return;
+      case "ejected": {
+        const { service, instance, generation, cause, ageMs } = message;
+        const fields = { gateway: id, service, instance, generation, cause, ageMs };
+        this.#ports.log.record({ level: "warn", event: "link.ejected", fields });
+        return this.#events.ejected(message);
+      }
+    }
+  }
+
+  #acknowledge(from: Gateway, { uid, epoch, revision }: Extract<UpMessage, { type: "ack" }>): void {
+    from.acknowledged.set(uid, { epoch, revision });
+    const table = this.#tables.get(uid);
+    if (table !== undefined && this.isAcknowledged(uid)) this.#events.acknowledged(table.service);
+  }
+}
+
+function knows(gateway: Gateway, table: RouteTable): boolean {
+  const known = gateway.acknowledged.get(table.uid);
+  if (known === undefined) return false;
+  return known.epoch > table.epoch || (known.epoch === table.epoch && known.revision >= table.revision);
+}
+
+function sumCounts(service: ServiceName, gateways: readonly Gateway[]): ServiceCounts {
+  const sum = { service, requests: 0, failed: 0, inFlight: 0, promptTokens: 0, outputTokens: 0 };
+  for (const counts of gateways.flatMap((gateway) => gateway.counts)) {
+    if (counts.service !== service) continue;
+    sum.requests += counts.requests;
+    sum.failed += counts.failed;
+    sum.inFlight += counts.inFlight;
+    sum.promptTokens += counts.promptTokens;
+    sum.outputTokens += counts.outputTokens;
+  }
+  return sum;
+}

@@ -1,0 +1,79 @@
+import { nodeName, type InstanceName, type NodeName, type ServiceName } from "../base/ids.ts";
+import type { Result } from "../base/result.ts";
+import type { GpuNode } from "../api/gpu-node.ts";
+import type { GpuPartition } from "../api/gpu-partition.ts";
+import { parseGpuNode } from "../api/parse-gpu-node.ts";
+import { parseGpuPartition } from "../api/parse-gpu-partition.ts";
+import type { Kind, Resource } from "../api/resource.ts";
+import { serviceOfInstance } from "../failover/desired-instances.ts";
+import { gpuKey, type Placement, type RunningView } from "../failover/instance-look.ts";
+import type { ClusterStore, StoreError } from "../ports/cluster-store.ts";
+import type { EngineLauncher, RunningEngine } from "../ports/engine-launcher.ts";
+import type { GpuDriver } from "../ports/gpu-driver.ts";
+import { urlOf } from "../routing/build-table.ts";
+
+/** Where the allocator put a service's instances, and what it could not place. */
+export interface ServicePlacement {
+  readonly placements: ReadonlyMap<InstanceName, Placement>;
+  /** The smallest of an instance's partitions: what its engine may hold on each GPU. */
+  readonly memoryBytes: ReadonlyMap<InstanceName, number>;
+}
+
+/** A store that cannot be read: the look is repeated with backoff. */
+export function must<Value>(read: Result<Value, StoreError>, what: string): Value {
+  if (read.ok) return read.value;
+  throw new Error(`${what}: ${read.error.code}${read.error.code === "UNAVAILABLE" ? `, ${read.error.reason}` : ""}`);
+}
+
+export async function listAll(store: ClusterStore, kind: Kind): Promise<readonly Resource[]> {
+  return must(await store.list(kind), `The list of ${kind}`).items;
+}
+
+/** @param memberCount partitions that one instance needs. */
+export async function observePlacement(store: ClusterStore, service: ServiceName, memberCount: number): Promise<ServicePlacement> {
+  const ofService = (await listAll(store, "GPUPartition")).filter((resource) => resource.spec["service"] === service);
+  const parsed = ofService.flatMap((resource) => {
+    const partition = parseGpuPartition(resource);
+    return partition.ok ? [partition.value] : [];
+  });
+  const byInstance = Map.groupBy(parsed, (partition) => partition.instance);
+  const placements = [...byInstance].map(([instance, partitions]) => [instance, placementOf(partitions, memberCount)] as const);
+  const memory = [...byInstance].map(([instance, partitions]) => [instance, Math.min(...partitions.map((p) => p.memoryBytes))] as const);
+  return { placements: new Map(placements), memoryBytes: new Map(memory) };
+}
+
+export async function observeNodes(store: ClusterStore): Promise<ReadonlyMap<NodeName, GpuNode>> {
+  const nodes = (await listAll(store, "GPUNode")).flatMap((resource) => {
+    const node = parseGpuNode(resource);
+    return node.ok ? [[nodeName(resource.name), node.value] as const] : [];
+  });
+  return new Map(nodes);
+}
+
+/** Every engine that runs under the service's name. */
+export async function observeEngines(launcher: EngineLauncher, service: ServiceName): Promise<ReadonlyMap<InstanceName, RunningView>> {
+  const engines = (await launcher.observe()).filter((engine) => ownerOf(engine) === service);
+  return new Map(
+    engines.map(({ instance, uid, generation, address, pid }) => [instance, { uid, generation, endpoint: urlOf(address), pid }]),
+  );
+}
+
+/** A name that is no instance's belongs to a service of that name, which does not exist: so its engine is ended too. */
+export const ownerOf = (engine: Pick<RunningEngine, "instance">): string => serviceOfInstance(engine.instance) ?? engine.instance;
+
+/** @returns null when the driver does not answer: then nothing is known to be lost. */
+export async function observeLostGpus(driver: GpuDriver): Promise<ReadonlySet<string> | null> {
+  const observed = await driver.observe();
+  return observed.ok ? new Set(observed.value.filter((gpu) => gpu.health === "lost").map(gpuKey)) : null;
+}
+
+type AnyPartition = Extract<ReturnType<typeof parseGpuPartition>, { ok: true }>["value"];
+
+function placementOf(partitions: readonly AnyPartition[], memberCount: number): Placement {
+  const refused = partitions.find((partition) => partition.node === null);
+  if (refused !== undefined) return { kind: "refused", what: refused.refusal.what, why: refused.refusal.why };
+  const bound = partitions.filter((partition): partition is GpuPartition => partition.node !== null && partition.phase === "Bound");
+  if (bound.length !== memberCount) return { kind: "waiting" };
+  const members = bound.map(({ node, gpu, name }) => ({ node, gpu, partition: name }));
+  return { kind: "bound", members: members.toSorted((left, right) => left.gpu - right.gpu) };
+}

@@ -1,0 +1,62 @@
+import type { InstanceName, NodeName } from "../base/ids.ts";
+import type { GpuNode } from "../api/gpu-node.ts";
+import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
+import type { InstanceAction } from "../failover/instance-look.ts";
+import { serviceOfInstance } from "../failover/desired-instances.ts";
+import type { LaunchPlan } from "../ports/engine-launcher.ts";
+import { addressOf } from "../routing/build-table.ts";
+import type { InstanceTasks } from "./instance-tasks.ts";
+
+/** What the actions of one look are carried out with. */
+export interface ActionContext {
+  readonly config: HotStandbyConfig;
+  readonly nodes: ReadonlyMap<NodeName, GpuNode>;
+  readonly memoryBytes: ReadonlyMap<InstanceName, number>;
+}
+
+/** Begins the task of one action; its end asks for the next look. */
+export function performAction(action: InstanceAction, context: ActionContext, tasks: InstanceTasks): void {
+  const { engine } = context.config.model;
+  switch (action.type) {
+    case "start":
+      return tasks.start(launchPlan(action, context));
+    case "fence":
+      return tasks.fence(action.instance);
+    case "drain":
+      return tasks.drain({ instance: action.instance, address: addressOf(action.endpoint), engine });
+    case "check": {
+      const address = addressOf(action.endpoint);
+      if (address === null) return;
+      const { instance, generation } = action;
+      return tasks.check({ instance, generation, address, engine, model: context.config.model }, action.purpose);
+    }
+  }
+}
+
+/** A node that left the inventory a moment ago: its rates are unknown, and the start fails or not by itself. */
+const UNKNOWN_LINKS = { hostToGpu: 54e9, disk: 12e9, network: 11e9 };
+
+export function launchPlan(start: Extract<InstanceAction, { type: "start" }>, context: ActionContext): LaunchPlan {
+  const { config } = context;
+  const node = start.members[0]?.node;
+  const links = (node === undefined ? undefined : context.nodes.get(node))?.links ?? UNKNOWN_LINKS;
+  // With a cached image the weights lie on the node's disk; else they come over the network at each start.
+  const link = config.cold?.isImageCached === true ? "disk" : "network";
+  return {
+    instance: start.instance,
+    uid: start.uid,
+    generation: start.generation,
+    model: config.model,
+    members: start.members.map(({ node: on, gpu }) => ({ node: on, gpu })),
+    memoryBytesPerGpu: context.memoryBytes.get(start.instance) ?? 0,
+    load: { link, bytesPerSecond: links[link] },
+    hostToGpuBytesPerSecond: links.hostToGpu,
+    isSleepable: isSleepable(start.instance, config),
+  };
+}
+
+/** Only a warm instance ever sleeps, and only where its bytes may be lent or it rests asleep. */
+function isSleepable(instance: InstanceName, config: HotStandbyConfig): boolean {
+  const isWarm = serviceOfInstance(instance) === config.name && instance.startsWith(`${config.name}-warm-`);
+  return isWarm && config.warm !== null && (config.warm.rest === "asleep" || config.warm.lend === "whenIdle");
+}
