@@ -1,0 +1,204 @@
+// The whole embedded platform, as a user starts it: real processes, sockets and signals.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { cpSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { chat, fetchText, open, readFrames, readInstances, watchUntil } from "./support/client.ts";
+import {
+  freePort,
+  newDataDir,
+  processesOf,
+  readKeys,
+  removeDataDir,
+  startPlatform,
+  watchOutput,
+  type Platform,
+} from "./support/platform.ts";
+import { root } from "./support/source-files.ts";
+
+const laptop = join(root, "examples", "laptop");
+const used: string[] = [];
+const dataDir = (): string => {
+  const path = newDataDir();
+  used.push(path);
+  return path;
+};
+after(() => {
+  for (const path of used) {
+    for (const pid of processesOf(path)) process.kill(pid, "SIGKILL");
+    removeDataDir(path);
+  }
+});
+
+async function assertGone(platform: Pick<Platform, "dataDir" | "gatewayPort" | "adminPort">): Promise<void> {
+  assert.deepEqual(processesOf(platform.dataDir), []);
+  for (const port of [platform.gatewayPort, platform.adminPort]) {
+    const server = createServer();
+    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
+    await new Promise((resolve) => server.close(resolve));
+  }
+  assert.ok(existsSync(join(platform.dataDir, "state.sqlite")));
+}
+
+test("embedded: first start, service, a killed engine, an orderly end and a second start", async () => {
+  const folder = dataDir();
+  const platform = await startPlatform([laptop], folder);
+  const said = await platform.seen("kill -9 ");
+  assert.equal(statSync(folder).mode & 0o777, 0o700);
+  assert.equal(statSync(join(folder, "keys.txt")).mode & 0o777, 0o600);
+  assert.match(said, /curl -N /);
+  for (const name of [
+    "tenant-platinum-hot-1",
+    "tenant-platinum-hot-2",
+    "tenant-platinum-warm-1",
+    "tenant-gold-hot-1",
+    "tenant-gold-warm-1",
+    "tenant-silver-hot-1",
+  ]) {
+    assert.match(said, new RegExp(`${name}\\s+(?:hot|warm)\\s+Ready`));
+  }
+  const key = readKeys(folder).get("tenant-platinum") ?? "";
+  assert.ok(!said.includes(key), "a key is not printed where nobody reads it");
+
+  const answer = await fetchText(platform.gatewayPort, "/v1/chat/completions", { key, body: chat("tidegate-sim-8b") });
+  assert.equal(answer.status, 200);
+  assert.match(String(answer.headers["x-tidegate-instance"]), /^tenant-platinum-hot-[12]$/);
+  assert.equal(answer.headers["x-tidegate-level"], "hot");
+  const unknown = await fetchText(platform.gatewayPort, "/v1/chat/completions", { key, body: chat("no-such-model") });
+  assert.equal(unknown.status, 404);
+  const stranger = await fetchText(platform.gatewayPort, "/v1/chat/completions", { key: "tg-wrong", body: chat("tidegate-sim-8b") });
+  assert.equal(stranger.status, 401);
+
+  await killWhileStreaming(platform, key);
+
+  platform.process.kill("SIGINT");
+  platform.process.kill("SIGINT");
+  assert.equal(await platform.ended, 0);
+  await assertGone(platform);
+
+  const again = await startPlatform([laptop], folder, platform);
+  assert.match(await again.seen("kill -9 "), /tidegate keys create/);
+  const second = await fetchText(again.gatewayPort, "/v1/chat/completions", { key, body: chat("tidegate-sim-8b") });
+  assert.equal(second.status, 200);
+  again.process.kill("SIGTERM");
+  assert.equal(await again.ended, 0);
+  await assertGone(again);
+});
+
+/** Kills the engine of an open stream: the stream says so, a new request is answered, the instance comes back. */
+async function killWhileStreaming(platform: Platform, key: string): Promise<void> {
+  const stream = await open(platform.gatewayPort, "/v1/chat/completions", {
+    key,
+    body: chat("tidegate-sim-8b", { stream: true, max_tokens: 4_000, ignore_eos: true }),
+  });
+  const name = String(stream.headers["x-tidegate-instance"]);
+  const victim = (await readInstances(platform.adminPort, "tenant-platinum")).get(name);
+  assert.ok(victim !== undefined && victim.pid !== null);
+  const frames: string[] = [];
+  for await (const frame of readFrames(stream)) {
+    frames.push(frame);
+    if (frames.length === 3) process.kill(victim.pid, "SIGKILL");
+  }
+  const last = frames.at(-1) ?? "";
+  assert.ok(last.startsWith('data: {"error":'), last);
+  const next = await fetchText(platform.gatewayPort, "/v1/chat/completions", { key, body: chat("tidegate-sim-8b") });
+  assert.equal(next.status, 200);
+  await watchUntil(platform.adminPort, "tenant-platinum", (instances) => {
+    const now = instances.get(name);
+    return now?.state === "Ready" && now.generation === victim.generation + 1 && now.pid !== victim.pid;
+  });
+}
+
+test("embedded: TERM ends everything although one engine is stopped", async () => {
+  const platform = await startPlatform([laptop], dataDir());
+  await platform.seen("kill -9 ");
+  const victim = (await readInstances(platform.adminPort, "tenant-gold")).get("tenant-gold-hot-1");
+  assert.ok(victim !== undefined && victim.pid !== null);
+  process.kill(victim.pid, "SIGSTOP");
+  platform.process.kill("SIGTERM");
+  assert.equal(await platform.ended, 0);
+  await assertGone(platform);
+});
+
+test("embedded: TERM to npm start ends everything", async () => {
+  const ports = { dataDir: dataDir(), gatewayPort: await freePort(), adminPort: await freePort() };
+  const env = {
+    ...process.env,
+    TIDEGATE_STATE_DIR: ports.dataDir,
+    TIDEGATE_GATEWAY_PORT: `${ports.gatewayPort}`,
+    TIDEGATE_ADMIN_PORT: `${ports.adminPort}`,
+  };
+  const npm = watchOutput(spawn("npm", ["start"], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] }));
+  await npm.seen("kill -9 ");
+  npm.process.kill("SIGTERM");
+  await npm.ended;
+  await assertGone(ports);
+});
+
+test("embedded: a closed terminal ends everything, and keys were shown in it", async () => {
+  const ports = { dataDir: dataDir(), gatewayPort: await freePort(), adminPort: await freePort() };
+  const flags = `--data-dir ${ports.dataDir} --gateway-port ${ports.gatewayPort} --admin-port ${ports.adminPort}`;
+  const command = `exec ${process.execPath} ${join(root, "bin", "tidegate.js")} up ${laptop} ${flags}`;
+  // `script` gives the platform a terminal; when it is killed, that terminal is gone.
+  const terminal = watchOutput(spawn("script", ["-qec", command, "/dev/null"], { cwd: root, stdio: ["pipe", "pipe", "pipe"] }));
+  const said = await terminal.seen("kill -9 ");
+  assert.match(said, /Authorization: Bearer tg-/);
+  assert.ok(!existsSync(join(ports.dataDir, "keys.txt")));
+  const pid = Number(JSON.parse(readFileSync(join(ports.dataDir, "run", "control-plane.json"), "utf8")).pid);
+  const platformEnded = new Promise<void>((resolve) => {
+    const watcher = spawn("tail", ["--pid", `${pid}`, "-s", "0.1", "-f", "/dev/null"], { stdio: "ignore" });
+    watcher.once("exit", () => resolve());
+  });
+  terminal.process.kill("SIGKILL");
+  await platformEnded;
+  await assertGone(ports);
+});
+
+test("embedded: a busy port names its holder and the flag", async () => {
+  const holder = createServer();
+  const port = await freePort();
+  await new Promise<void>((resolve) => holder.listen(port, "127.0.0.1", resolve));
+  try {
+    for (const flag of ["gatewayPort", "adminPort"] as const) {
+      const ports = { gatewayPort: await freePort(), adminPort: await freePort(), [flag]: port };
+      const platform = await startPlatform([laptop], dataDir(), ports);
+      assert.equal(await platform.ended, 1);
+      assert.match(platform.output(), new RegExp(`${port}`));
+      assert.match(platform.output(), new RegExp(`process ${process.pid}`));
+      assert.match(platform.output(), flag === "gatewayPort" ? /--gateway-port/ : /--admin-port/);
+      assert.deepEqual(processesOf(platform.dataDir), []);
+    }
+  } finally {
+    holder.close();
+  }
+});
+
+test("embedded: bad and good reloads cut no stream, and the last good configuration keeps serving", async () => {
+  const folder = dataDir();
+  const manifests = join(folder, "manifests");
+  cpSync(laptop, manifests, { recursive: true });
+  const platform = await startPlatform([manifests], join(folder, "s"));
+  await platform.seen("kill -9 ");
+  const key = readKeys(platform.dataDir).get("tenant-gold") ?? "";
+  const stream = await open(platform.gatewayPort, "/v1/chat/completions", {
+    key,
+    body: chat("tidegate-sim-8b", { stream: true, max_tokens: 600, ignore_eos: true }),
+  });
+  const reading = (async (): Promise<string[]> => {
+    const frames: string[] = [];
+    for await (const frame of readFrames(stream)) frames.push(frame);
+    return frames;
+  })();
+  const gold = join(manifests, "tenant-gold.yaml");
+  const good = readFileSync(gold, "utf8");
+  writeFileSync(gold, good.replace("tier: gold", "teir: gold"));
+  assert.match(await platform.seen("Nothing was changed"), /tenant-gold\.yaml:\d+:\d+: UNKNOWN_FIELD/);
+  writeFileSync(gold, good.replace("tier: gold", "tier: gold\n  priority: low"));
+  await platform.seen("HotStandbyConfig tenant-gold configured");
+  const frames = await reading;
+  assert.equal(frames.at(-1), "data: [DONE]");
+  platform.process.kill("SIGTERM");
+  assert.equal(await platform.ended, 0);
+});

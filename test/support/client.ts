@@ -1,0 +1,103 @@
+import { request, type IncomingMessage } from "node:http";
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+}
+
+/** One exchange on loopback, read to its end. */
+export async function fetchText(
+  port: number,
+  path: string,
+  options: { readonly method?: string; readonly body?: unknown; readonly key?: string } = {},
+): Promise<Answer> {
+  const response = await open(port, path, options);
+  let text = "";
+  response.setEncoding("utf8");
+  for await (const chunk of response) text += String(chunk);
+  return { status: response.statusCode ?? 0, headers: response.headers, text };
+}
+
+/** The answer's head; its body is read by whoever asked. */
+export function open(
+  port: number,
+  path: string,
+  options: { readonly method?: string; readonly body?: unknown; readonly key?: string } = {},
+): Promise<IncomingMessage> {
+  const body = options.body === undefined ? null : JSON.stringify(options.body);
+  const headers = {
+    ...(options.key === undefined ? {} : { authorization: `Bearer ${options.key}` }),
+    ...(body === null ? {} : { "content-type": "application/json" }),
+  };
+  return new Promise((resolve, reject) => {
+    const call = request({ host: "127.0.0.1", port, path, method: options.method ?? (body === null ? "GET" : "POST"), headers }, resolve);
+    call.once("error", reject);
+    call.end(body ?? undefined);
+  });
+}
+
+/** A chat stream, frame by frame. */
+export async function* readFrames(response: IncomingMessage): AsyncGenerator<string> {
+  let rest = "";
+  response.setEncoding("utf8");
+  for await (const chunk of response) {
+    rest += String(chunk);
+    for (let end = rest.indexOf("\n\n"); end >= 0; end = rest.indexOf("\n\n")) {
+      yield rest.slice(0, end);
+      rest = rest.slice(end + 2);
+    }
+  }
+  if (rest !== "") yield rest;
+}
+
+export const chat = (model: string, extra: object = {}): object => ({
+  model,
+  messages: [{ role: "user", content: "What does the tide do?" }],
+  max_tokens: 32,
+  ...extra,
+});
+
+export interface SeenInstance {
+  readonly name: string;
+  readonly state: string;
+  readonly generation: number;
+  readonly pid: number | null;
+}
+
+const instancesOf = (resource: unknown): readonly SeenInstance[] => {
+  const object = resource as { status?: { instances?: readonly SeenInstance[] } | null };
+  return object.status?.instances ?? [];
+};
+
+/** Instances of a service, by name. */
+export async function readInstances(adminPort: number, service: string): Promise<ReadonlyMap<string, SeenInstance>> {
+  const answer = await fetchText(adminPort, `/apis/inference.example.com/v1/hotstandbyconfigs/${service}`);
+  const resource: unknown = JSON.parse(answer.text);
+  return new Map(instancesOf(resource).map((instance) => [instance.name, instance]));
+}
+
+/** Follows the admin API's watch until the service's instances satisfy `isWanted`. */
+export async function watchUntil(
+  adminPort: number,
+  service: string,
+  isWanted: (instances: ReadonlyMap<string, SeenInstance>) => boolean,
+): Promise<void> {
+  const response = await open(adminPort, "/apis/inference.example.com/v1/hotstandbyconfigs?watch=true");
+  let rest = "";
+  response.setEncoding("utf8");
+  for await (const chunk of response) {
+    rest += String(chunk);
+    const lines = rest.split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines.filter((text) => text !== "")) {
+      const event = JSON.parse(line) as { object: { metadata: { name: string } } };
+      if (event.object.metadata.name !== service) continue;
+      if (isWanted(new Map(instancesOf(event.object).map((instance) => [instance.name, instance])))) {
+        response.destroy();
+        return;
+      }
+    }
+  }
+  throw new Error("The watch ended before the wanted state was seen.");
+}
