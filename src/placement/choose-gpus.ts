@@ -1,0 +1,103 @@
+import type { GpuNode } from "../api/gpu-node.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import type { FleetRoom, GpuRoom } from "./fleet-room.ts";
+import { proximityOf, type Proximity } from "./proximity.ts";
+import type { GpuPlace, InstanceRequest, PlacementRefusal } from "./placement-request.ts";
+
+export interface Choice {
+  readonly members: readonly GpuPlace[];
+  readonly node: GpuNode;
+  readonly proximity: Proximity;
+}
+
+/** The best GPUs of one node for an instance, or what stands in its way. Two of one service never share a GPU. */
+export function chooseGpus(request: InstanceRequest, room: FleetRoom): Result<Choice, PlacementRefusal> {
+  const matching = room.matching(request);
+  if (matching.length === 0) return err(noMatchingNode(request, room));
+  const fitting = matching.filter((node) => usableGpus(request, node, room).length >= request.memberBytes.length);
+  if (fitting.length === 0) return err(noGpu(request, matching, room));
+  const hosting = fitting.filter((node) => room.freeHostBytes(node) >= request.hostBytes);
+  if (hosting.length === 0) {
+    const freeBytes = Math.max(...fitting.map((node) => room.freeHostBytes(node)));
+    return err({ code: "NO_HOST_MEMORY", instance: request.instance, neededBytes: request.hostBytes, freeBytes });
+  }
+  const candidates = hosting.map((node) => candidateOf(request, node, room)).toSorted(byRank);
+  const [best] = candidates;
+  return best === undefined
+    ? err(noGpu(request, matching, room))
+    : ok({ members: best.members, node: best.node, proximity: best.proximity });
+}
+
+interface Candidate extends Choice {
+  /** Compared from the left; smaller is better. */
+  readonly rank: readonly number[];
+}
+
+function candidateOf(request: InstanceRequest, node: GpuNode, room: FleetRoom): Candidate {
+  const gpus = usableGpus(request, node, room).toSorted(byFit(request));
+  const chosen = gpus.slice(0, request.memberBytes.length);
+  const proximity = proximityOf(request, node, room);
+  const [first] = chosen;
+  const rank = [
+    proximity.sameNodeCount,
+    // A hot instance on spot is lost without a fault; the others are there for that day.
+    request.level === "hot" && node.capacityType === "spot" ? 1 : 0,
+    proximity.sameZoneCount,
+    // Keep whole GPUs whole, and large ones for those who need them.
+    request.isExclusive ? 0 : first === undefined || first.holderCount === 0 ? 1 : 0,
+    request.isExclusive ? (first?.memoryBytes ?? 0) : (first?.freeBytes ?? 0),
+    // Then fill nodes that are in use already: the free node stays free for a large instance.
+    room.gpusOf(node.name).filter((gpu) => gpu.holderCount === 0).length,
+  ];
+  return { members: chosen.map(({ gpu }) => ({ node: node.name, gpu })), node, proximity, rank };
+}
+
+function usableGpus(request: InstanceRequest, node: GpuNode, room: FleetRoom): readonly GpuRoom[] {
+  const neededBytes = Math.max(...request.memberBytes);
+  return room
+    .gpusOf(node.name)
+    .filter(
+      (gpu) =>
+        !gpu.isTaken &&
+        (request.isExclusive ? gpu.holderCount === 0 : !gpu.services.has(request.service)) &&
+        gpu.freeBytes >= neededBytes &&
+        !room.isQuarantined(gpu, request.service),
+    );
+}
+
+/** Shared: the fullest GPU that still fits. Exclusive: the smallest that is large enough. Then by index. */
+const byFit =
+  (request: InstanceRequest) =>
+  (left: GpuRoom, right: GpuRoom): number => {
+    if (request.isExclusive) return left.memoryBytes - right.memoryBytes || left.gpu - right.gpu;
+    const isUnused = (gpu: GpuRoom): number => (gpu.holderCount === 0 ? 1 : 0);
+    return isUnused(left) - isUnused(right) || left.freeBytes - right.freeBytes || left.gpu - right.gpu;
+  };
+
+function byRank(left: Candidate, right: Candidate): number {
+  for (const [index, value] of left.rank.entries()) {
+    const difference = value - (right.rank[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return left.node.name < right.node.name ? -1 : 1;
+}
+
+function noMatchingNode(request: InstanceRequest, room: FleetRoom): PlacementRefusal {
+  const labels = Object.entries(request.nodeSelector).map(([name, value]) => `${name}: ${value}`);
+  const wanted = [...labels, ...(request.capacityType === null ? [] : [`capacityType ${request.capacityType}`])].join(", ");
+  return { code: "NO_MATCHING_NODE", instance: request.instance, wanted, nodeCount: room.nodes.length };
+}
+
+function noGpu(request: InstanceRequest, matching: readonly GpuNode[], room: FleetRoom): PlacementRefusal {
+  const { instance } = request;
+  const neededBytes = Math.max(...request.memberBytes);
+  const neededCount = request.memberBytes.length;
+  if (request.isExclusive) {
+    const freeCount = Math.max(...matching.map((node) => usableGpus(request, node, room).length));
+    return { code: "NO_EXCLUSIVE_GPU", instance, neededCount, neededBytes, freeCount };
+  }
+  const open = matching
+    .flatMap((node) => room.gpusOf(node.name))
+    .filter((gpu) => !gpu.isTaken && !gpu.services.has(request.service) && !room.isQuarantined(gpu, request.service));
+  return { code: "NO_CAPACITY", instance, neededBytes, freeBytes: Math.max(0, ...open.map((gpu) => gpu.freeBytes)) };
+}

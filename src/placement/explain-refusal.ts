@@ -1,0 +1,27 @@
+import { formatBytes } from "../base/bytes.ts";
+import type { Explanation } from "../base/result.ts";
+import type { PlacementRefusal } from "./placement-request.ts";
+
+export function explainRefusal(refusal: PlacementRefusal): Explanation {
+  const what = `${refusal.instance} has no place.`;
+  switch (refusal.code) {
+    case "NO_MATCHING_NODE": {
+      if (refusal.nodeCount === 0) return { what, why: "There is no node at all.", next: "Apply a GPUNode." };
+      const why = `None of ${refusal.nodeCount} nodes has ${refusal.wanted}.`;
+      return { what, why, next: "Loosen nodeSelector or capacityType, or add such a node." };
+    }
+    case "NO_EXCLUSIVE_GPU": {
+      const each = `${formatBytes(refusal.neededBytes)}${refusal.neededCount > 1 ? " each, on one node" : ""}`;
+      const why = `It needs ${refusal.neededCount} whole ${refusal.neededCount === 1 ? "GPU" : "GPUs"} with ${each}; the best node has ${refusal.freeCount} free.`;
+      return { what, why, next: "Add a GPU, free one, or set gpuMemoryShare: true for that level." };
+    }
+    case "NO_CAPACITY": {
+      const why = `It needs ${formatBytes(refusal.neededBytes)} on one GPU; the largest room on a GPU that it may share is ${formatBytes(refusal.freeBytes)}.`;
+      return { what, why, next: "Lower memoryReserved, add a GPU, or loosen nodeSelector." };
+    }
+    case "NO_HOST_MEMORY": {
+      const why = `Asleep, it keeps ${formatBytes(refusal.neededBytes)} of weights in host memory; the node with the most has ${formatBytes(refusal.freeBytes)} left.`;
+      return { what, why, next: "Set warmStandby.rest: resident and lend: never, or add host memory." };
+    }
+  }
+}
