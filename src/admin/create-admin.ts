@@ -6,7 +6,7 @@ import type { Exchange, ExchangeEvents, Handler } from "../ports/http-front.ts";
 import type { KeyDigest } from "../ports/key-digest.ts";
 import type { Random } from "../ports/random.ts";
 import { keyRoutes } from "./api-keys.ts";
-import { createApply } from "./apply.ts";
+import type { Apply } from "./apply.ts";
 import { applyRoutes } from "./apply-routes.ts";
 import { isLoopbackHost } from "./check-caller.ts";
 import { pageRoutes } from "./page-routes.ts";
@@ -21,6 +21,8 @@ export interface AdminPorts {
   readonly random: Random;
   readonly digest: KeyDigest;
   readonly log: EventLog;
+  /** The store's one door for specs, shared with whoever else applies. */
+  readonly apply: Apply;
 }
 
 export interface AdminOptions {
@@ -51,12 +53,11 @@ export interface Admin {
 export function createAdmin(ports: AdminPorts, options: AdminOptions): Admin {
   assert(isLoopbackHost(options.host) || options.token !== null, "an admin port beyond loopback has a token");
   const watches = createWatches(ports);
-  const apply = createApply(ports.store);
   const routes = [
     ...pageRoutes(options),
-    ...applyRoutes(apply, ports.log),
+    ...applyRoutes(ports.apply, ports.log),
     ...keyRoutes(ports),
-    ...resourceRoutes({ store: ports.store, log: ports.log, watches, apply }),
+    ...resourceRoutes({ ...ports, watches }),
   ];
   const table = createRouteTable(routes);
   const tokenDigest = options.token === null ? null : ports.digest.digest(options.token);

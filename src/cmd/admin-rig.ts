@@ -3,6 +3,7 @@ import { createMemoryStore } from "../adapters/cluster-store/memory.ts";
 import { createMemoryEventLog } from "../adapters/event-log/memory.ts";
 import { createSha256KeyDigest } from "../adapters/key-digest/sha256.ts";
 import { createSeededRandom } from "../adapters/random/simulated.ts";
+import { createApply } from "../admin/apply.ts";
 import { createAdmin, type Admin, type AdminOptions } from "../admin/create-admin.ts";
 import { parseJson, parseWatchLine, type AdminWatchEvent } from "./parse-admin-answer.ts";
 import { isJsonObject, type JsonObject } from "../base/json.ts";
@@ -14,7 +15,7 @@ export function createAdminRig(options: Partial<AdminOptions> = {}) {
   const clock = createSimulatedClock();
   const store = createMemoryStore(clock);
   const log = createMemoryEventLog();
-  const ports = { store, clock, log, random: createSeededRandom(7), digest: createSha256KeyDigest() };
+  const ports = { store, clock, log, apply: createApply(store), random: createSeededRandom(7), digest: createSha256KeyDigest() };
   const admin = createAdmin(ports, {
     host: "127.0.0.1",
     port: () => 8081,
