@@ -9,16 +9,18 @@ import { createFileEventLog } from "./file.ts";
 import { createMemoryEventLog } from "./memory.ts";
 import { renderEvent } from "./render-event.ts";
 
+// With every character that a viewer may take for an order.
+const anyCharacter = fc.integer({ min: 0, max: 0x2_070 }).map((code) => String.fromCodePoint(code));
+
 test("an event is one printable line of JSON that reads back, whatever its values hold", () => {
   fc.assert(
-    fc.property(fc.string({ unit: "binary" }), (text) => {
+    fc.property(fc.string({ unit: anyCharacter }), (text) => {
       const line = renderEvent({ level: "info", event: "test", fields: { text, level: "forged" } }, wallMs(0));
-      const unsafe = [...line].filter((character) => /[\p{Cc}\u2028\u2029]/u.test(character));
-      assert.deepEqual(unsafe, []);
+      assert.doesNotMatch(line, /[\p{Cc}\u2028\u2029]/u);
       const back: unknown = JSON.parse(line);
       assert.deepEqual(back, { at: "1970-01-01T00:00:00.000Z", level: "info", event: "test", text });
     }),
-    { numRuns: 200 },
+    { numRuns: 50 },
   );
 });
 
