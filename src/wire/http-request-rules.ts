@@ -19,6 +19,8 @@ export function checkRequestHead(method: string, target: string, httpVersion: st
   if (rawHeaders.length > 2 * HEADERS_MAX) {
     return { status: 431, code: "too_many_headers", message: `A request has at most ${HEADERS_MAX} header lines.` };
   }
+  // llhttp takes a request line without a version for HTTP/0.9.
+  if (httpVersion !== "1.1" && httpVersion !== "1.0") return refuse("unsupported_version", "The HTTP version must be 1.1 or 1.0.");
   return checkTarget(target) ?? checkHeaders(method, httpVersion, rawHeaders);
 }
 
@@ -33,6 +35,7 @@ function checkTarget(target: string): RefusedHead | null {
 
 function checkHeaders(method: string, httpVersion: string, rawHeaders: readonly string[]): RefusedHead | null {
   let hostCount = 0;
+  let codingCount = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const value = rawHeaders[at + 1] ?? "";
     switch (lowerCased(rawHeaders[at] ?? "")) {
@@ -42,7 +45,11 @@ function checkHeaders(method: string, httpVersion: string, rawHeaders: readonly 
         if (!isHost(value)) return refuse("invalid_host", "The Host header must be a host name or address with an optional port.");
         break;
       case "transfer-encoding":
+        codingCount += 1;
         if (httpVersion === "1.0") return refuse("invalid_framing", "HTTP/1.0 has no Transfer-Encoding.");
+        // llhttp refuses other codings only after it has let the head through.
+        if (codingCount > 1 || value.trim().toLowerCase() !== "chunked")
+          return refuse("invalid_framing", "The only transfer coding is chunked.");
         if (!mayHaveBody(method)) return refuse("unexpected_body", `A ${method} request has no body.`);
         break;
       case "content-length":
@@ -53,7 +60,7 @@ function checkHeaders(method: string, httpVersion: string, rawHeaders: readonly 
       default:
     }
   }
-  return null;
+  return hostCount === 0 && httpVersion === "1.1" ? refuse("missing_host", "A request has a Host header.") : null;
 }
 
 const mayHaveBody = (method: string): boolean => method !== "GET" && method !== "HEAD";

@@ -7,6 +7,8 @@ import type { Exchange, ExchangeEvents, Handler } from "../../ports/http-front.t
 export interface Connection {
   readonly socket: Socket;
   readonly exchanges: Set<NodeExchange>;
+  /** The front answers by itself: no request on this connection reaches a handler any more. */
+  isRefused: boolean;
   /** Answered before the request's body was all there: the rest is thrown away until then. */
   lingerUntilMs: number | null;
 }

@@ -56,7 +56,8 @@ class NodeListener {
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       maxHeaderSize: HEAD_BYTES_MAX,
       noDelay: true,
-      requireHostHeader: true,
+      // Asked for by checkRequestHead, whose answer says why.
+      requireHostHeader: false,
     });
     this.#server.maxHeadersCount = HEADERS_MAX;
     this.#server.maxConnections = limits.connectionsMax;
@@ -88,7 +89,7 @@ class NodeListener {
   }
 
   #onConnection(socket: Socket): void {
-    const connection: Connection = { socket, exchanges: new Set(), lingerUntilMs: null };
+    const connection: Connection = { socket, exchanges: new Set(), isRefused: false, lingerUntilMs: null };
     this.#connections.set(socket, connection);
     socket.once("close", () => {
       this.#connections.delete(socket);
@@ -98,11 +99,14 @@ class NodeListener {
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const connection = this.#connections.get(request.socket);
-    // A socket that closed while its last bytes were parsed.
-    if (connection === undefined) return;
+    // A socket that closed while its last bytes were parsed; or what follows a refused head, of which nobody knows what it is.
+    if (connection === undefined || connection.isRefused) return;
     const { method = "", url = "", httpVersion, rawHeaders } = request;
     const refused = checkRequestHead(method, url, httpVersion, rawHeaders);
-    if (refused !== null) return refuseResponse(response, refused);
+    if (refused !== null) {
+      connection.isRefused = true;
+      return refuseResponse(response, refused);
+    }
     if (this.#isClosing) response.shouldKeepAlive = false;
     new NodeExchange(connection, request, response).start(this.#handler);
   }
@@ -110,6 +114,8 @@ class NodeListener {
   /** What llhttp or a time limit refused. An answer that has begun cannot become another one: such a connection is only cut. */
   #onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
     const connection = this.#connections.get(socket);
+    // The refusal is on its way, and closes.
+    if (connection?.isRefused === true) return;
     const exchanges = [...(connection?.exchanges ?? [])];
     const hasBegun = exchanges.some((exchange) => exchange.hasBegun);
     if (error.code === "ECONNRESET" || !socket.writable || hasBegun) socket.destroy();
