@@ -81,6 +81,8 @@ export const tooManyTokens = (limit: number): OpenAiError =>
 
 export const outOfMemory: OpenAiError = unavailable("gateway_full", "The gateway holds as many requests as it can.", 1_000);
 
+export const starting: OpenAiError = unavailable("gateway_starting", "The gateway has not been told its routes yet.", 250);
+
 export const draining: OpenAiError = unavailable("gateway_draining", "The gateway is about to end.", 500);
 
 /** What the client reads when no attempt may be made any more and no byte was sent. */

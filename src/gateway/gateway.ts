@@ -21,8 +21,10 @@ import { ServiceDesks } from "./service-desk.ts";
 export interface Gateway {
   /** For the tenants' listener. */
   readonly handler: Handler;
-  /** Loads the memory, opens the link, begins to judge and to claim. `address` = where tenants reach it. */
-  start(address: EndpointAddress): Promise<void>;
+  /** Takes the routes of its memory. Before listening, so that the first request meets them. */
+  load(): Promise<void>;
+  /** Opens the link, begins to judge and to claim. `address` = where tenants reach it. */
+  start(address: EndpointAddress): void;
   /** New requests are refused from now on; those that are open go on. Resolves when none is open, or after `graceMs`. */
   drain(graceMs: number): Promise<void>;
   /** Ends loops and link at once. */
@@ -76,9 +78,12 @@ class AssembledGateway implements Gateway {
     });
   }
 
-  async start(address: EndpointAddress): Promise<void> {
+  async load(): Promise<void> {
     const snapshot = await this.#ports.memory.load();
     if (snapshot !== null) this.#link.remember(snapshot);
+  }
+
+  start(address: EndpointAddress): void {
     this.#link.open(`http://${address.host}:${address.port}`);
     this.#judge.reset();
     this.#every("tick", TICK_MS, () => this.#tick());

@@ -14,6 +14,7 @@ import {
   invalidRequest,
   tooManyOpen,
   tooManyTokens,
+  starting,
   unauthorised,
   unknownModel,
   unknownRoute,
@@ -64,6 +65,7 @@ export function serveExchange(parts: ServeParts): Handler {
     if (route === undefined) return refuse(unknownRoute, "route");
     if (exchange.method !== route.method) return refuse(wrongMethod, "method");
     if (!route.needsKey) return answerHealth(parts, exchange, { requestId, isReadiness: path === "/readyz" });
+    if (!parts.isReady()) return refuse(starting, "starting");
     const tenant = parts.keys.tenantOf(headerOf(exchange.headers, "authorization"));
     if (tenant === null) return refuse(unauthorised, "key");
     if (path === "/v1/models") {

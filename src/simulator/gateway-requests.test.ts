@@ -214,11 +214,19 @@ test("gateway: it serves from its memory when it starts alone, and keeps what it
   const first = new GatewayRig();
   await first.start(rigTable([rigEndpoint(1)]));
   const alone = new GatewayRig(first.saved);
-  await alone.gateway.start({ host: "127.0.0.1", port: 8080 });
+  await alone.gateway.load();
+  alone.gateway.start({ host: "127.0.0.1", port: 8080 });
   const client = alone.chat();
   await alone.clock.advance(1_000);
   assert.equal(client.wholeStream, "t0 t1 t2 t3 t4 ");
   assert.equal(first.saved?.stateId, "state-1");
+});
+
+test("gateway: before it knows any key it says so, and not that the key is wrong", async () => {
+  const rig = new GatewayRig();
+  await rig.gateway.load();
+  rig.gateway.start({ host: "127.0.0.1", port: 8080 });
+  assert.deepEqual(errorOf(rig.chat()), { status: 503, code: "gateway_starting" });
 });
 
 test("gateway: it acknowledges what is in force and refuses an older table", async () => {

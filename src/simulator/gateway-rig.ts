@@ -178,7 +178,8 @@ export class GatewayRig {
 
   /** Starts the gateway with one tenant's key and these tables. */
   async start(...tables: readonly RouteTable[]): Promise<void> {
-    await this.gateway.start({ host: "127.0.0.1", port: 8080 });
+    await this.gateway.load();
+    this.gateway.start({ host: "127.0.0.1", port: 8080 });
     this.tell(
       { type: "welcome", stateId: "state-1" },
       ...tables.map((table): DownMessage => ({ type: "table", table })),
