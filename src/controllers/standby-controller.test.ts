@@ -11,7 +11,7 @@ import type { ResourceDraft } from "../api/resource.ts";
 import type { RouteTable } from "../api/route-table.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
 import type { GatewayHub, GatewayHubEvents } from "../ports/gateway-link.ts";
-import { createFakePlatform } from "./fake-platform.ts";
+import { FakePlatform } from "./fake-platform.ts";
 import { createLinkController } from "./link-controller.ts";
 import { startLoop } from "./run-loop.ts";
 import { createStandbyController, serviceOfPartition } from "./standby-controller.ts";
@@ -58,7 +58,7 @@ function fakeHub() {
 async function createWorld() {
   const clock = createSimulatedClock();
   const store = createMemoryStore(clock);
-  const platform = createFakePlatform(clock);
+  const platform = new FakePlatform(clock);
   const { hub, gateway } = fakeHub();
   const random = createSeededRandom(1);
   const log = { record: () => undefined };
@@ -93,8 +93,19 @@ async function createWorld() {
       { hub, log, stateId: "state-1" },
       { ejected: (report) => standby.report(report), acknowledged: (service) => loop.kick(service) },
     );
-    const standby = createStandbyController({ ...platform, store, clock, random, log, desk: link, stateId: "state-1" }, (name) =>
-      loop.kick(name),
+    const standby = createStandbyController(
+      {
+        launcher: platform.launcher,
+        driver: platform.driver,
+        upstream: platform.upstream,
+        store,
+        clock,
+        random,
+        log,
+        desk: link,
+        stateId: "state-1",
+      },
+      (name) => loop.kick(name),
     );
     const loop = startLoop(
       {
