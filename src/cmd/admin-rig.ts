@@ -5,8 +5,8 @@ import { createSha256KeyDigest } from "../adapters/key-digest/sha256.ts";
 import { createSeededRandom } from "../adapters/random/simulated.ts";
 import { createApply } from "../admin/apply.ts";
 import { createAdmin, type Admin, type AdminOptions } from "../admin/create-admin.ts";
-import { parseJson, parseWatchLine, type AdminWatchEvent } from "./parse-admin-answer.ts";
-import { isJsonObject, type JsonObject } from "../base/json.ts";
+import { parseJsonObject, parseWatchLine, type AdminWatchEvent } from "./parse-admin-answer.ts";
+import type { JsonObject } from "../base/json.ts";
 import { monotonicMs } from "../base/ids.ts";
 import type { Exchange, ExchangeEvents } from "../ports/http-front.ts";
 
@@ -48,8 +48,8 @@ export interface Answer {
 export async function callAdmin(admin: Admin, line: string, options: CallOptions = {}): Promise<Answer> {
   const exchange = openExchange(admin, line, options);
   await exchange.ended;
-  const json = parseJson(exchange.text());
-  return { status: exchange.status(), headers: exchange.headers(), text: exchange.text(), json: isJsonObject(json) ? json : {} };
+  const text = exchange.text();
+  return { status: exchange.status(), headers: exchange.headers(), text, json: parseJsonObject(text) };
 }
 
 export interface OpenExchange {

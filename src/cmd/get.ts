@@ -5,7 +5,7 @@ import { pathOf } from "./admin-path.ts";
 import { createAdminClient, explainClientError, type AdminClient, type ClientError } from "./client.ts";
 import { refuse, type ExitCode } from "./explain.ts";
 import { findAdmin } from "./find-admin.ts";
-import { INSTANCE_KINDS, instanceJson, instanceRowsOf, isWanted } from "./instance-rows.ts";
+import { attachedServices, INSTANCE_KINDS, instanceJson, instanceRowsOf, isWanted } from "./instance-rows.ts";
 import { printInstanceTable, type InstanceRow } from "./instance-table.ts";
 import { KIND_TABLES, type KindTable } from "./kind-tables.ts";
 import { parseAdminList, parseAdminObject } from "./parse-admin-answer.ts";
@@ -42,7 +42,10 @@ async function getKind(client: AdminClient, table: KindTable, name: string | nul
   const answer = await client.call("GET", pathOf(table.kind, name));
   if (!answer.ok) return refuse(explainClientError(answer.error));
   if (output !== "table") return printData(answer.value, output);
-  const resources = name === null ? parseAdminList(answer.value) : one(answer.value);
+  const attached = table.kind === "HotStandbyConfig" && name === null ? await client.call("GET", pathOf("AttachedEngine", null)) : null;
+  if (attached !== null && !attached.ok) return refuse(explainClientError(attached.error));
+  const written = name === null ? parseAdminList(answer.value) : one(answer.value);
+  const resources = [...written, ...(attached === null ? [] : attachedServices(parseAdminList(attached.value)))];
   if (resources.length === 0) {
     process.stderr.write(`There are no ${table.names[0]}.\n`);
     return 0;

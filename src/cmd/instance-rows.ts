@@ -1,10 +1,12 @@
 import type { Kind, Resource } from "../api/resource.ts";
 import { INSTANCE_STATES } from "../api/service-status.ts";
+import { TIER_TABLE } from "../api/tier-table.ts";
 import { generation, instanceName, nodeName, partitionName } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { InstanceRow } from "./instance-table.ts";
-import { numberAt, objectsAt, textAt } from "./json-at.ts";
+import { numberAt, objectsAt, textAt, valueAt } from "./json-at.ts";
 
+const HOT_STANDBY_CONFIG: Kind = "HotStandbyConfig";
 /** Kinds that have instances. */
 export const INSTANCE_KINDS: readonly Kind[] = ["HotStandbyConfig", "AttachedEngine"];
 
@@ -49,7 +51,7 @@ function instanceOf(instance: JsonObject): InstanceRow["instance"] {
 function attachedRow(resource: Resource): InstanceRow {
   const { name, spec, status } = resource;
   return {
-    service: textAt(status, "service") ?? textAt(status, "model") ?? "-",
+    service: textAt(status, "service") ?? "-",
     instance: {
       name: instanceName(name),
       level: "hot",
@@ -58,11 +60,34 @@ function attachedRow(resource: Resource): InstanceRow {
       members: [],
       endpoint: textAt(spec, "url"),
       pid: null,
-      generation: generation(0),
-      message: `attached${textAt(status, "message") === null ? "" : `: ${textAt(status, "message")}`}`,
+      generation: generation(numberAt(status, "generation") ?? 0),
+      message: `attached: ${textAt(status, "message") ?? "not probed yet"}`,
     },
   };
 }
 
 const levelOf = (text: string | null): InstanceRow["instance"]["level"] => (text === "warm" || text === "cold" ? text : "hot");
 const stateOf = (text: string | null): InstanceRow["instance"]["state"] => INSTANCE_STATES.find((state) => state === text) ?? "Pending";
+
+/** The services that attached engines form, in the shape of those with a manifest, so that one table shows both. */
+export function attachedServices(engines: readonly Resource[]): readonly Resource[] {
+  const services = new Map<string, Resource[]>();
+  for (const engine of engines) {
+    const service = textAt(engine.status, "service");
+    if (service !== null) services.set(service, [...(services.get(service) ?? []), engine]);
+  }
+  return [...services].flatMap(([name, members]) => {
+    const [first] = members;
+    if (first === undefined) return [];
+    const states = members.map((member) => stateOf(textAt(member.status, "state")));
+    const readyCount = states.filter((state) => state === "Ready").length;
+    const status = {
+      level: readyCount === 0 ? "degraded" : "hot",
+      phase: readyCount === members.length ? "Normal" : readyCount === 0 ? "Degraded" : "Restoring",
+      rto: { targetMs: TIER_TABLE.silver.rtoTargetMs },
+      instances: states.map((state) => ({ state })),
+    };
+    const spec = { tenant: "default", tier: "silver", model: { name: valueAt(first.status, "model") } };
+    return [{ ...first, kind: HOT_STANDBY_CONFIG, name, spec, status }];
+  });
+}

@@ -14,11 +14,15 @@ export function parseJson(text: string): JsonValue | null {
   }
 }
 
+/** Empty = no JSON, or no object. */
+export function parseJsonObject(text: string): JsonObject {
+  const value = parseJson(text);
+  return isJsonObject(value) ? value : {};
+}
+
 /** `<data-dir>/admin.json`, as `up` writes it. null = torn or foreign. */
 export function parseAdminFile(text: string): EndpointAddress | null {
-  const value = parseJson(text);
-  if (!isJsonObject(value)) return null;
-  const { host, port } = value;
+  const { host, port } = parseJsonObject(text);
   return typeof host === "string" && typeof port === "number" ? { host, port } : null;
 }
 
