@@ -39,9 +39,9 @@ class Started {
   readonly loads: Bench["loads"] = new Set();
   readonly others = new Set<() => void>();
 
-  endAtOnce(): void {
+  endAtOnce(options: { readonly keepsFiles: boolean }): void {
     for (const load of this.loads) load.kill();
-    for (const platform of this.platforms) platform.kill();
+    for (const platform of this.platforms) platform.endAtOnce(options);
     for (const end of this.others) end();
   }
 }
@@ -185,15 +185,19 @@ async function main(): Promise<number> {
   started.others.add(() => session.control.stop());
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {
-      started.endAtOnce();
+      started.endAtOnce(options);
       process.exit(130);
     });
   }
+  // Of a bench that breaks off, the platform's logs say why.
+  let keepsFiles = true;
   try {
     printHead(session);
-    return conclude(session, await runAll(session));
+    const results = await runAll(session);
+    keepsFiles = options.keepsFiles;
+    return conclude(session, results);
   } finally {
-    started.endAtOnce();
+    started.endAtOnce({ keepsFiles });
   }
 }
 

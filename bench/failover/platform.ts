@@ -16,6 +16,7 @@ export const BENCH_MANIFESTS = join(REPOSITORY, "examples/bench");
 
 const LOOK_EVERY_MS = 40;
 const STOP_WITHIN_MS = 8_000;
+const KILL_LOOKS_MAX = 50;
 
 export async function freePort(): Promise<number> {
   const server = createServer();
@@ -139,13 +140,17 @@ export class Platform {
     if (controlPlane !== null) signal(controlPlane, "SIGTERM");
     const deadlineMs = monotonicMs() + (controlPlane === null ? 0 : STOP_WITHIN_MS);
     while (this.#all().length > 0 && monotonicMs() < deadlineMs) await sleep(LOOK_EVERY_MS);
-    this.kill();
-    if (!options.keepsFiles) rmSync(this.dataDir, { recursive: true, force: true });
+    this.endAtOnce(options);
   }
 
-  /** At once, synchronously: for an end in a hurry. */
-  kill(): void {
-    for (const seen of this.#all()) signal(seen, "SIGKILL");
+  /** By force and synchronously. More than one look, because a platform that is being ended may just have started something. */
+  endAtOnce(options: { readonly keepsFiles: boolean }): void {
+    for (let look = 0; look < KILL_LOOKS_MAX; look += 1) {
+      const left = this.#all();
+      for (const seen of left) signal(seen, "SIGKILL");
+      if (left.length === 0) break;
+    }
+    if (!options.keepsFiles) rmSync(this.dataDir, { recursive: true, force: true });
   }
 
   #all(): readonly SeenProcess[] {
