@@ -21,6 +21,8 @@ const spec = z.strictObject({
   computePercent: count(1, 100),
 });
 const status = z.object({
+  /** The spec's generation that the phase speaks of. */
+  observedGeneration: z.int().optional(),
   phase: z.enum(["Pending", "Bound", "Releasing"]),
   refusal: z.object({ code: z.string(), what: z.string(), why: z.string(), next: z.string() }).optional(),
 });
@@ -34,7 +36,7 @@ const NOT_PLACED_YET = {
 
 /** `node === null` tells an unplaced one. A partition without a status is Pending. */
 export function parseGpuPartition(
-  resource: Pick<Resource, "name" | "spec" | "status">,
+  resource: Pick<Resource, "name" | "generation" | "spec" | "status">,
 ): Result<GpuPartition | UnplacedPartition, readonly Problem[]> {
   const parsed = spec.safeParse(resource.spec);
   if (!parsed.success) return err(dataProblems(`GPUPartition ${resource.name}`, parsed.error.issues));
@@ -53,7 +55,9 @@ export function parseGpuPartition(
   if (node === undefined || gpu === undefined) {
     return ok({ ...claim, node: null, gpu: null, phase: "Pending", refusal: parsedStatus.data.refusal ?? NOT_PLACED_YET });
   }
-  return ok({ ...claim, node: nodeName(node), gpu, phase: parsedStatus.data.phase });
+  const { phase, observedGeneration = resource.generation } = parsedStatus.data;
+  // Bound elsewhere, or with other bytes, is not bound here.
+  return ok({ ...claim, node: nodeName(node), gpu, phase: observedGeneration === resource.generation ? phase : "Pending" });
 }
 
 /** The `spec` that `parseGpuPartition` reads back to the same partition. */

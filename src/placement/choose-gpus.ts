@@ -1,17 +1,11 @@
 import type { GpuNode } from "../api/gpu-node.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { FleetRoom, GpuRoom } from "./fleet-room.ts";
-import { proximityOf, type Proximity } from "./proximity.ts";
-import type { GpuPlace, InstanceRequest, PlacementRefusal } from "./placement-request.ts";
-
-export interface Choice {
-  readonly members: readonly GpuPlace[];
-  readonly node: GpuNode;
-  readonly proximity: Proximity;
-}
+import { proximityOf } from "./proximity.ts";
+import { placeKey, type GpuPlace, type InstanceRequest, type PlacementRefusal } from "./placement-request.ts";
 
 /** The best GPUs of one node for an instance, or what stands in its way. Two of one service never share a GPU. */
-export function chooseGpus(request: InstanceRequest, room: FleetRoom): Result<Choice, PlacementRefusal> {
+export function chooseGpus(request: InstanceRequest, room: FleetRoom): Result<readonly GpuPlace[], PlacementRefusal> {
   const matching = room.matching(request);
   if (matching.length === 0) return err(noMatchingNode(request, room));
   const fitting = matching.filter((node) => usableGpus(request, node, room).length >= request.memberBytes.length);
@@ -23,12 +17,12 @@ export function chooseGpus(request: InstanceRequest, room: FleetRoom): Result<Ch
   }
   const candidates = hosting.map((node) => candidateOf(request, node, room)).toSorted(byRank);
   const [best] = candidates;
-  return best === undefined
-    ? err(noGpu(request, matching, room))
-    : ok({ members: best.members, node: best.node, proximity: best.proximity });
+  return best === undefined ? err(noGpu(request, matching, room)) : ok(best.members);
 }
 
-interface Candidate extends Choice {
+interface Candidate {
+  readonly members: readonly GpuPlace[];
+  readonly node: GpuNode;
   /** Compared from the left; smaller is better. */
   readonly rank: readonly number[];
 }
@@ -49,20 +43,28 @@ function candidateOf(request: InstanceRequest, node: GpuNode, room: FleetRoom): 
     // Then fill nodes that are in use already: the free node stays free for a large instance.
     room.gpusOf(node.name).filter((gpu) => gpu.holderCount === 0).length,
   ];
-  return { members: chosen.map(({ gpu }) => ({ node: node.name, gpu })), node, proximity, rank };
+  return { members: chosen.map(({ gpu }) => ({ node: node.name, gpu })), node, rank };
 }
 
 function usableGpus(request: InstanceRequest, node: GpuNode, room: FleetRoom): readonly GpuRoom[] {
   const neededBytes = Math.max(...request.memberBytes);
-  return room
-    .gpusOf(node.name)
-    .filter(
-      (gpu) =>
-        !gpu.isTaken &&
-        (request.isExclusive ? gpu.holderCount === 0 : !gpu.services.has(request.service)) &&
-        gpu.freeBytes >= neededBytes &&
-        !room.isQuarantined(gpu, request.service),
-    );
+  return room.gpusOf(node.name).filter((gpu) => isUsable(request, gpu, room) && gpu.freeBytes >= neededBytes);
+}
+
+function isUsable(request: InstanceRequest, gpu: GpuRoom, room: FleetRoom): boolean {
+  if (gpu.isTaken || room.isQuarantined(gpu, request.service)) return false;
+  return request.isExclusive ? gpu.holderCount === 0 : !gpu.services.has(request.service);
+}
+
+/** Whether exactly these GPUs would do, in this order: what an instance that stands there already is asked. */
+export function fitsAt(request: InstanceRequest, members: readonly GpuPlace[], room: FleetRoom): boolean {
+  const node = room.matching(request).find((candidate) => candidate.name === members[0]?.node);
+  if (node === undefined || room.freeHostBytes(node) < request.hostBytes) return false;
+  const gpus = room.gpusOf(node.name);
+  return members.every((place, index) => {
+    const gpu = gpus.find((candidate) => placeKey(candidate) === placeKey(place));
+    return gpu !== undefined && isUsable(request, gpu, room) && gpu.freeBytes >= (request.memberBytes[index] ?? 0);
+  });
 }
 
 /** Shared: the fullest GPU that still fits. Exclusive: the smallest that is large enough. Then by index. */
@@ -96,8 +98,6 @@ function noGpu(request: InstanceRequest, matching: readonly GpuNode[], room: Fle
     const freeCount = Math.max(...matching.map((node) => usableGpus(request, node, room).length));
     return { code: "NO_EXCLUSIVE_GPU", instance, neededCount, neededBytes, freeCount };
   }
-  const open = matching
-    .flatMap((node) => room.gpusOf(node.name))
-    .filter((gpu) => !gpu.isTaken && !gpu.services.has(request.service) && !room.isQuarantined(gpu, request.service));
+  const open = matching.flatMap((node) => room.gpusOf(node.name)).filter((gpu) => isUsable(request, gpu, room));
   return { code: "NO_CAPACITY", instance, neededBytes, freeBytes: Math.max(0, ...open.map((gpu) => gpu.freeBytes)) };
 }

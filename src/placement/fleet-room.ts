@@ -1,6 +1,6 @@
 import { matchesNode } from "../api/match-node.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
-import type { NodeName, ServiceName } from "../base/ids.ts";
+import type { InstanceName, NodeName, ServiceName } from "../base/ids.ts";
 import { placeKey, type Fleet, type GpuPlace, type HeldSlice, type InstanceRequest } from "./placement-request.ts";
 
 export interface GpuRoom extends GpuPlace {
@@ -23,13 +23,15 @@ export interface FleetRoom {
   /** Slices of one service, of the given instances or all. */
   slicesOf(service: ServiceName): readonly HeldSlice[];
   hold(slices: readonly HeldSlice[]): void;
+  /** Takes back all that one instance holds. */
+  release(instance: InstanceName): void;
   matching(request: Pick<InstanceRequest, "nodeSelector" | "capacityType">): readonly GpuNode[];
 }
 
 export function createFleetRoom(fleet: Fleet): FleetRoom {
-  const held: HeldSlice[] = [];
+  // What each holds, by instance: an instance is placed or taken back as a whole.
+  const held = new Map<InstanceName, HeldSlice[]>();
   const byGpu = new Map<string, HeldSlice[]>();
-  const hostBytes = new Map<NodeName, Map<string, number>>();
   const lost = new Set(fleet.lost.map(placeKey));
   const quarantined = new Set(fleet.quarantined.map((entry) => `${entry.service} ${placeKey(entry)}`));
   // The order of the inventory must not matter: same fleet, same choice.
@@ -37,14 +39,19 @@ export function createFleetRoom(fleet: Fleet): FleetRoom {
 
   function hold(slices: readonly HeldSlice[]): void {
     for (const slice of slices) {
-      held.push(slice);
-      const ofGpu = byGpu.get(placeKey(slice)) ?? [];
-      ofGpu.push(slice);
-      byGpu.set(placeKey(slice), ofGpu);
-      const ofNode = hostBytes.get(slice.node) ?? new Map<string, number>();
-      ofNode.set(slice.instance, slice.hostBytes);
-      hostBytes.set(slice.node, ofNode);
+      append(held, slice.instance, slice);
+      append(byGpu, placeKey(slice), slice);
     }
+  }
+  function release(instance: InstanceName): void {
+    for (const slice of held.get(instance) ?? []) {
+      const ofGpu = byGpu.get(placeKey(slice)) ?? [];
+      byGpu.set(
+        placeKey(slice),
+        ofGpu.filter((other) => other.instance !== instance),
+      );
+    }
+    held.delete(instance);
   }
   hold(fleet.held);
   const nodeByName = new Map(nodes.map((node) => [node.name, node]));
@@ -57,10 +64,15 @@ export function createFleetRoom(fleet: Fleet): FleetRoom {
         .filter((gpu) => !lost.has(placeKey({ node, gpu: gpu.index })))
         .map((gpu) => roomOf({ node, gpu: gpu.index }, gpu.memoryBytes, byGpu.get(placeKey({ node, gpu: gpu.index })) ?? []));
     },
-    freeHostBytes: (node) => node.hostMemoryBytes - sum([...(hostBytes.get(node.name)?.values() ?? [])]),
+    freeHostBytes(node) {
+      // Counted once for each instance, however many GPUs of the node it has.
+      const first = [...held.values()].flatMap((slices) => slices.find((slice) => slice.node === node.name) ?? []);
+      return node.hostMemoryBytes - sum(first.map((slice) => slice.hostBytes));
+    },
     isQuarantined: (place, service) => quarantined.has(`${service} ${placeKey(place)}`),
-    slicesOf: (service) => held.filter((slice) => slice.service === service),
+    slicesOf: (service) => [...held.values()].flat().filter((slice) => slice.service === service),
     hold,
+    release,
     matching: (request) => nodes.filter((node) => matchesNode(node, request)),
   };
 }
@@ -74,6 +86,12 @@ function roomOf(place: GpuPlace, memoryBytes: number, slices: readonly HeldSlice
     holderCount: slices.length,
     services: new Set(slices.flatMap((slice) => slice.service ?? [])),
   };
+}
+
+function append<Key>(map: Map<Key, HeldSlice[]>, key: Key, slice: HeldSlice): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [slice]);
+  else list.push(slice);
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

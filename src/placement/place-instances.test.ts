@@ -196,31 +196,6 @@ test("bytes that do not divide go to the first GPU of a level", () => {
   assert.deepEqual([first?.memberBytes, second?.memberBytes], [[20_000_000_001], [20_000_000_000]]);
 });
 
-test("a warm instance in the zone of all hot ones is placed with a notice", () => {
-  const { placed } = placeInstances(gold(), fleet([node("a", { zone: "z1" }), node("b", { zone: "z1" })]));
-  assert.deepEqual(
-    placed.map(({ request, notices }) => [request.instance, ...notices.map((notice) => notice.code)]),
-    [["g-hot-1"], ["g-warm-1", "SAME_ZONE"]],
-  );
-});
-
-test("a warm instance beside one of two spread hot ones needs no notice", () => {
-  const nodes = [node("a", { zone: "z1" }), node("b", { zone: "z2" }), node("c", { zone: "z2" })];
-  const { placed } = placeInstances(platinum(), fleet(nodes));
-  assert.deepEqual(
-    placed.flatMap(({ notices }) => notices),
-    [],
-  );
-});
-
-test("instances forced onto one node are placed with a notice", () => {
-  const { placed } = placeInstances(platinum(), fleet([node("a", { count: 3 })]));
-  assert.deepEqual(
-    placed.map(({ notices }) => notices.map((notice) => notice.code)),
-    [[], ["SAME_NODE"], ["SAME_NODE"]],
-  );
-});
-
 test("every refusal of a placement says what, why and next with its numbers", () => {
   const { refused } = placeInstances(
     [...gold({ warmStandby: { gpuCount: 0 } }), ...silver(), ...requests("x", { hotStandby: { nodeSelector: { disk: "fast" } } })],

@@ -1,7 +1,6 @@
 import type { Level, Tier } from "../api/hot-standby-config.ts";
 import { chooseGpus } from "./choose-gpus.ts";
-import { createFleetRoom } from "./fleet-room.ts";
-import { noticesOf } from "./proximity.ts";
+import { createFleetRoom, type FleetRoom } from "./fleet-room.ts";
 import type { Fleet, GpuPlace, HeldSlice, InstanceRequest, PlacedInstance, PlacementRefusal } from "./placement-request.ts";
 
 export interface Placements {
@@ -13,8 +12,11 @@ export interface Placements {
  * A place for each request that has none yet, the most promised first: platinum before gold before silver, then by priority, then hot, warm, cold.
  * What is held stays where it is. Same input in any order, same output.
  */
-export function placeInstances(requests: readonly InstanceRequest[], fleet: Fleet): Placements {
-  const room = createFleetRoom(fleet);
+export const placeInstances = (requests: readonly InstanceRequest[], fleet: Fleet): Placements =>
+  placeInto(requests, createFleetRoom(fleet));
+
+/** As `placeInstances`; the room holds what was placed afterwards. */
+export function placeInto(requests: readonly InstanceRequest[], room: FleetRoom): Placements {
   const placed: PlacedInstance[] = [];
   const refused: { request: InstanceRequest; refusal: PlacementRefusal }[] = [];
   for (const request of requests.toSorted(byPromise)) {
@@ -23,9 +25,8 @@ export function placeInstances(requests: readonly InstanceRequest[], fleet: Flee
       refused.push({ request, refusal: choice.error });
       continue;
     }
-    const { members, node, proximity } = choice.value;
-    room.hold(slicesOf(request, members));
-    placed.push({ request, members, notices: noticesOf(request, node, proximity) });
+    room.hold(slicesOf(request, choice.value));
+    placed.push({ request, members: choice.value });
   }
   return { placed, refused };
 }
@@ -48,7 +49,8 @@ export function slicesOf(request: InstanceRequest, members: readonly GpuPlace[])
 const TIER_ORDER: Readonly<Record<Tier, number>> = { platinum: 0, gold: 1, silver: 2 };
 const LEVEL_ORDER: Readonly<Record<Level, number>> = { hot: 0, warm: 1, cold: 2 };
 
-function byPromise(left: InstanceRequest, right: InstanceRequest): number {
+/** Who is placed first. */
+export function byPromise(left: InstanceRequest, right: InstanceRequest): number {
   return (
     TIER_ORDER[left.tier] - TIER_ORDER[right.tier] ||
     right.priority - left.priority ||

@@ -73,7 +73,6 @@ export interface PlacedInstance {
   readonly request: InstanceRequest;
   /** In the order of `memberBytes`. */
   readonly members: readonly GpuPlace[];
-  readonly notices: readonly PlacementNotice[];
 }
 
 export const placeKey = ({ node, gpu }: GpuPlace): string => `${node}/${gpu}`;

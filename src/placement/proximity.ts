@@ -25,18 +25,19 @@ export function proximityOf(request: InstanceRequest, node: GpuNode, room: Fleet
 const isCompanion = (request: InstanceRequest, level: InstanceRequest["level"] | null): boolean =>
   level === "hot" || (request.level === "hot" && level === "warm");
 
-/** What could not be kept apart. Reserves are not told of: their place matters only on the day that they are used. */
-export function noticesOf(request: InstanceRequest, node: GpuNode, proximity: Proximity): readonly PlacementNotice[] {
+/** What of a service could not be kept apart. Reserves are not told of: their place matters only on the day that they are used. */
+export function noticesOf(request: InstanceRequest, node: GpuNode, room: FleetRoom): readonly PlacementNotice[] {
   if (request.level === "cold") return [];
+  const { otherCount, sameNodeCount, sameZoneCount } = proximityOf(request, node, room);
   const next = "Add a GPU elsewhere, or loosen nodeSelector.";
-  if (proximity.sameNodeCount > 0) {
-    const what = `${request.instance} shares node ${node.name} with ${proximity.sameNodeCount} other of its service.`;
-    return [{ code: "SAME_NODE", what, why: "No other node fits; the loss of that node takes them together.", next }];
+  if (sameNodeCount > 0) {
+    const what = `${request.instance} shares node ${node.name} with ${sameNodeCount} other of its service.`;
+    return [{ code: "SAME_NODE", what, why: "No other node fitted; the loss of that node takes them together.", next }];
   }
   // Hot instances of one zone are usual; warm is there for its loss, so it matters only where no hot one is elsewhere.
-  if (proximity.sameZoneCount > 0 && proximity.sameZoneCount === proximity.otherCount && request.level === "warm" && node.zone !== null) {
+  if (request.level === "warm" && otherCount > 0 && sameZoneCount === otherCount) {
     const what = `${request.instance} stands in zone ${node.zone}, as all hot instances of the service do.`;
-    return [{ code: "SAME_ZONE", what, why: "No node of another zone fits; the loss of that zone takes them all.", next }];
+    return [{ code: "SAME_ZONE", what, why: "No node of another zone fitted; the loss of that zone takes them all.", next }];
   }
   return [];
 }

@@ -1,0 +1,161 @@
+import { serviceName } from "../base/ids.ts";
+import type { JsonObject } from "../base/json.ts";
+import { formatWall } from "../base/time.ts";
+import type { GpuPartition } from "../api/gpu-partition.ts";
+import { gpuPartitionSpec, parseGpuPartition } from "../api/parse-gpu-partition.ts";
+import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
+import { parseServiceStatus } from "../api/parse-service-status.ts";
+import type { Resource } from "../api/resource.ts";
+import { planPartitions, type AnyPartition, type PartitionPlan, type PartitionWorld } from "../placement/plan-partitions.ts";
+import { requestsOf } from "../placement/requests-of.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { ClusterStore, StoreChange } from "../ports/cluster-store.ts";
+import type { EventLog } from "../ports/event-log.ts";
+import type { GpuDriver } from "../ports/gpu-driver.ts";
+import { listAll, observeNodes } from "./observe-service.ts";
+import type { Requeue } from "./requeue.ts";
+
+export interface PartitionPorts {
+  readonly store: ClusterStore;
+  readonly driver: GpuDriver;
+  readonly clock: Clock;
+  readonly log: EventLog;
+}
+
+/** All is bound: what no event reports (a GPU that comes back) is seen then. */
+const LOOK_AGAIN_MS = 5_000;
+/** Something waits for a process to end, for room, or for the driver. */
+const LOOK_AGAIN_SOON_MS = 250;
+
+/**
+ * The only allocator: brings the GPUPartitions of the whole fleet to what the configs ask for.
+ * Observe, plan (placement/plan-partitions.ts), give back at the driver, store all or nothing, bind, report.
+ * Each step is idempotent: after a crash between any two the next look plans the same and goes on.
+ */
+export async function reconcilePartitions(ports: PartitionPorts): Promise<Requeue> {
+  const stored = new Map((await listAll(ports.store, "GPUPartition")).map((resource) => [resource.name, resource]));
+  const world = await observeWorld(ports, [...stored.values()]);
+  const plan = planPartitions(world);
+  if (!(await giveBack(ports, world.known, plan))) return { afterMs: LOOK_AGAIN_SOON_MS };
+  if (!(await storePlan(ports, stored, plan))) return { afterMs: 0 };
+  const isAllBound = await bindAndReport(ports, plan);
+  const isWaiting = !isAllBound || plan.releasing.length > 0 || plan.desired.some(({ partition }) => partition.node === null);
+  return { afterMs: isWaiting || world.seen === null ? LOOK_AGAIN_SOON_MS : LOOK_AGAIN_MS };
+}
+
+async function observeWorld(ports: PartitionPorts, partitions: readonly Resource[]): Promise<PartitionWorld> {
+  const configs = await listAll(ports.store, "HotStandbyConfig");
+  const nodes = [...(await observeNodes(ports.store)).values()];
+  const accounted = await ports.driver.ensureInventory(nodes);
+  const observed = accounted.ok ? await ports.driver.observe() : accounted;
+  if (!observed.ok) ports.log.record({ level: "warn", event: "partition.driver-unavailable", fields: { reason: observed.error.reason } });
+  const parsed = configs.map((resource) => ({ resource, config: parseHotStandbyConfig(resource) }));
+  return {
+    wanted: parsed.flatMap(({ config }) => (config.ok ? requestsOf(config.value) : [])),
+    untouched: new Set(parsed.filter(({ config }) => !config.ok).map(({ resource }) => serviceName(resource.name))),
+    known: partitions.flatMap((resource) => {
+      const partition = parseGpuPartition(resource);
+      return partition.ok ? [partition.value] : [];
+    }),
+    nodes,
+    seen: observed.ok ? observed.value : null,
+    quarantined: configs.flatMap(quarantinedOf),
+  };
+}
+
+function quarantinedOf(resource: Resource): PartitionWorld["quarantined"] {
+  const status = resource.status === null ? null : parseServiceStatus(resource.status);
+  if (status === null || !status.ok) return [];
+  return status.value.quarantined.map(({ node, gpu }) => ({ node, gpu, service: serviceName(resource.name) }));
+}
+
+/** Before the store forgets a place, the driver does: no bytes are ever promised twice. false = look again. */
+async function giveBack({ driver, log }: PartitionPorts, known: readonly AnyPartition[], plan: PartitionPlan): Promise<boolean> {
+  const desired = new Map(plan.desired.map(({ partition }) => [partition.name, partition]));
+  const moved = known.filter((partition) => {
+    const next = desired.get(partition.name);
+    return next !== undefined && (next.node !== partition.node || next.gpu !== partition.gpu);
+  });
+  for (const partition of [...plan.removed, ...moved]) {
+    if (partition.node === null) continue;
+    const removed = await driver.removePartition(partition);
+    if (!removed.ok) {
+      log.record({ level: "warn", event: "partition.not-removed", fields: { partition: partition.name, reason: removed.error.reason } });
+      return false;
+    }
+  }
+  return true;
+}
+
+/** false = somebody else wrote meanwhile, or the store is away: look again. */
+async function storePlan({ store, log }: PartitionPorts, stored: ReadonlyMap<string, Resource>, plan: PartitionPlan): Promise<boolean> {
+  const changes: readonly StoreChange[] = [
+    ...plan.removed.map((partition) => ({ verb: "remove", kind: "GPUPartition", name: partition.name }) as const),
+    ...plan.desired.flatMap(({ partition }) => putOf(partition, stored.get(partition.name))),
+  ];
+  if (changes.length === 0) return true;
+  const written = await store.applyAll(changes);
+  const fields = { changes: changes.map((change) => describeChange(change, plan)), outcome: written.ok ? "stored" : written.error.code };
+  log.record({ level: written.ok ? "info" : "warn", event: "partition.planned", fields });
+  return written.ok;
+}
+
+function putOf(partition: AnyPartition, current: Resource | undefined): readonly StoreChange[] {
+  const spec = gpuPartitionSpec(partition);
+  if (current !== undefined && isSame(current.spec, spec)) return [];
+  const draft = { kind: "GPUPartition", name: partition.name, labels: {}, annotations: {}, spec } as const;
+  return [{ verb: "put", draft, version: current?.version ?? null }];
+}
+
+/** Both are flat and written by `gpuPartitionSpec`; the store keeps no order of keys. */
+function isSame(left: JsonObject, right: JsonObject): boolean {
+  const keys = new Set([...Object.keys(left), ...Object.keys(right)]);
+  return [...keys].every((key) => left[key] === right[key]);
+}
+
+function describeChange(change: StoreChange, plan: PartitionPlan): JsonObject {
+  if (change.verb === "remove") return { partition: change.name, to: "removed" };
+  const partition = plan.desired.find((candidate) => candidate.partition.name === change.draft.name)?.partition;
+  const to =
+    partition === undefined || partition.node === null ? (partition?.refusal.code ?? "nowhere") : `${partition.node}/${partition.gpu}`;
+  return { partition: change.draft.name, to, memory: change.draft.spec["memory"] };
+}
+
+/** @returns whether every placed partition is bound. */
+async function bindAndReport(ports: PartitionPorts, plan: PartitionPlan): Promise<boolean> {
+  const stored = new Map((await listAll(ports.store, "GPUPartition")).map((resource) => [resource.name, resource]));
+  let isAllBound = true;
+  for (const { partition, notices } of plan.desired) {
+    const resource = stored.get(partition.name);
+    if (resource === undefined) continue;
+    if (partition.node === null) {
+      isAllBound = (await report(ports, resource, { phase: "Pending", refusal: { ...partition.refusal } })) && isAllBound;
+      continue;
+    }
+    const bound = await bind(ports, partition);
+    const status = { phase: bound ? "Bound" : "Pending", lentTo: null, notices: notices.map((notice) => ({ ...notice })) };
+    isAllBound = (await report(ports, resource, status)) && bound && isAllBound;
+  }
+  for (const partition of plan.releasing) {
+    const resource = stored.get(partition.name);
+    if (resource !== undefined) await report(ports, resource, { phase: "Releasing", lentTo: null, notices: [] });
+  }
+  return isAllBound;
+}
+
+async function bind({ driver, log }: PartitionPorts, partition: GpuPartition): Promise<boolean> {
+  const bound = await driver.ensurePartition(partition);
+  if (!bound.ok)
+    log.record({ level: "warn", event: "partition.not-bound", fields: { partition: partition.name, reason: bound.error.reason } });
+  return bound.ok;
+}
+
+/** Writes only what differs: a report that wakes this loop again would never rest. */
+async function report({ store }: PartitionPorts, resource: Resource, status: JsonObject): Promise<boolean> {
+  const next = { ...status, observedGeneration: resource.generation, createdAt: formatWall(resource.createdAt) };
+  if (resource.status !== null && JSON.stringify(sorted(resource.status)) === JSON.stringify(sorted(next))) return true;
+  return (await store.writeStatus(resource, next, resource.version)).ok;
+}
+
+const sorted = (status: JsonObject): JsonObject =>
+  Object.fromEntries(Object.entries(status).toSorted(([left], [right]) => (left < right ? -1 : 1)));

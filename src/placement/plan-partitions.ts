@@ -1,0 +1,162 @@
+import type { GpuNode } from "../api/gpu-node.ts";
+import type { GpuPartition, UnplacedPartition } from "../api/gpu-partition.ts";
+import { partitionName, type InstanceName, type PartitionName, type ServiceName } from "../base/ids.ts";
+import { fitsAt } from "./choose-gpus.ts";
+import { explainRefusal } from "./explain-refusal.ts";
+import { createFleetRoom, type FleetRoom } from "./fleet-room.ts";
+import { byPromise, placeInto, slicesOf, type Placements } from "./place-instances.ts";
+import {
+  placeKey,
+  type GpuPlace,
+  type HeldSlice,
+  type InstanceRequest,
+  type PlacedInstance,
+  type PlacementNotice,
+} from "./placement-request.ts";
+import { noticesOf } from "./proximity.ts";
+
+export type AnyPartition = GpuPartition | UnplacedPartition;
+
+/** One GPU as its driver sees it. */
+export interface SeenGpu extends GpuPlace {
+  readonly health: "ok" | "lost";
+  readonly holders: readonly { readonly instance: InstanceName; readonly usedBytes: number }[];
+}
+
+export interface PartitionWorld {
+  readonly wanted: readonly InstanceRequest[];
+  /** Services whose config cannot be read now: what they have stays as it is. */
+  readonly untouched: ReadonlySet<ServiceName>;
+  readonly known: readonly AnyPartition[];
+  readonly nodes: readonly GpuNode[];
+  /** null = the driver does not answer: whatever is promised counts as held then. */
+  readonly seen: readonly SeenGpu[] | null;
+  readonly quarantined: readonly (GpuPlace & { readonly service: ServiceName })[];
+}
+
+export interface PartitionPlan {
+  /** What instances are promised, member by member; placed ones are to be bound. */
+  readonly desired: readonly { readonly partition: AnyPartition; readonly notices: readonly PlacementNotice[] }[];
+  /** Wanted by nobody any more, and still held by a process. */
+  readonly releasing: readonly GpuPartition[];
+  readonly removed: readonly AnyPartition[];
+}
+
+/** What partitions there shall be. Pure, and stable: with its own outcome as the next input nothing changes. */
+export function planPartitions(world: PartitionWorld): PartitionPlan {
+  const known = new Map(world.known.map((partition) => [partition.name, partition]));
+  const wantedNames = new Set(world.wanted.flatMap((request) => request.memberBytes.map((_, index) => nameOf(request, index))));
+  const left = world.known.filter(({ name, service }) => !wantedNames.has(name) && !world.untouched.has(service));
+  const releasing = left.filter((partition): partition is GpuPartition => isHeld(partition, world.seen));
+  const untouched = world.known.filter(({ service }) => world.untouched.has(service)).filter(isPlaced);
+
+  const staying = world.wanted.toSorted(byPromise).flatMap((request) => stayingOf(request, known, world));
+  const promised = [...staying.flatMap(({ slices }) => slices), ...[...releasing, ...untouched].map(sliceOf)];
+  const lost = (world.seen ?? []).filter((gpu) => gpu.health === "lost");
+  const room = createFleetRoom({ nodes: world.nodes, held: promised, lost, quarantined: world.quarantined });
+
+  const standing = staying.flatMap((candidate) => settle(candidate, room));
+  // Only now: a process of the past keeps newcomers away, and moves nobody who is promised the place.
+  room.hold(strangers(world.seen ?? [], promised));
+  const settled = new Set(standing.map(({ request }) => request.instance));
+  const placements = placeInto(
+    world.wanted.filter((request) => !settled.has(request.instance)),
+    room,
+  );
+  return {
+    desired: [...placedPartitions([...standing, ...placements.placed], room), ...refusedPartitions(placements.refused)],
+    releasing: releasing.map((partition) => ({ ...partition, phase: "Releasing" })),
+    removed: left.filter((partition) => !isHeld(partition, world.seen)),
+  };
+}
+
+interface Candidate {
+  readonly request: InstanceRequest;
+  readonly members: readonly GpuPlace[];
+  /** What it is promised now, which may differ from what it wants now. */
+  readonly slices: readonly HeldSlice[];
+  readonly isHeld: boolean;
+}
+
+/** An instance that has all its GPUs, none of them quarantined for it. */
+function stayingOf(request: InstanceRequest, known: ReadonlyMap<PartitionName, AnyPartition>, world: PartitionWorld): readonly Candidate[] {
+  const own = request.memberBytes.flatMap((_, index) => known.get(nameOf(request, index)) ?? []).filter(isPlaced);
+  const isShunned = own.some((partition) =>
+    world.quarantined.some((entry) => entry.service === request.service && placeKey(entry) === placeKey(partition)),
+  );
+  if (own.length !== request.memberBytes.length || isShunned) return [];
+  const members = own.map(({ node, gpu }) => ({ node, gpu }));
+  const slices = own.map((partition) => ({ ...sliceOf(partition), level: request.level, hostBytes: request.hostBytes }));
+  return [{ request, members, slices, isHeld: own.some((partition) => isHeld(partition, world.seen)) }];
+}
+
+/** Gives what is wanted now where it stands, if that fits; else what runs keeps what it has, and what does not run moves. */
+function settle({ request, members, slices, isHeld: mustStay }: Candidate, room: FleetRoom): readonly PlacedInstance[] {
+  room.release(request.instance);
+  if (fitsAt(request, members, room)) {
+    room.hold(slicesOf(request, members));
+    return [{ request, members }];
+  }
+  if (!mustStay) return [];
+  room.hold(slices);
+  const isExclusive = slices.some((slice) => slice.isExclusive);
+  const mode = isExclusive === request.isExclusive ? request.mode : isExclusive ? "exclusive" : "mps";
+  return [{ request: { ...request, memberBytes: slices.map((slice) => slice.memoryBytes), isExclusive, mode }, members }];
+}
+
+function placedPartitions(standing: readonly PlacedInstance[], room: FleetRoom): PartitionPlan["desired"] {
+  return standing.flatMap(({ request, members }) => {
+    const node = room.nodes.find((candidate) => candidate.name === members[0]?.node);
+    const notices = node === undefined ? [] : noticesOf(request, node, room);
+    return members.map((place, index) => ({ partition: { ...claimOf(request, index), ...place, phase: "Bound" as const }, notices }));
+  });
+}
+
+function refusedPartitions(refused: Placements["refused"]): PartitionPlan["desired"] {
+  return refused.flatMap(({ request, refusal }) => {
+    const unplaced = { node: null, gpu: null, phase: "Pending", refusal: { code: refusal.code, ...explainRefusal(refusal) } } as const;
+    return request.memberBytes.map((_, index) => ({ partition: { ...claimOf(request, index), ...unplaced }, notices: [] }));
+  });
+}
+
+function claimOf(request: InstanceRequest, index: number) {
+  const { tenant, service, instance, mode, computePercent } = request;
+  return { name: nameOf(request, index), tenant, service, instance, mode, memoryBytes: request.memberBytes[index] ?? 0, computePercent };
+}
+
+/** Deterministic, so that a second writer would meet the first one's object. */
+const nameOf = (request: Pick<InstanceRequest, "tenant" | "instance">, index: number): PartitionName =>
+  partitionName(`${request.tenant}-gpu-partition-${request.instance}-${index + 1}`);
+
+const isPlaced = (partition: AnyPartition): partition is GpuPartition => partition.node !== null;
+
+function isHeld(partition: AnyPartition, seen: readonly SeenGpu[] | null): boolean {
+  if (!isPlaced(partition)) return false;
+  if (seen === null) return true;
+  const gpu = seen.find((candidate) => placeKey(candidate) === placeKey(partition));
+  return gpu?.holders.some((holder) => holder.instance === partition.instance) ?? false;
+}
+
+function sliceOf(partition: GpuPartition): HeldSlice {
+  const { node, gpu, instance, service, memoryBytes, mode } = partition;
+  return { node, gpu, instance, service, level: null, memoryBytes, isExclusive: mode === "exclusive", hostBytes: 0 };
+}
+
+/** Bytes in use that nobody was promised there: processes of the past, until they are gone. */
+function strangers(seen: readonly SeenGpu[], promised: readonly HeldSlice[]): readonly HeldSlice[] {
+  const known = new Set(promised.map((slice) => `${slice.instance} ${placeKey(slice)}`));
+  return seen.flatMap((gpu) =>
+    gpu.holders
+      .filter((holder) => !known.has(`${holder.instance} ${placeKey(gpu)}`))
+      .map(({ instance, usedBytes }) => ({
+        node: gpu.node,
+        gpu: gpu.gpu,
+        instance,
+        service: null,
+        level: null,
+        memoryBytes: usedBytes,
+        isExclusive: false,
+        hostBytes: 0,
+      })),
+  );
+}
