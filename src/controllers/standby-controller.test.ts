@@ -3,157 +3,38 @@ import assert from "node:assert/strict";
 import { createSimulatedClock } from "../adapters/clock/simulated.ts";
 import { createMemoryStore } from "../adapters/cluster-store/memory.ts";
 import { createSeededRandom } from "../adapters/random/simulated.ts";
-import { gatewayId, generation, instanceName, serviceName, uid } from "../base/ids.ts";
-import type { DownMessage, UpMessage } from "../api/link-message.ts";
-import { parseServiceStatus } from "../api/parse-service-status.ts";
-import type { JsonObject } from "../base/json.ts";
-import type { ResourceDraft } from "../api/resource.ts";
-import type { RouteTable } from "../api/route-table.ts";
-import type { ServiceStatus } from "../api/service-status.ts";
-import type { GatewayHub, GatewayHubEvents } from "../ports/gateway-link.ts";
-import { FakePlatform } from "./fake-platform.ts";
-import { createLinkController } from "./link-controller.ts";
-import { startLoop } from "./run-loop.ts";
-import { createStandbyController, serviceOfPartition } from "./standby-controller.ts";
+import { instanceName } from "../base/ids.ts";
+import { FakeControlWorld } from "./fake-control-world.ts";
 
-const CONFIG: JsonObject = {
-  tenant: "tenant-gold",
-  tier: "platinum",
-  model: { name: "tide-8b", engine: "simulated", revision: "r1", weights: "16GB", contextLength: 8192 },
-  hotStandby: { gpuCount: 2, memoryReserved: "80GB" },
-  warmStandby: { gpuCount: 1, memoryReserved: "40GB" },
-};
-
-/** A hub with one gateway that acknowledges every table unless it is told to be silent. */
-function fakeHub() {
-  let events: GatewayHubEvents | null = null;
-  const id = gatewayId("gateway-0");
-  const told: DownMessage[] = [];
-  const say = (message: UpMessage): void => events?.message(id, message);
-  const gateway = {
-    told,
-    isSilent: false,
-    say,
-    join: () => events?.joined(id, { type: "hello", gateway: id, pid: 1, address: "127.0.0.1:8080" }),
-    table: (): RouteTable => {
-      const tables = told.flatMap((message) => (message.type === "table" ? [message.table] : []));
-      const last = tables.at(-1);
-      if (last === undefined) throw new Error("no table was published");
-      return last;
-    },
-  };
-  const hub: GatewayHub = {
-    listen: async (given) => void (events = given),
-    send(_to, message) {
-      told.push(message);
-      if (message.type !== "table" || gateway.isSilent) return;
-      const { uid: of, epoch, revision } = message.table;
-      void Promise.resolve().then(() => say({ type: "ack", uid: of, epoch, revision }));
-    },
-    close: async () => undefined,
-  };
-  return { hub, gateway };
-}
-
-async function createWorld() {
+function createWorld() {
   const clock = createSimulatedClock();
   const store = createMemoryStore(clock);
-  const platform = new FakePlatform(clock);
-  const { hub, gateway } = fakeHub();
-  const random = createSeededRandom(1);
-  const log = { record: () => undefined };
-  const put = async (draft: Pick<ResourceDraft, "kind" | "name" | "spec">, status: JsonObject | null = null): Promise<void> => {
-    const old = await store.get(draft.kind, draft.name);
-    const full = { labels: {}, annotations: {}, ...draft };
-    const written = old.ok ? await store.writeSpec(full, old.value.version) : await store.create(full);
-    assert.ok(written.ok);
-    if (status !== null) assert.ok((await store.writeStatus(draft, status, written.value.version)).ok);
-  };
-  const place = (instance: string, gpu: number | null): Promise<void> =>
-    put(
-      {
-        kind: "GPUPartition",
-        name: `tenant-gold-gpu-partition-${instance}-0`,
-        spec: {
-          tenant: "tenant-gold",
-          service: "gold",
-          instance,
-          mode: "exclusive",
-          memory: "40GB",
-          computePercent: 100,
-          ...(gpu === null ? {} : { node: "gpu-a", gpu }),
-        },
-      },
-      gpu === null
-        ? { phase: "Pending", refusal: { code: "NO_CAPACITY", what: "No GPU is free.", why: "All are taken.", next: "Add one." } }
-        : { phase: "Bound" },
-    );
-  const startControlPlane = () => {
-    const link = createLinkController(
-      { hub, log, stateId: "state-1" },
-      { ejected: (report) => standby.report(report), acknowledged: (service) => loop.kick(service) },
-    );
-    const standby = createStandbyController(
-      {
-        launcher: platform.launcher,
-        driver: platform.driver,
-        upstream: platform.upstream,
-        store,
-        clock,
-        random,
-        log,
-        desk: link,
-        stateId: "state-1",
-      },
-      (name) => loop.kick(name),
-    );
-    const loop = startLoop(
-      {
-        name: "standby",
-        namesOf: ({ kind, name }) =>
-          kind === "HotStandbyConfig" ? [name] : kind === "GPUPartition" ? [serviceOfPartition(name) ?? ""].filter(Boolean) : [],
-        firstNames: () => standby.names(),
-        reconcile: (name) => standby.reconcile(name),
-      },
-      { store, clock, log },
-    );
-    return { link, standby, loop };
-  };
-  const status = async (): Promise<ServiceStatus> => {
-    const resource = await store.get("HotStandbyConfig", "gold");
-    assert.ok(resource.ok);
-    const parsed = parseServiceStatus(resource.value.status);
-    assert.ok(parsed.ok);
-    return parsed.value;
-  };
-  const states = async (): Promise<readonly string[]> =>
-    (await status()).instances.map((instance) => `${instance.name}/${instance.generation} ${instance.state}`);
-  return { clock, store, platform, gateway, put, place, startControlPlane, status, states };
+  const world = new FakeControlWorld({ clock, store, random: createSeededRandom(1) });
+  return { world, clock, store, platform: world.platform, gateway: world.gateway };
 }
 
 /** Two hot and one warm instance, placed, everything Ready, one gateway joined. */
 async function createSteadyWorld() {
-  const world = await createWorld();
-  await world.put({ kind: "HotStandbyConfig", name: "gold", spec: CONFIG });
-  await Promise.all([world.place("gold-hot-1", 0), world.place("gold-hot-2", 1), world.place("gold-warm-1", 2)]);
-  const control = world.startControlPlane();
-  await control.link.open();
-  world.gateway.join();
-  await world.clock.advance(1_000);
-  return { ...world, control };
+  const created = createWorld();
+  await created.world.putGold();
+  await created.world.placeAll();
+  const control = await created.world.startControlPlane();
+  await created.clock.advance(1_000);
+  return { ...created, control };
 }
 
 const ALL_READY = ["gold-hot-1/1 Ready", "gold-hot-2/1 Ready", "gold-warm-1/1 Ready"];
 
 test("a new config starts its hot and warm instances together and serves when they gave the known answer", async () => {
-  const { platform, gateway, states, status } = await createSteadyWorld();
-  assert.deepEqual(await states(), ALL_READY);
+  const { world, platform, gateway } = await createSteadyWorld();
+  assert.deepEqual(await world.states(), ALL_READY);
   assert.deepEqual(platform.starts, ["gold-hot-1/1 on gpu-a/0", "gold-hot-2/1 on gpu-a/1", "gold-warm-1/1 on gpu-a/2"]);
-  const { level, phase, epoch, knownAnswer } = await status();
+  const { level, phase, epoch, knownAnswer } = await world.status();
   assert.deepEqual({ level, phase, epoch, knownAnswer }, { level: "hot", phase: "Normal", epoch: 1, knownAnswer: " comes in" });
-  const table = gateway.table();
   assert.deepEqual(
-    table.rungs.map((rung) => [rung.level, rung.activation.kind, ...rung.endpoints.map((e) => `${e.instance} ${e.isReady} ${e.weight}`)]),
+    gateway
+      .table()
+      .rungs.map((rung) => [rung.level, rung.activation.kind, ...rung.endpoints.map((e) => `${e.instance} ${e.isReady} ${e.weight}`)]),
     [
       ["hot", "none", "gold-hot-1 true 80", "gold-hot-2 true 20"],
       ["warm", "none", "gold-warm-1 true 0"],
@@ -162,78 +43,150 @@ test("a new config starts its hot and warm instances together and serves when th
   );
 });
 
+test("every call to an engine carries the claim of its state", async () => {
+  const { clock, platform } = await createSteadyWorld();
+  await clock.advance(20_000);
+  const heartbeats = platform.requests.filter((request) => request.target === "/health");
+  assert.ok(heartbeats.length > 9);
+  for (const { headers } of platform.requests) assert.deepEqual(headers.slice(-2), ["x-tidegate-claim", "state-1"]);
+});
+
+test("a service at rest writes nothing and publishes nothing", async () => {
+  const { clock, store, gateway } = await createSteadyWorld();
+  const before = await store.get("HotStandbyConfig", "gold");
+  const told = gateway.told.length;
+  await clock.advance(60_000);
+  const after = await store.get("HotStandbyConfig", "gold");
+  assert.deepEqual(after, before);
+  assert.equal(gateway.told.length, told);
+});
+
 test("a killed engine is out of the table at once and restarted at once with the next generation", async () => {
-  const { clock, platform, gateway, states } = await createSteadyWorld();
-  const before = clock.monotonicMs();
+  const { world, clock, platform, gateway } = await createSteadyWorld();
+  const killedAtMs = clock.monotonicMs();
   platform.kill("gold-hot-1");
   await clock.advance(8);
-  assert.deepEqual(await states(), ["gold-hot-1/2 Starting", "gold-hot-2/1 Ready", "gold-warm-1/1 Ready"]);
-  assert.deepEqual(
-    gateway
-      .table()
-      .rungs[0]?.endpoints.map((e) => `${e.instance} ${e.isReady}`)
-      .filter((line) => line.endsWith("true")),
-    ["gold-hot-2 true"],
-  );
-  assert.ok(platform.engine("gold-hot-1").readyAtMs - before < 320);
+  assert.deepEqual(await world.states(), ["gold-hot-1/2 Starting", "gold-hot-2/1 Ready", "gold-warm-1/1 Ready"]);
+  assert.deepEqual(gateway.ready(), ["gold-hot-2", "gold-warm-1"]);
+  assert.ok(platform.engine("gold-hot-1").readyAtMs - killedAtMs < 320);
   await clock.advance(500);
-  assert.deepEqual(await states(), ["gold-hot-1/2 Ready", "gold-hot-2/1 Ready", "gold-warm-1/1 Ready"]);
+  assert.deepEqual(await world.states(), ["gold-hot-1/2 Ready", "gold-hot-2/1 Ready", "gold-warm-1/1 Ready"]);
+  assert.deepEqual(gateway.ready(), ["gold-hot-1", "gold-hot-2", "gold-warm-1"]);
 });
 
 test("a second death soon after waits half a second, and the wait is forgotten after ten calm seconds", async () => {
-  const { clock, platform, states } = await createSteadyWorld();
+  const { world, clock, platform } = await createSteadyWorld();
   await clock.advance(10_000);
   platform.kill("gold-hot-1");
   await clock.advance(500);
   platform.kill("gold-hot-1");
   await clock.advance(400);
-  assert.equal((await states())[0], "gold-hot-1/2 Failed");
+  assert.equal((await world.states())[0], "gold-hot-1/2 Failed");
   await clock.advance(600);
-  assert.equal((await states())[0], "gold-hot-1/3 Ready");
+  assert.equal((await world.states())[0], "gold-hot-1/3 Ready");
   await clock.advance(11_000);
   platform.kill("gold-hot-1");
   await clock.advance(50);
-  assert.equal((await states())[0], "gold-hot-1/4 Starting");
-});
-
-const report = (cause: "silent" | "no-progress" | "5xx"): UpMessage => ({
-  type: "ejected",
-  service: serviceName("gold"),
-  instance: instanceName("gold-hot-1"),
-  uid: uid("any"),
-  generation: generation(1),
-  cause,
-  ageMs: 0,
+  assert.equal((await world.states())[0], "gold-hot-1/4 Starting");
 });
 
 test("a report about an engine that generates leaves it as it is, and the history says so", async () => {
-  const { clock, platform, gateway, states, status } = await createSteadyWorld();
-  gateway.say(report("5xx"));
+  const { world, clock, platform, gateway } = await createSteadyWorld();
+  gateway.report("gold-hot-1", 1, "5xx");
   await clock.advance(2_000);
-  assert.deepEqual(await states(), ALL_READY);
+  assert.deepEqual(await world.states(), ALL_READY);
   assert.equal(platform.starts.length, 3);
-  assert.match((await status()).history.at(-1)?.what ?? "", /Leaves gold-hot-1 as it is/);
+  assert.match((await world.status()).history.at(-1)?.what ?? "", /Leaves gold-hot-1 as it is/);
+});
+
+test("a report about an older generation is about nobody", async () => {
+  const { world, clock, platform, gateway } = await createSteadyWorld();
+  platform.kill("gold-hot-1");
+  await clock.advance(500);
+  const asked = platform.requests.filter((request) => request.target === "/metrics").length;
+  gateway.report("gold-hot-1", 1, "refused");
+  await clock.advance(2_000);
+  assert.equal((await world.states())[0], "gold-hot-1/2 Ready");
+  assert.equal(platform.requests.filter((request) => request.target === "/metrics").length, asked);
 });
 
 for (const mode of ["stopped", "hung"] as const) {
   test(`a reported engine that is ${mode} is fenced and restarted after a second of judgement`, async () => {
-    const { clock, platform, gateway, states } = await createSteadyWorld();
+    const { world, clock, platform, gateway } = await createSteadyWorld();
     platform.engine("gold-hot-1").mode = mode;
-    gateway.say(report(mode === "hung" ? "no-progress" : "silent"));
+    gateway.report("gold-hot-1", 1, mode === "hung" ? "no-progress" : "silent");
     await clock.advance(900);
-    assert.equal((await states())[0], "gold-hot-1/1 Suspect");
-    assert.equal(gateway.table().rungs[0]?.endpoints[0]?.isReady, true);
+    assert.equal((await world.states())[0], "gold-hot-1/1 Suspect");
+    assert.deepEqual(gateway.ready(), ["gold-hot-1", "gold-hot-2", "gold-warm-1"]);
     await clock.advance(2_000);
-    assert.deepEqual(await states(), ["gold-hot-1/2 Ready", "gold-hot-2/1 Ready", "gold-warm-1/1 Ready"]);
+    assert.deepEqual(await world.states(), ["gold-hot-1/2 Ready", "gold-hot-2/1 Ready", "gold-warm-1/1 Ready"]);
   });
 }
 
 test("a stopped engine that runs again within the judgement stays", async () => {
-  const { clock, platform, gateway, states } = await createSteadyWorld();
+  const { clock, platform, gateway } = await createSteadyWorld();
   platform.engine("gold-hot-1").mode = "stopped";
-  gateway.say(report("silent"));
+  gateway.report("gold-hot-1", 1, "silent");
   await clock.advance(500);
   platform.engine("gold-hot-1").mode = "well";
   await clock.advance(2_000);
-  assert.equal(platform.starts.length, 3, (await states()).join());
+  assert.equal(platform.starts.length, 3);
+});
+
+test("a stopped engine without any traffic is found by its heartbeat", async () => {
+  const { world, clock, platform } = await createSteadyWorld();
+  platform.engine("gold-warm-1").mode = "stopped";
+  await clock.advance(11_000);
+  assert.equal((await world.states())[2], "gold-warm-1/2 Ready");
+});
+
+test("an engine with a wrong known answer never takes a request", async () => {
+  const { world, clock, platform, gateway } = await createSteadyWorld();
+  platform.answers.set(instanceName("gold-hot-1"), "!!!!");
+  platform.kill("gold-hot-1");
+  await clock.advance(5_000);
+  assert.deepEqual(gateway.ready(), ["gold-hot-2", "gold-warm-1"]);
+  assert.match((await world.status()).history.map((entry) => entry.why).join(), /its known answer is wrong/);
+});
+
+test("two failed starts quarantine the GPU, and the instance starts where it is placed anew", async () => {
+  const { world, clock, platform } = await createSteadyWorld();
+  platform.failStarts("gold-hot-1", 2);
+  platform.kill("gold-hot-1");
+  await clock.advance(3_000);
+  assert.equal((await world.states())[0], "gold-hot-1/3 Pending");
+  assert.deepEqual(
+    (await world.status()).quarantined.map(({ node, gpu, reason }) => `${node}/${gpu} ${reason}`),
+    ["gpu-a/0 FailedStarts"],
+  );
+  await world.place("gold-hot-1", 3);
+  await clock.advance(6_000);
+  assert.equal((await world.states())[0], "gold-hot-1/4 Ready");
+  assert.equal(platform.starts.at(-1), "gold-hot-1/4 on gpu-a/3");
+});
+
+test("an engine on a lost GPU is killed and waits for another GPU, the others run on", async () => {
+  const { world, clock, platform, gateway } = await createSteadyWorld();
+  platform.lostGpus.add("gpu-a/1");
+  await clock.advance(3_000);
+  assert.deepEqual(await world.states(), ["gold-hot-1/1 Ready", "gold-hot-2/1 Pending", "gold-warm-1/1 Ready"]);
+  assert.deepEqual(gateway.ready(), ["gold-hot-1", "gold-warm-1"]);
+  await world.place("gold-hot-2", 3);
+  await clock.advance(2_000);
+  assert.equal((await world.states())[1], "gold-hot-2/2 Ready");
+  assert.equal((await world.status()).conditions.find((condition) => condition.type === "RedundancyLost")?.status, "False");
+});
+
+test("an instance without a GPU says why, and the others serve", async () => {
+  const { world, clock, gateway } = createWorld();
+  await world.putGold();
+  await world.place("gold-hot-1", 0);
+  await world.place("gold-hot-2", null);
+  await world.place("gold-warm-1", 2);
+  await world.startControlPlane();
+  await clock.advance(1_000);
+  assert.deepEqual(await world.states(), ["gold-hot-1/1 Ready", "gold-hot-2/0 Pending", "gold-warm-1/1 Ready"]);
+  assert.deepEqual(gateway.ready(), ["gold-hot-1", "gold-warm-1"]);
+  const unplaceable = (await world.status()).conditions.find((condition) => condition.type === "Unplaceable");
+  assert.deepEqual([unplaceable?.status, unplaceable?.message], ["True", "No GPU is free. All are taken."]);
 });
