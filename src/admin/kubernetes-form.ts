@@ -1,4 +1,4 @@
-import { API_VERSION, KINDS, PLURALS, type Kind, type Resource } from "../api/resource.ts";
+import { API_VERSION, type Kind, type Resource } from "../api/resource.ts";
 import type { JsonObject } from "../base/json.ts";
 import { formatWall } from "../base/time.ts";
 
@@ -39,6 +39,3 @@ export function toKubernetes(resource: Resource): KubernetesObject {
 export function toKubernetesList(kind: Kind, items: readonly Resource[]): JsonObject {
   return { apiVersion: API_VERSION, kind: `${kind}List`, metadata: { resourceVersion: "" }, items: items.map(toKubernetes) };
 }
-
-/** null = no kind has this path segment. */
-export const kindOfPlural = (plural: string): Kind | null => KINDS.find((kind) => PLURALS[kind] === plural) ?? null;

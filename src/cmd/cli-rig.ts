@@ -11,6 +11,15 @@ import type { AdminOptions } from "../admin/create-admin.ts";
 
 export const BIN = fileURLToPath(new URL("../../bin/tidegate.js", import.meta.url));
 
+export interface CliOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** A module that Node loads first. */
+  readonly preload?: string;
+  /** The entry to run, where it is not our own. */
+  readonly bin?: string;
+}
+
 export interface CliRun {
   readonly exitCode: number | null;
   readonly out: string;
@@ -18,10 +27,7 @@ export interface CliRun {
 }
 
 /** Runs `tidegate` as a user does, in `cwd`, with nothing of our own environment but the path. */
-export async function runCli(
-  args: readonly string[],
-  more: { readonly cwd?: string; readonly env?: Record<string, string> } = {},
-): Promise<CliRun> {
+export async function runCli(args: readonly string[], more: CliOptions = {}): Promise<CliRun> {
   const running = startCli(args, more);
   const exitCode = await running.exited;
   return { exitCode, out: running.out(), err: running.err() };
@@ -36,9 +42,14 @@ export interface RunningCli {
   shows(pattern: RegExp): Promise<void>;
 }
 
-export function startCli(args: readonly string[], more: { readonly cwd?: string; readonly env?: Record<string, string> } = {}): RunningCli {
+export function startCli(args: readonly string[], more: CliOptions = {}): RunningCli {
   const env = { PATH: process.env["PATH"] ?? "", ...more.env };
-  const child = spawn(process.execPath, [BIN, ...args], { cwd: more.cwd ?? tmpdir(), env, stdio: ["ignore", "pipe", "pipe"] });
+  const preload = more.preload === undefined ? [] : ["--import", `data:text/javascript,${encodeURIComponent(more.preload)}`];
+  const child = spawn(process.execPath, [...preload, more.bin ?? BIN, ...args], {
+    cwd: more.cwd ?? tmpdir(),
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const text = { out: "", err: "" };
   const watchers = new Set<() => void>();
   for (const [stream, name] of [

@@ -132,5 +132,5 @@ test("validate of a path that is not there is refused, not passed", async () => 
 
 test("control characters of a manifest do not reach the terminal", async () => {
   const { err } = await validateText(`${HEAD}  "\\e[31mred": 1\n`);
-  assert.doesNotMatch(err, /\u001B/);
+  assert.ok(!err.includes("\u001B") && err.includes("red"), err);
 });
