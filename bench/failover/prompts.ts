@@ -43,7 +43,7 @@ export function promptTexts(size: number): readonly string[] {
 }
 
 /** About what the chat template adds. */
-const PROMPT_OVERHEAD_TOKENS = 8;
+const PROMPT_OVERHEAD_TOKENS = 4;
 
 /** Right = it is what the reference says after exactly so many tokens; an incomplete last character may show as U+FFFD. */
 export function isRightAnswer(reference: Reference, text: string, tokens: number): boolean {
