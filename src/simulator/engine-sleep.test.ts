@@ -83,6 +83,13 @@ test("a request to an engine asleep ends its process, or is refused where that i
   assert.deepEqual([mild.send("POST", "/v1/completions", PROMPT).status, mild.crashes], [503, []]);
 });
 
+test("an engine is asleep from the moment that sleep is asked for", async () => {
+  const rig = await startEngineRig();
+  rig.send("POST", "/sleep");
+  rig.send("POST", "/v1/completions", PROMPT);
+  assert.equal(rig.crashes.length, 1);
+});
+
 test("sleep aborts what runs, which says so", async () => {
   const rig = await startEngineRig();
   const running = rig.send("POST", "/v1/completions", { ...PROMPT, max_tokens: 1_000 });

@@ -13,7 +13,7 @@ const model: ModelSpec = {
   image: null,
   command: [],
   args: ["--max-num-seqs", "8", "--enable-faults"],
-  adapters: [],
+  adapters: ["tide-lora"],
 };
 const plan: SimulatedEnginePlan = {
   instance: "gold-hot-1",
@@ -32,7 +32,7 @@ test("the simulated engine's arguments say the whole plan, the manifest's last",
   const address = { host: "127.0.0.1", port: 40_001 };
   assert.equal(
     simulatedEngineArguments(plan, { address, gpuAccountSocket: "/state/gpu.sock", stateId: "s1" }).join(" "),
-    "--instance gold-hot-1 --model tide-8b --revision r1 --host 127.0.0.1 --port 40001 --weights-bytes 16000000000 --context-length 8192" +
+    "--instance gold-hot-1 --model tide-8b --revision r1 --host 127.0.0.1 --port 40001 --weights-bytes 16000000000 --context-length 8192 --adapter tide-lora" +
       " --gpu gpu-a/0 --gpu gpu-a/1 --memory-bytes 40000000000 --load-link disk --load-bytes-per-second 12000000000" +
       " --wake-bytes-per-second 54000000000 --gpu-account /state/gpu.sock --claim s1 --sleep-enabled --max-num-seqs 8 --enable-faults",
   );

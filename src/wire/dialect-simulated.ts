@@ -30,6 +30,7 @@ export function simulatedEngineArguments(plan: SimulatedEnginePlan, process: Sim
     ["--port", process.address.port],
     ["--weights-bytes", model.weightsBytes],
     ["--context-length", model.contextLength],
+    ...model.adapters.map((adapter) => ["--adapter", adapter] as const),
     ...plan.members.map(({ node, gpu }) => ["--gpu", `${node}/${gpu}`] as const),
     ["--memory-bytes", plan.memoryBytesPerGpu],
     ["--load-link", plan.load.link],

@@ -1,0 +1,116 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { parseTranscript, parseWhole } from "../simulator/parse-engine-transcript.ts";
+import { parseEngineArguments } from "./engine-arguments.ts";
+
+const ENTRY = fileURLToPath(new URL("./engine.ts", import.meta.url));
+const QUICK = ["--port", "0", "--model", "tide-8b", "--weights-bytes", "100000000", "--load-bytes-per-second", "10000000000"];
+
+interface RunningProcess {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly lines: string[];
+  readonly exited: Promise<unknown[]>;
+}
+
+/** Resolves when it says that it is ready. The process is killed when the test ends. */
+async function startEngine(args: readonly string[], after: (end: () => void) => void): Promise<RunningProcess> {
+  const child = spawn(process.execPath, [ENTRY, ...QUICK, ...args], { stdio: ["ignore", "ignore", "pipe"] });
+  after(() => child.kill("SIGKILL"));
+  const exited = once(child, "exit");
+  const lines: string[] = [];
+  assert.ok(child.stderr !== null);
+  for await (const line of createInterface({ input: child.stderr })) {
+    lines.push(line);
+    const url = /is ready on (\S+)/.exec(line)?.[1];
+    if (url !== undefined) return { child, url, lines, exited };
+  }
+  throw new Error(`It ended: ${lines.join("\n")}`);
+}
+
+async function runToEnd(args: readonly string[]): Promise<{ readonly code: unknown; readonly output: string }> {
+  const child = spawn(process.execPath, [ENTRY, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const [code]: unknown[] = await once(child, "close");
+  return { code, output };
+}
+
+test("a real engine process streams over HTTP, continues from ids, and ends on SIGTERM", async (t) => {
+  const engine = await startEngine([], (end) => t.after(end));
+  const body = {
+    model: "tide-8b",
+    prompt: "The tide",
+    temperature: 0,
+    max_tokens: 24,
+    ignore_eos: true,
+    stream: true,
+    return_token_ids: true,
+  };
+  const post = async (more: object): Promise<string> =>
+    (await fetch(`${engine.url}/v1/completions`, { method: "POST", body: JSON.stringify({ ...body, ...more }) })).text();
+  const whole = parseTranscript(await post({}));
+  const rest = parseTranscript(await post({ prompt: [...whole.promptIds, ...whole.ids.slice(0, 10)], max_tokens: 14 }));
+  assert.deepEqual([whole.isDone, whole.ids.length], [true, 24]);
+  assert.deepEqual(rest.ids, whole.ids.slice(10));
+  assert.equal(parseWhole(await post({ stream: false })).choices[0]?.text, whole.text);
+  engine.child.kill("SIGTERM");
+  assert.deepEqual(await engine.exited, [0, null]);
+});
+
+test("the crash fault ends a real engine process by SIGKILL", async (t) => {
+  const engine = await startEngine(["--enable-faults"], (end) => t.after(end));
+  const answer = await fetch(`${engine.url}/tidegate/faults`, {
+    method: "POST",
+    body: JSON.stringify({ fault: { kind: "crash" }, forMs: 1_000 }),
+  }).catch(
+    // The process may be gone before its answer is.
+    () => null,
+  );
+  assert.ok(answer === null || answer.status === 200);
+  assert.deepEqual(await engine.exited, [null, "SIGKILL"]);
+});
+
+test("an engine whose model does not fit ends with 3 and says why", async () => {
+  const { code, output } = await runToEnd(["--port", "0", "--memory-bytes", "1000000000"]);
+  assert.equal(code, 3);
+  assert.match(output, /^engine: The model does not fit the memory of this instance\.\n {2}why: {2}.*16\.\d GB.*1 GB\.\n {2}next: /);
+});
+
+test("an engine's help shows an example, and a wrong flag ends with 2", async () => {
+  const [help, wrong] = await Promise.all([runToEnd(["--help"]), runToEnd(["--prot", "1"])]);
+  assert.deepEqual([help.code, wrong.code], [0, 2]);
+  assert.match(help.output, /Example:\n {2}tidegate engine /);
+  assert.match(wrong.output, /--prot/);
+});
+
+const wrongArguments: readonly { readonly args: readonly string[]; readonly says: RegExp }[] = [
+  { args: ["--port", "70000"], says: /--port/ },
+  { args: ["--port", "x"], says: /--port must be a number/ },
+  { args: ["--max-num-seqs", "1.5"], says: /whole number/ },
+  { args: ["--gpu", "gpu-a"], says: /NODE\/INDEX/ },
+  { args: ["--gpu", "gpu-a/0", "--gpu", "gpu-b/0"], says: /one node/ },
+  { args: ["--load-link", "rail"], says: /disk or network/ },
+  { args: ["tide"], says: /tide/ },
+];
+for (const { args, says } of wrongArguments) {
+  test(`an engine does not take ${args.join(" ")}`, () => {
+    const parsed = parseEngineArguments(args);
+    assert.ok(!parsed.ok);
+    assert.match(parsed.error, says);
+  });
+}
+
+test("the last mention of an engine's flag wins, in either form", () => {
+  const parsed = parseEngineArguments(["--max-num-seqs", "8", "--max-num-seqs=16", "--gpu", "gpu-a/0", "--gpu", "gpu-a/1"]);
+  assert.ok(parsed.ok);
+  assert.equal(parsed.value.options.profile.maxBatch, 16);
+  assert.deepEqual(
+    parsed.value.options.gpus.map(({ node, gpu }) => `${node}/${gpu}`),
+    ["gpu-a/0", "gpu-a/1"],
+  );
+});
