@@ -19,9 +19,9 @@ export function connectFailure(error: Error): FailureCode {
 export function callFailure(error: Error): FailureCode {
   const code = codeOf(error);
   if (code === "ECONNRESET" || code === "EPIPE") return "RESET";
-  if (code === "HPE_INVALID_EOF_STATE") return "CUT";
-  const isMalformed = code.startsWith("HPE_") || MALFORMED.has(code) || error.message.startsWith("bad ");
-  return isMalformed ? "MALFORMED" : "CUT";
+  // llhttp's own errors come without a code; an end before the answer's is one of them.
+  if (error.name === "HTTPParserError") return /\bEOF\b/.test(error.message) ? "CUT" : "MALFORMED";
+  return MALFORMED.has(code) || error.message.startsWith("bad ") ? "MALFORMED" : "CUT";
 }
 
 const MALFORMED: ReadonlySet<string> = new Set(["UND_ERR_RES_CONTENT_LENGTH_MISMATCH", "UND_ERR_HEADERS_OVERFLOW"]);
