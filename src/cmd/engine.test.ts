@@ -36,8 +36,8 @@ async function runToEnd(args: readonly string[]): Promise<{ readonly code: unkno
   const child = spawn(process.execPath, [ENTRY, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  const [code]: unknown[] = await once(child, "close");
-  return { code, output };
+  const closed: unknown[] = await once(child, "close");
+  return { code: closed[0], output };
 }
 
 test("a real engine process streams over HTTP, continues from ids, and ends on SIGTERM", async (t) => {
