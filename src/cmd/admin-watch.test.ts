@@ -32,14 +32,17 @@ test("a watch begins with what is there, says when that is whole, then follows",
   assert.deepEqual(seen(opened).slice(3), ["MODIFIED a", "DELETED b"]);
 });
 
-test("a watched object that was made anew is DELETED and ADDED, never MODIFIED", async () => {
+test("a watched object that was made anew between two looks is DELETED and ADDED, never MODIFIED", async () => {
   const rig = createAdminRig();
   await put(rig, "a");
   const opened = await watch(rig);
+  opened.fill();
+  await setPhase(rig, "Normal");
   await rig.store.remove("HotStandbyConfig", "a");
   await put(rig, "a");
+  opened.drain();
   await rig.clock.advance(1);
-  assert.deepEqual(seen(opened).slice(2), ["DELETED a", "ADDED a"]);
+  assert.deepEqual(seen(opened).slice(2), ["MODIFIED a", "DELETED a", "ADDED a"]);
 });
 
 test("a watch of one name does not hear of others, nor of other kinds", async () => {

@@ -33,7 +33,7 @@ export async function runDescribe(name: string, options: DescribeOptions): Promi
       next: `Look at it with \`tidegate get services ${name} -o yaml\`.`,
     });
   }
-  const notCovered = promiseExclusions(config.value);
+  const notCovered = promiseExclusions(config.value, resource.spec);
   if (options.output !== "table") return printData({ kind: "ServiceDescription", service: answer.value, notCovered }, options.output);
   const partitions = await client.call("GET", pathOf("GPUPartition", null));
   if (!partitions.ok) return refuse(explainClientError(partitions.error));

@@ -1,8 +1,12 @@
+import { checkEffects } from "../api/check-effects.ts";
+import { formatPath } from "../api/finding.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
+import type { JsonObject } from "../base/json.ts";
 import { formatDuration } from "../base/time.ts";
 
 /** What this service's promise leaves out today, most important first. Honest before complete: each line is a case that costs a request. */
-export function promiseExclusions(config: HotStandbyConfig): readonly string[] {
+export function promiseExclusions(config: HotStandbyConfig, spec: JsonObject): readonly string[] {
+  const idle = checkEffects("HotStandbyConfig", spec).map((finding) => formatPath(finding.at));
   const rto = formatDuration(config.failoverPolicy.rtoTargetMs);
   const hotCount = config.hot.gpuCount / config.model.tensorParallelSize;
   return [
@@ -21,5 +25,6 @@ export function promiseExclusions(config: HotStandbyConfig): readonly string[] {
       : []),
     "While the control plane is away, gateways go on serving and ejecting; the dead are restarted when it is back.",
     "The recovery time is not yet checked against the physics of load and wake when the promise is made.",
+    ...(idle.length === 0 ? [] : [`Written, and without effect in this version: ${idle.join(", ")}.`]),
   ];
 }
