@@ -23,13 +23,12 @@ export interface FleetRoom {
   /** Slices of one service, of the given instances or all. */
   slicesOf(service: ServiceName): readonly HeldSlice[];
   hold(slices: readonly HeldSlice[]): void;
-  /** Takes back all that one instance holds. */
-  release(instance: InstanceName): void;
+  /** Takes back what one instance holds there; what it still has elsewhere stays held. */
+  release(instance: InstanceName, places: readonly GpuPlace[]): void;
   matching(request: Pick<InstanceRequest, "nodeSelector" | "capacityType">): readonly GpuNode[];
 }
 
 export function createFleetRoom(fleet: Fleet): FleetRoom {
-  // What each holds, by instance: an instance is placed or taken back as a whole.
   const held = new Map<InstanceName, HeldSlice[]>();
   const byGpu = new Map<string, HeldSlice[]>();
   const lost = new Set(fleet.lost.map(placeKey));
@@ -43,15 +42,11 @@ export function createFleetRoom(fleet: Fleet): FleetRoom {
       append(byGpu, placeKey(slice), slice);
     }
   }
-  function release(instance: InstanceName): void {
-    for (const slice of held.get(instance) ?? []) {
-      const ofGpu = byGpu.get(placeKey(slice)) ?? [];
-      byGpu.set(
-        placeKey(slice),
-        ofGpu.filter((other) => other.instance !== instance),
-      );
-    }
-    held.delete(instance);
+  function release(instance: InstanceName, places: readonly GpuPlace[]): void {
+    const keys = new Set(places.map(placeKey));
+    const stays = (slice: HeldSlice): boolean => slice.instance !== instance || !keys.has(placeKey(slice));
+    held.set(instance, (held.get(instance) ?? []).filter(stays));
+    for (const key of keys) byGpu.set(key, (byGpu.get(key) ?? []).filter(stays));
   }
   hold(fleet.held);
   const nodeByName = new Map(nodes.map((node) => [node.name, node]));

@@ -1,3 +1,4 @@
+import { assert } from "../base/assert.ts";
 import type { Level, Tier } from "../api/hot-standby-config.ts";
 import { chooseGpus } from "./choose-gpus.ts";
 import { createFleetRoom, type FleetRoom } from "./fleet-room.ts";
@@ -18,16 +19,22 @@ export const placeInstances = (requests: readonly InstanceRequest[], fleet: Flee
 /** As `placeInstances`; the room holds what was placed afterwards. */
 export function placeInto(requests: readonly InstanceRequest[], room: FleetRoom): Placements {
   const placed: PlacedInstance[] = [];
-  const refused: { request: InstanceRequest; refusal: PlacementRefusal }[] = [];
+  const left: InstanceRequest[] = [];
   for (const request of requests.toSorted(byPromise)) {
     const choice = chooseGpus(request, room);
     if (!choice.ok) {
-      refused.push({ request, refusal: choice.error });
+      left.push(request);
       continue;
     }
     room.hold(slicesOf(request, choice.value));
     placed.push({ request, members: choice.value });
   }
+  // Asked again when all are placed, so that a refusal tells of the room that there is, whatever came first.
+  const refused = left.flatMap((request) => {
+    const choice = chooseGpus(request, room);
+    return choice.ok ? [] : [{ request, refusal: choice.error }];
+  });
+  assert(refused.length === left.length, "room only shrinks while instances are placed");
   return { placed, refused };
 }
 

@@ -76,24 +76,28 @@ interface Candidate {
   /** What it is promised now, which may differ from what it wants now. */
   readonly slices: readonly HeldSlice[];
   readonly isHeld: boolean;
+  /** false = it runs on another number of GPUs than it wants now. */
+  readonly isWhole: boolean;
 }
 
-/** An instance that has all its GPUs, none of them quarantined for it. */
+/** An instance that has its GPUs, none of them quarantined for it; other than as many as it wants only while it runs on them. */
 function stayingOf(request: InstanceRequest, known: ReadonlyMap<PartitionName, AnyPartition>, world: PartitionWorld): readonly Candidate[] {
   const own = request.memberBytes.flatMap((_, index) => known.get(nameOf(request, index)) ?? []).filter(isPlaced);
   const isShunned = own.some((partition) =>
     world.quarantined.some((entry) => entry.service === request.service && placeKey(entry) === placeKey(partition)),
   );
-  if (own.length !== request.memberBytes.length || isShunned) return [];
+  const isInUse = own.some((partition) => isHeld(partition, world.seen));
+  const isWhole = own.length === request.memberBytes.length;
+  if (isShunned || (!isWhole && !isInUse)) return [];
   const members = own.map(({ node, gpu }) => ({ node, gpu }));
   const slices = own.map((partition) => ({ ...sliceOf(partition), level: request.level, hostBytes: request.hostBytes }));
-  return [{ request, members, slices, isHeld: own.some((partition) => isHeld(partition, world.seen)) }];
+  return [{ request, members, slices, isHeld: isInUse, isWhole }];
 }
 
 /** Gives what is wanted now where it stands, if that fits; else what runs keeps what it has, and what does not run moves. */
-function settle({ request, members, slices, isHeld: mustStay }: Candidate, room: FleetRoom): readonly PlacedInstance[] {
-  room.release(request.instance);
-  if (fitsAt(request, members, room)) {
+function settle({ request, members, slices, isHeld: mustStay, isWhole }: Candidate, room: FleetRoom): readonly PlacedInstance[] {
+  room.release(request.instance, members);
+  if (isWhole && fitsAt(request, members, room)) {
     room.hold(slicesOf(request, members));
     return [{ request, members }];
   }
