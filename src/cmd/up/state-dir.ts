@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { err, ok, type Explanation, type Result } from "../../base/result.ts";
 import type { Random } from "../../ports/random.ts";
 
@@ -24,7 +24,9 @@ const SOCKET_PATH_BYTES_MAX = 100;
  * Makes the state directory (0700) with its id, or opens the one that is there.
  * @errors when it cannot be made, belongs to somebody else, or its path is too long for sockets.
  */
-export function openStateDir(path: string, random: Random): Result<StateDir, Explanation> {
+export function openStateDir(asked: string, random: Random): Result<StateDir, Explanation> {
+  // Children run elsewhere, and are recognised by the words they were started with.
+  const path = resolve(asked);
   const linkSocket = join(path, "link.sock");
   if (Buffer.byteLength(linkSocket) > SOCKET_PATH_BYTES_MAX) {
     return refuse(path, `Its sockets would have paths of over ${SOCKET_PATH_BYTES_MAX} bytes.`, "Choose a shorter --data-dir.");
@@ -56,4 +58,5 @@ export function openStateDir(path: string, random: Random): Result<StateDir, Exp
   }
 }
 
-const refuse = (path: string, why: string, next: string): Result<never, Explanation> => err({ what: `The state directory ${path} cannot be used.`, why, next });
+const refuse = (path: string, why: string, next: string): Result<never, Explanation> =>
+  err({ what: `The state directory ${path} cannot be used.`, why, next });

@@ -5,10 +5,10 @@ import type { Clock } from "../../ports/clock.ts";
 export interface Terminal {
   readonly isInteractive: boolean;
   /** A line with the seconds since the start in front. */
-  progress(text: string): void;
-  line(text: string): void;
+  readonly progress: (text: string) => void;
+  readonly line: (text: string) => void;
   /** What, why and what next, on the error stream. */
-  refuse(explanation: Explanation): void;
+  readonly refuse: (explanation: Explanation) => void;
 }
 
 export function openTerminal(clock: Clock): Terminal {
@@ -24,4 +24,3 @@ export function openTerminal(clock: Clock): Terminal {
     refuse: ({ what, why, next }) => void process.stderr.write(`${what}\n  why:  ${why}\n  next: ${next}\n`),
   };
 }
-

@@ -1,0 +1,192 @@
+import { createSimulatedAccount } from "../../adapters/gpu-driver/simulated.ts";
+import { createProcessLauncher } from "../../adapters/engine-launcher/process.ts";
+import { createUnixGatewayHub } from "../../adapters/gateway-link/unix-socket-hub.ts";
+import { createNodeHttpFront } from "../../adapters/http-front/node-http.ts";
+import { createUndiciUpstream } from "../../adapters/upstream/undici.ts";
+import type { Apply } from "../../admin/apply.ts";
+import { createAdmin } from "../../admin/create-admin.ts";
+import type { EndpointAddress } from "../../api/route-table.ts";
+import { err, ok, type Explanation, type Result } from "../../base/result.ts";
+import { startControllers } from "../../controllers/start-controllers.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { ClusterStore } from "../../ports/cluster-store.ts";
+import type { EngineLauncher } from "../../ports/engine-launcher.ts";
+import type { EventLog } from "../../ports/event-log.ts";
+import type { Listener } from "../../ports/http-front.ts";
+import type { KeyDigest } from "../../ports/key-digest.ts";
+import type { Random } from "../../ports/random.ts";
+import { readToken } from "../find-admin.ts";
+import type { UpOptions } from "../options.ts";
+import { holderOfPort } from "../port-holder.ts";
+import { productVersion } from "../version.ts";
+import { recordControlPlane } from "./control-plane-record.ts";
+import { CHILD_ENVIRONMENT, COMMAND_PREFIX, keepHelper } from "./helper-processes.ts";
+import { createPlatformMetrics } from "./platform-metrics.ts";
+import { explainBusyPort, explainListen } from "./refusals.ts";
+import { stablePort } from "./stable-port.ts";
+import type { StateDir } from "./state-dir.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface ControlPlaneParts {
+  readonly options: UpOptions;
+  readonly state: StateDir;
+  readonly store: ClusterStore;
+  readonly apply: Apply;
+  readonly terminal: Terminal;
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly digest: KeyDigest;
+  /** Aborted = end without grace. */
+  readonly hurry: AbortSignal;
+}
+
+export interface ControlPlane {
+  readonly adminUrl: string;
+  readonly gatewayUrl: string;
+  readonly metricsUrls: readonly string[];
+  /** The orderly end: admin, loops, gateway, engines, account. */
+  end(): Promise<void>;
+}
+
+const GATEWAY = "gateway-0";
+// The gateway lets open requests end for 5 s of its own; a little more, then it is killed.
+const GATEWAY_GRACE_MS = 6_000;
+const ENGINE_GRACE_MS = 2_000;
+
+/** Starts what this process runs and what it keeps running; whatever started before a refusal is ended again. */
+export async function startControlPlane(parts: ControlPlaneParts): Promise<Result<ControlPlane, Explanation>> {
+  await using started = new AsyncDisposableStack();
+  const plane = await compose(parts, started);
+  if (!plane.ok) return plane;
+  const ending = started.move();
+  return ok({ ...plane.value, end: () => ending.disposeAsync() });
+}
+
+// What is deferred last ends first.
+async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack): Promise<Result<Omit<ControlPlane, "end">, Explanation>> {
+  const { state, options, clock, random, log, terminal, store } = parts;
+  const token = readToken(options.adminTokenFile ?? null);
+  if (!token.ok) return token;
+  const graceMs = (full: number): number => (parts.hurry.aborted ? 0 : full);
+  const gateway = await gatewayAddresses(options, state);
+  if (!gateway.ok) return gateway;
+  if (options.adminPort !== 0 && holderOfPort(options.adminPort) !== null)
+    return err(explainBusyPort({ host: options.adminHost, port: options.adminPort }, "admin API"));
+
+  const driver = createSimulatedAccount(clock);
+
+  const launcher = createProcessLauncher({
+    stateDir: state.path,
+    stateId: state.stateId,
+    commandPrefix: COMMAND_PREFIX,
+    clock,
+    random,
+    gpuAccountSocket: null,
+    env: CHILD_ENVIRONMENT,
+  });
+  started.defer(() => endEngines(launcher, graceMs(ENGINE_GRACE_MS)));
+
+  const hub = createUnixGatewayHub(state.linkSocket);
+  started.defer(() => hub.close());
+  const kept = await keepHelper(GATEWAY, gatewayArguments(state, gateway.value), state, { clock, random, log, say: terminal.line });
+  if (!kept.ok) return kept;
+  started.defer(() => kept.value.stop(graceMs(GATEWAY_GRACE_MS)));
+  const controllers = await startControllers({
+    store,
+    launcher,
+    driver,
+    upstream: createUndiciUpstream(),
+    hub,
+    clock,
+    random,
+    log,
+    stateId: state.stateId,
+  });
+  started.defer(() => controllers.stop());
+
+  const metrics = createPlatformMetrics({ store, driver, clock, link: controllers.link });
+  started.defer(() => metrics.stop());
+  const admin = await listenAdmin(parts, token.value, () => metrics.render());
+  if (!admin.ok) return admin;
+  started.defer(() => admin.value.close(0));
+  const record = recordControlPlane(state, admin.value.address);
+  started.defer(() => record[Symbol.dispose]());
+  const adminUrl = urlOf(admin.value.address);
+  return ok({
+    adminUrl,
+    gatewayUrl: urlOf(gateway.value.main),
+    metricsUrls: [`${adminUrl}/metrics`, `${urlOf(gateway.value.metrics)}/metrics`],
+  });
+}
+
+const urlOf = ({ host, port }: EndpointAddress): string => `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+
+interface GatewayAddresses {
+  readonly main: EndpointAddress;
+  readonly metrics: EndpointAddress;
+}
+
+/** The gateway listens by itself; a port that somebody else holds is refused here, where it can be explained. */
+async function gatewayAddresses(options: UpOptions, state: StateDir): Promise<Result<GatewayAddresses, Explanation>> {
+  const port = options.gatewayPort === 0 ? await stablePort("gateway", state) : options.gatewayPort;
+  const main = { host: options.gatewayHost, port };
+  const holder = holderOfPort(port);
+  if (holder !== null && !holder.command.includes(state.path)) return err(explainBusyPort(main, "gateway"));
+  return ok({ main, metrics: { host: "127.0.0.1", port: await stablePort("gateway-metrics", state) } });
+}
+
+const gatewayArguments = (state: StateDir, { main, metrics }: GatewayAddresses): readonly string[] => [
+  "gateway",
+  "--data-dir",
+  state.path,
+  "--id",
+  GATEWAY,
+  "--host",
+  main.host,
+  "--port",
+  `${main.port}`,
+  "--metrics-port",
+  `${metrics.port}`,
+];
+
+/** All at once: a stopped engine holds up nobody else. */
+async function endEngines(launcher: EngineLauncher, graceMs: number): Promise<void> {
+  const engines = await launcher.observe();
+  await Promise.all(engines.map((engine) => launcher.remove(engine.instance, graceMs)));
+}
+
+async function listenAdmin(parts: ControlPlaneParts, token: string | null, metrics: () => string): Promise<Result<Listener, Explanation>> {
+  const { options, store, apply, clock, random, digest, log } = parts;
+  if (token === null && options.adminHost !== "127.0.0.1" && options.adminHost !== "localhost" && options.adminHost !== "::1") {
+    return err({
+      what: `The admin API does not listen on ${options.adminHost} without a token.`,
+      why: "Beyond loopback everybody could change everything.",
+      next: "Give --admin-token-file FILE (mode 0600).",
+    });
+  }
+  let port = options.adminPort;
+  const admin = createAdmin(
+    { store, apply, clock, random, digest, log },
+    {
+      host: options.adminHost,
+      port: () => port,
+      names: options.adminName,
+      token,
+      metrics,
+      notReady: () => null,
+      version: productVersion(),
+    },
+  );
+  const listening = await createNodeHttpFront().listen({ host: options.adminHost, port }, admin.handler);
+  if (!listening.ok) return err(explainListen(listening.error, "admin API"));
+  port = listening.value.address.port;
+  const listener = listening.value;
+  return ok({
+    address: listener.address,
+    close(graceMs) {
+      admin.stop();
+      return listener.close(graceMs);
+    },
+  });
+}

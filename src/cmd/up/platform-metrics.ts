@@ -1,0 +1,96 @@
+import { parseGpuPartition } from "../../api/parse-gpu-partition.ts";
+import { parseServiceStatus } from "../../api/parse-service-status.ts";
+import { createRegistry, type MetricRegistry } from "../../base/metric.ts";
+import type { LinkController } from "../../controllers/link-controller.ts";
+import type { Clock, Timer } from "../../ports/clock.ts";
+import type { ClusterStore } from "../../ports/cluster-store.ts";
+import type { GpuDriver } from "../../ports/gpu-driver.ts";
+import { renderPrometheus } from "../../wire/prometheus-text.ts";
+
+export interface PlatformMetrics {
+  /** As of the last look, at most two seconds ago. */
+  render(): string;
+  stop(): void;
+}
+
+interface MetricPorts {
+  readonly store: ClusterStore;
+  readonly driver: GpuDriver;
+  readonly clock: Clock;
+  readonly link: Pick<LinkController, "gateways">;
+}
+
+const LOOK_EVERY_MS = 2_000;
+const LEVELS = ["hot", "warm", "cold", "degraded"] as const;
+
+/** The control plane's own page: levels, instances, GPU bytes. What gateways count is on their pages. */
+export function createPlatformMetrics(ports: MetricPorts): PlatformMetrics {
+  let page = "";
+  let timer: Timer | null = null;
+  let isStopped = false;
+  const look = async (): Promise<void> => {
+    page = await renderOnce(ports);
+    if (!isStopped) timer = ports.clock.after(LOOK_EVERY_MS, () => void look());
+  };
+  void look();
+  return {
+    render: () => page,
+    stop() {
+      isStopped = true;
+      timer?.cancel();
+    },
+  };
+}
+
+async function renderOnce(ports: MetricPorts): Promise<string> {
+  // A registry per look: what is gone leaves the page with it.
+  const registry = createRegistry();
+  registry.gauge("tidegate_gateways_connected", "Gateways joined to this control plane.", []).with().set(ports.link.gateways().length);
+  await Promise.all([addServices(registry, ports.store), addReservations(registry, ports.store), addUse(registry, ports.driver)]);
+  return renderPrometheus(registry);
+}
+
+async function addServices(registry: MetricRegistry, store: ClusterStore): Promise<void> {
+  const listed = await store.list("HotStandbyConfig");
+  const level = registry.gauge("tidegate_service_level", "1 at the level that serves now.", ["service", "level"]);
+  const instances = registry.gauge("tidegate_service_instances", "Instances of a service by level and state.", [
+    "service",
+    "level",
+    "state",
+  ]);
+  for (const resource of listed.ok ? listed.value.items : []) {
+    const parsed = parseServiceStatus(resource.status);
+    if (!parsed.ok) continue;
+    const status = parsed.value;
+    for (const name of LEVELS) level.with(resource.name, name).set(status.level === name ? 1 : 0);
+    const counts = new Map<string, number>();
+    for (const instance of status.instances) {
+      const key = `${instance.level} ${instance.state}`;
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+    for (const [key, count] of counts) instances.with(resource.name, ...key.split(" ")).set(count);
+  }
+}
+
+async function addReservations(registry: MetricRegistry, store: ClusterStore): Promise<void> {
+  const listed = await store.list("GPUPartition");
+  const reserved = registry.gauge("tidegate_gpu_reserved_bytes", "Bytes promised to instances on a GPU.", ["node", "gpu"]);
+  const sums = new Map<string, number>();
+  for (const resource of listed.ok ? listed.value.items : []) {
+    const partition = parseGpuPartition(resource);
+    if (!partition.ok || partition.value.phase !== "Bound") continue;
+    const key = `${partition.value.node} ${partition.value.gpu}`;
+    sums.set(key, (sums.get(key) ?? 0) + partition.value.memoryBytes);
+  }
+  for (const [key, bytes] of sums) reserved.with(...key.split(" ")).set(bytes);
+}
+
+async function addUse(registry: MetricRegistry, driver: GpuDriver): Promise<void> {
+  const seen = await driver.observe();
+  const used = registry.gauge("tidegate_gpu_used_bytes", "Bytes that processes hold on a GPU.", ["node", "gpu"]);
+  const size = registry.gauge("tidegate_gpu_memory_bytes", "Bytes that a GPU has.", ["node", "gpu"]);
+  for (const { node, gpu, memoryBytes, holders } of seen.ok ? seen.value : []) {
+    used.with(node, `${gpu}`).set(holders.reduce((sum, holder) => sum + holder.usedBytes, 0));
+    size.with(node, `${gpu}`).set(memoryBytes);
+  }
+}

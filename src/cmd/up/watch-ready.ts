@@ -1,0 +1,64 @@
+import type { Kind, Resource } from "../../api/resource.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { ClusterStore } from "../../ports/cluster-store.ts";
+import { INSTANCE_KINDS, instanceRowsOf } from "../instance-rows.ts";
+import type { InstanceRow } from "../instance-table.ts";
+
+export interface Readiness {
+  readonly rows: readonly InstanceRow[];
+  readonly readyCount: number;
+  /** Every service has been looked at, and no instance is still on its way. */
+  readonly isSettled: boolean;
+}
+
+// Waiting for room, or quarantined: told in the table, not waited for.
+const ON_ITS_WAY: ReadonlySet<string> = new Set(["Starting", "Waking", "Verifying"]);
+// What does not come by then is shown as it is.
+const WAIT_MS = 20_000;
+const PENDING_WAIT_MS = 3_000;
+
+/** Tells of each instance that becomes Ready; resolves when all have settled, or at the latest after 20 s. */
+export async function watchReady(
+  store: ClusterStore,
+  clock: Clock,
+  told: (row: InstanceRow, readiness: Readiness) => void,
+  signal: AbortSignal,
+): Promise<Readiness> {
+  const seenReady = new Set<string>();
+  const startedAt = clock.monotonicMs();
+  let wake = (): void => undefined;
+  const watch = store.watch(() => wake());
+  try {
+    for (;;) {
+      const changed = new AbortController();
+      wake = () => changed.abort();
+      const waitedMs = clock.monotonicMs() - startedAt;
+      const readiness = await readReadiness(store, waitedMs);
+      for (const row of readiness.rows.filter(
+        (candidate) => candidate.instance.state === "Ready" && !seenReady.has(candidate.instance.name),
+      )) {
+        seenReady.add(row.instance.name);
+        told(row, readiness);
+      }
+      if (readiness.isSettled || waitedMs > WAIT_MS || signal.aborted) return readiness;
+      await clock.sleep(500, AbortSignal.any([changed.signal, signal]));
+    }
+  } finally {
+    watch.stop();
+  }
+}
+
+async function readReadiness(store: ClusterStore, waitedMs: number): Promise<Readiness> {
+  const resources = (await Promise.all(INSTANCE_KINDS.map((kind) => readAll(store, kind)))).flat();
+  const rows = instanceRowsOf(resources);
+  const isLookedAt = resources.every((resource) => resource.status !== null);
+  const isOnItsWay = rows.some(
+    ({ instance }) => ON_ITS_WAY.has(instance.state) || (instance.state === "Pending" && waitedMs < PENDING_WAIT_MS),
+  );
+  return { rows, readyCount: rows.filter(({ instance }) => instance.state === "Ready").length, isSettled: isLookedAt && !isOnItsWay };
+}
+
+async function readAll(store: ClusterStore, kind: Kind): Promise<readonly Resource[]> {
+  const listed = await store.list(kind);
+  return listed.ok ? listed.value.items : [];
+}
