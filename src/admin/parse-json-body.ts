@@ -1,9 +1,9 @@
 import type { JsonValue } from "../base/json.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import { scanJsonObject, type JsonLimits } from "../wire/json-scan.ts";
+import { JSON_LIMITS, scanJsonObject, type JsonLimits } from "../wire/json-scan.ts";
 
 // As deep as a manifest may be; and no parser after this one recurses further.
-const LIMITS: JsonLimits = { depthMax: 32, numberBytesMax: 64, topLevelKeysMax: 200 };
+const LIMITS: JsonLimits = { ...JSON_LIMITS, depthMax: 32 };
 
 /** A JSON object from outside, refused where two readers could read it differently. Its fields are still unknown. */
 export function parseJsonBody(text: string): Result<JsonValue, string> {
