@@ -5,8 +5,10 @@ export interface JsonLimits {
   /** Longest number literal: more digits than any real value has. */
   readonly numberBytesMax: number;
   readonly topLevelKeysMax: number;
+  /** Values and keys in all: the longest prompts of token ids have fewer. */
+  readonly valuesMax: number;
 }
-export const JSON_LIMITS: JsonLimits = { depthMax: 100, numberBytesMax: 64, topLevelKeysMax: 200 };
+export const JSON_LIMITS: JsonLimits = { depthMax: 100, numberBytesMax: 64, topLevelKeysMax: 200, valuesMax: 600_000 };
 
 export type JsonScanCode =
   | "NOT_JSON"
@@ -17,6 +19,7 @@ export type JsonScanCode =
   | "NUMBER_TOO_LONG"
   | "NUMBER_TOO_LARGE"
   | "TOO_MANY_KEYS"
+  | "TOO_MANY_VALUES"
   | "BAD_UNICODE";
 
 export interface JsonScanError {
@@ -81,6 +84,7 @@ class Scanner {
   #at = 0;
   #key: string | null = null;
   #backslashAt = -1;
+  #values = 0;
   readonly #fields = new Map<string, JsonField>();
 
   constructor(bytes: Buffer, limits: JsonLimits) {
@@ -104,7 +108,8 @@ class Scanner {
 
   #topLevelFields(): void {
     for (;;) {
-      const name = this.#fieldName();
+      const name = this.#string("key");
+      this.#afterName(name);
       this.#key = name;
       if (this.#fields.has(name)) throw this.#refuse("DUPLICATE_KEY");
       if (this.#fields.size >= this.#limits.topLevelKeysMax) throw this.#refuse("TOO_MANY_KEYS");
@@ -121,15 +126,18 @@ class Scanner {
     }
   }
 
-  /** Key, colon, and the space around: stands at the value afterwards. */
-  #fieldName(): string {
-    const name = this.#string("key");
+  /** A key below the top matters only when it is the one that poisons objects. */
+  #innerName(): void {
+    this.#afterName(this.#string("inner key"));
+  }
+
+  /** Colon and the space around: stands at the value afterwards. */
+  #afterName(name: string): void {
     if (name === "__proto__") throw this.#refuse("FORBIDDEN_KEY");
     this.#space();
     if (this.#bytes[this.#at] !== COLON) throw this.#refuse("NOT_JSON");
     this.#at += 1;
     this.#space();
-    return name;
   }
 
   /** One whole value of any depth, by an explicit stack of open brackets. */
@@ -145,6 +153,8 @@ class Scanner {
   /** @returns true when a bracket was opened and a value must follow. */
   #opensOrScalar(open: number[]): boolean {
     const first = this.#bytes[this.#at];
+    this.#values += 1;
+    if (this.#values > this.#limits.valuesMax) throw this.#refuse("TOO_MANY_VALUES");
     if (first !== OPEN_BRACE && first !== OPEN_BRACKET) {
       this.#scalar(first);
       return false;
@@ -159,7 +169,7 @@ class Scanner {
       this.#at += 1;
       return false;
     }
-    if (first === OPEN_BRACE) this.#fieldName();
+    if (first === OPEN_BRACE) this.#innerName();
     return true;
   }
 
@@ -173,7 +183,7 @@ class Scanner {
       this.#at += 1;
       if (next === COMMA) {
         this.#space();
-        if (innermost === OPEN_BRACE) this.#fieldName();
+        if (innermost === OPEN_BRACE) this.#innerName();
         return true;
       }
       if (next !== (innermost === OPEN_BRACE ? CLOSE_BRACE : CLOSE_BRACKET)) throw this.#refuse("NOT_JSON");
@@ -200,40 +210,42 @@ class Scanner {
   }
 
   #number(): void {
+    const bytes = this.#bytes;
     const start = this.#at;
     let at = start;
-    while (isNumberByte(this.#bytes[at])) {
-      at += 1;
-      if (at - start > this.#limits.numberBytesMax) throw this.#refuse("NUMBER_TOO_LONG");
-    }
-    this.#at = at;
     // Most numbers are token ids: a few digits and nothing else.
-    if (at - start <= 15 && this.#isPlainInteger(start, at)) return;
-    const text = this.#bytes.toString("latin1", start, at);
+    while (isDigit(bytes[at])) at += 1;
+    const digits = at - start;
+    const isPlain = digits > 0 && digits <= 15 && (bytes[start] !== 0x30 || digits === 1) && !isNumberByte(bytes[at]);
+    while (isNumberByte(bytes[at])) at += 1;
+    if (at - start > this.#limits.numberBytesMax) throw this.#refuse("NUMBER_TOO_LONG");
+    this.#at = at;
+    if (isPlain) return;
+    const text = bytes.toString("latin1", start, at);
     if (!/^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(text)) throw this.#refuse("NOT_JSON");
     if (!Number.isFinite(Number(text))) throw this.#refuse("NUMBER_TOO_LARGE");
   }
 
-  #isPlainInteger(start: number, end: number): boolean {
-    if (this.#bytes[start] === 0x30) return end - start === 1;
-    for (let at = start; at < end; at += 1) if (!isDigit(this.#bytes[at])) return false;
-    return true;
-  }
-
-  /** Text is built only for keys. */
-  #string(as: "key" | "value"): string {
-    if (this.#bytes[this.#at] !== QUOTE) throw this.#refuse("NOT_JSON");
-    const start = this.#at;
-    let end = this.#bytes.indexOf(QUOTE, start + 1);
-    if (end === -1) throw this.#refuse("NOT_JSON");
-    const hasEscape = this.#nextBackslash(start + 1) < end;
-    if (hasEscape) end = this.#endOfEscaped(start + 1);
+  /** @returns the text of a key, and "" where the text does not matter. */
+  #string(as: "key" | "inner key" | "value"): string {
+    const bytes = this.#bytes;
+    if (bytes[this.#at] !== QUOTE) throw this.#refuse("NOT_JSON");
+    const start = this.#at + 1;
+    let end = endOfShort(bytes, start);
+    let hasEscape = false;
+    if (end === -1) {
+      end = bytes.indexOf(QUOTE, start);
+      if (end === -1) throw this.#refuse("NOT_JSON");
+      hasEscape = this.#nextBackslash(start) < end;
+      if (hasEscape) end = this.#endOfEscaped(start);
+    }
     this.#at = end + 1;
-    if (as === "value") return "";
-    if (!hasEscape) return this.#bytes.toString("utf8", start + 1, end);
-    return unescape(this.#bytes.toString("utf8", start + 1, end));
+    if (as === "value" || (as === "inner key" && !hasEscape && end - start !== "__proto__".length)) return "";
+    const text = bytes.toString("utf8", start, end);
+    return hasEscape ? unescape(text) : text;
   }
 
+  /** The next one at or behind `from`: looked for once per backslash, or many strings would each search to the end. */
   #nextBackslash(from: number): number {
     if (this.#backslashAt < from) {
       const found = this.#bytes.indexOf(BACKSLASH, from);
@@ -242,23 +254,23 @@ class Scanner {
     return this.#backslashAt;
   }
 
+  /** Byte by byte: a search for each escape would cost more, and for a far quote the square of the string. */
   #endOfEscaped(from: number): number {
+    const bytes = this.#bytes;
     let at = from;
     for (;;) {
-      const quote = this.#bytes.indexOf(QUOTE, at);
-      if (quote === -1) throw this.#refuse("NOT_JSON");
-      const backslash = this.#nextBackslash(at);
-      if (quote < backslash) return quote;
-      at = this.#escape(backslash);
+      const byte = bytes[at];
+      if (byte === QUOTE) return at;
+      if (byte === undefined) throw this.#refuse("NOT_JSON");
+      at = byte === BACKSLASH ? this.#escape(at) : at + 1;
     }
   }
 
   /** @returns the offset after the escape that starts at `at`. */
   #escape(at: number): number {
     const kind = this.#bytes[at + 1];
-    if (kind === undefined) throw this.#refuse("NOT_JSON");
     if (kind !== 0x75) {
-      if (!'"\\/bfnrt'.includes(String.fromCharCode(kind))) throw this.#refuse("NOT_JSON");
+      if (kind === undefined || !SIMPLE_ESCAPES.has(kind)) throw this.#refuse("NOT_JSON");
       return at + 2;
     }
     const unit = this.#hexadecimal(at + 2);
@@ -271,17 +283,24 @@ class Scanner {
   }
 
   #hexadecimal(at: number): number {
-    const digits = this.#bytes.toString("latin1", at, at + 4);
-    if (!/^[0-9a-fA-F]{4}$/.test(digits)) throw this.#refuse("NOT_JSON");
-    return Number.parseInt(digits, 16);
+    let value = 0;
+    for (let digitAt = at; digitAt < at + 4; digitAt += 1) {
+      const digit = hexadecimalDigit(this.#bytes[digitAt]);
+      if (digit === -1) throw this.#refuse("NOT_JSON");
+      value = value * 16 + digit;
+    }
+    return value;
   }
 
   #space(): void {
+    const bytes = this.#bytes;
+    let at = this.#at;
     for (;;) {
-      const byte = this.#bytes[this.#at];
-      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return;
-      this.#at += 1;
+      const byte = bytes[at];
+      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) break;
+      at += 1;
     }
+    this.#at = at;
   }
 
   #checkUnicode(): void {
@@ -301,6 +320,26 @@ class Scanner {
 const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39;
 const isNumberByte = (byte: number | undefined): boolean =>
   isDigit(byte) || byte === MINUS || byte === 0x2b || byte === 0x2e || byte === 0x65 || byte === 0x45;
+
+const SIMPLE_ESCAPES: ReadonlySet<number> = new Set(Buffer.from('"\\\\/bfnrt'));
+const SHORT_BYTES = 24;
+
+/** The end of a string that is short and has no escape; -1 = search for it. A search costs more than a look at a few bytes. */
+function endOfShort(bytes: Buffer, start: number): number {
+  for (let at = start; at < start + SHORT_BYTES; at += 1) {
+    const byte = bytes[at];
+    if (byte === QUOTE) return at;
+    if (byte === BACKSLASH) return -1;
+  }
+  return -1;
+}
+
+function hexadecimalDigit(byte: number | undefined): number {
+  if (byte === undefined) return -1;
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const letter = byte | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
+}
 
 /** Escapes were checked by the scan. */
 function unescape(text: string): string {

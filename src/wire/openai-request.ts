@@ -95,6 +95,8 @@ function explainScan(error: JsonScanError): InvalidRequest {
       return invalid("invalid_number", `A number is out of range (${where}).`, null);
     case "TOO_MANY_KEYS":
       return invalid("too_many_parameters", "The body has too many parameters.", null);
+    case "TOO_MANY_VALUES":
+      return invalid("too_many_values", "The body has too many values.", null);
     case "BAD_UNICODE":
       return invalid("invalid_unicode", `The body is not valid Unicode (${where}).`, null);
   }

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { epoch, generation, instanceName, monotonicMs, serviceName, tenantId, uid } from "../base/ids.ts";
+import type { Level } from "../api/hot-standby-config.ts";
+import type { RouteTable, RungEndpoint } from "../api/route-table.ts";
+import { endpointKey, HealthIndex } from "./health.ts";
+import { nextAttempt, REROUTES_MAX, type AttemptFailure, type AttemptRequest } from "./next-attempt.ts";
+import { SmoothWeighted } from "./smooth-weighted.ts";
+
+function endpoint(name: string, change: Partial<RungEndpoint> = {}): RungEndpoint {
+  return {
+    instance: instanceName(name),
+    uid: uid(name),
+    generation: generation(1),
+    address: { host: "127.0.0.1", port: 1 },
+    engine: "simulated",
+    upstreamModel: null,
+    isReady: true,
+    weight: 50,
+    maxBatch: 10,
+    node: null,
+    zone: null,
+    fingerprint: "",
+    hasProgress: true,
+    ...change,
+  };
+}
+
+function table(hot: readonly RungEndpoint[], warm: readonly RungEndpoint[] = [], descent: "automatic" | "held" = "automatic"): RouteTable {
+  const rung = (level: Level, endpoints: readonly RungEndpoint[]): RouteTable["rungs"][number] => ({
+    level,
+    activation: { kind: "none" },
+    endpoints,
+  });
+  return {
+    uid: uid("t"),
+    epoch: epoch(1),
+    revision: 1,
+    service: serviceName("s"),
+    tenant: tenantId("x"),
+    tier: "gold",
+    models: ["m"],
+    contextLength: 1,
+    rungs: [rung("hot", hot), rung("warm", warm)],
+    grants: { descent, movesLeft: 0 },
+    degraded: [],
+    overflow: { inFlightRatio: 0.9, queuedForMs: 100 },
+    limits: { requestsPerMinute: null, tokensPerMinute: null, concurrency: null, maxTokens: null },
+    mirrorPercent: 0,
+    rtoTargetMs: 1,
+  };
+}
+
+const hard: AttemptFailure = { isHard: true, code: "upstream_lost" };
+const soft: AttemptFailure = { isHard: false, code: "upstream_error" };
+const A = endpoint("a");
+const B = endpoint("b");
+const W = endpoint("w", { weight: 0 });
+const NEW: AttemptRequest = { hasFirstByte: false, reroutes: 0, failure: null, tried: [], holdUntil: monotonicMs(1_000) };
+
+interface Case {
+  readonly name: string;
+  readonly request?: Partial<AttemptRequest>;
+  readonly table: RouteTable | null;
+  readonly ejected?: readonly RungEndpoint[];
+  readonly busy?: readonly (readonly [RungEndpoint, number])[];
+  readonly canRetry?: boolean;
+  readonly canHold?: boolean;
+  readonly now?: number;
+  readonly expected: string;
+}
+
+const cases: readonly Case[] = [
+  { name: "a new request goes to a hot endpoint", table: table([A, B]), expected: "send a hot first" },
+  { name: "an ejected endpoint is passed over", table: table([A, B]), ejected: [A], expected: "send b hot first" },
+  {
+    name: "an endpoint that is not ready is passed over",
+    table: table([endpoint("a", { isReady: false }), B]),
+    expected: "send b hot first",
+  },
+  {
+    name: "a saturated hot spills to the other",
+    table: table([A, endpoint("b", { weight: 0 })]),
+    busy: [[A, 9]],
+    expected: "send b hot first",
+  },
+  { name: "below the ratio nothing spills", table: table([A, endpoint("b", { weight: 0 })]), busy: [[A, 8]], expected: "send a hot first" },
+  { name: "saturated hots overflow to the ready warm", table: table([A], [W]), busy: [[A, 9]], expected: "send w warm first" },
+  {
+    name: "when all are saturated the shortest queue of the first rung takes it",
+    table: table([A, B], [W]),
+    busy: [
+      [A, 20],
+      [B, 12],
+      [W, 9],
+    ],
+    expected: "send b hot first",
+  },
+  { name: "no hot leaves the ready warm", table: table([A], [W]), ejected: [A], expected: "send w warm first" },
+  { name: "a held descent still uses a ready warm", table: table([A], [W], "held"), ejected: [A], expected: "send w warm first" },
+  {
+    name: "a hard death is re-routed without budget",
+    table: table([A, B]),
+    request: { failure: hard, tried: [endpointKey(A)] },
+    canRetry: false,
+    expected: "send b hot reroute",
+  },
+  {
+    name: "a re-route above the bound needs the retry budget",
+    table: table([A, B]),
+    request: { failure: hard, reroutes: REROUTES_MAX },
+    canRetry: false,
+    expected: "refuse upstream_lost",
+  },
+  {
+    name: "a soft failure is retried elsewhere within the budget",
+    table: table([A, B]),
+    request: { failure: soft, tried: [endpointKey(A)] },
+    expected: "send b hot retry",
+  },
+  {
+    name: "a soft failure without budget is refused",
+    table: table([A, B]),
+    request: { failure: soft },
+    canRetry: false,
+    expected: "refuse upstream_error",
+  },
+  {
+    name: "who failed the request is asked again only when nobody else is there",
+    table: table([A]),
+    request: { failure: soft, tried: [endpointKey(A)] },
+    expected: "send a hot retry",
+  },
+  {
+    name: "a lower rung is better than who failed the request",
+    table: table([A], [W]),
+    request: { failure: soft, tried: [endpointKey(A)] },
+    expected: "send w warm retry",
+  },
+  { name: "with nobody ready a request is held until its deadline", table: table([A]), ejected: [A], now: 999, expected: "hold 1000" },
+  { name: "at its deadline a held request is refused", table: table([A]), ejected: [A], now: 1_000, expected: "refuse no_endpoint" },
+  { name: "a full hold queue refuses", table: table([A]), ejected: [A], canHold: false, expected: "refuse hold_full" },
+  { name: "a service that is gone refuses", table: null, expected: "refuse service_gone" },
+  {
+    name: "after the first byte a stream fails, whoever is ready",
+    table: table([A, B]),
+    request: { hasFirstByte: true, failure: hard },
+    expected: "fail-stream upstream_lost",
+  },
+];
+
+for (const c of cases) {
+  test(`next attempt: ${c.name}`, () => {
+    const health = new HealthIndex();
+    for (const one of c.ejected ?? []) health.eject(one, [], { cause: "refused", now: monotonicMs(0) });
+    for (const [one, count] of c.busy ?? []) for (let index = 0; index < count; index += 1) health.enter(one);
+    const next = nextAttempt({ ...NEW, ...c.request }, c.table, {
+      health,
+      weights: new SmoothWeighted(),
+      budgets: { canRetry: c.canRetry ?? true, canHold: c.canHold ?? true },
+      now: monotonicMs(c.now ?? 0),
+    });
+    assert.equal(describe(next), c.expected);
+  });
+}
+
+function describe(next: ReturnType<typeof nextAttempt>): string {
+  switch (next.kind) {
+    case "send":
+      assert.equal(next.prefix, null);
+      return `send ${next.choice.endpoint.instance} ${next.choice.level} ${next.because}`;
+    case "hold":
+      return `hold ${next.until}`;
+    case "refuse":
+    case "fail-stream":
+      return `${next.kind} ${next.code}`;
+  }
+}

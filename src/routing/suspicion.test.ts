@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { monotonicMs } from "../base/ids.ts";
+import { HANG_MS, isSelfSuspect, judge, PROBE_EVERY_MS, SILENCE_MS, type Evidence, type Verdict } from "./suspicion.ts";
+
+const NOW = 100_000;
+const ago = (ms: number): ReturnType<typeof monotonicMs> => monotonicMs(NOW - ms);
+const silent: Evidence = {
+  waiting: 3,
+  lastByteAt: ago(SILENCE_MS),
+  hasLateStream: false,
+  lastProbeAt: null,
+  unanswered: 0,
+  unmovedSince: null,
+};
+
+const cases: readonly { readonly name: string; readonly given: Partial<Evidence>; readonly expected: Verdict }[] = [
+  { name: "silence with work owed is a reason to ask", given: {}, expected: { kind: "probe" } },
+  { name: "silence without work owed is rest", given: { waiting: 0, unanswered: 9, unmovedSince: ago(9_000) }, expected: { kind: "wait" } },
+  {
+    name: "a byte just now ends every suspicion",
+    given: { lastByteAt: ago(10), unanswered: 9, unmovedSince: ago(9_000) },
+    expected: { kind: "wait" },
+  },
+  { name: "the next question waits for its time", given: { lastProbeAt: ago(PROBE_EVERY_MS - 1) }, expected: { kind: "wait" } },
+  { name: "one unanswered probe is asked again", given: { unanswered: 1, lastProbeAt: ago(PROBE_EVERY_MS) }, expected: { kind: "probe" } },
+  { name: "two unanswered probes in silence are death", given: { unanswered: 2 }, expected: { kind: "eject", cause: "silent" } },
+  { name: "no step for the hang bound is death", given: { unmovedSince: ago(HANG_MS) }, expected: { kind: "eject", cause: "no-progress" } },
+  {
+    name: "no step for less than the hang bound is a long step",
+    given: { unmovedSince: ago(HANG_MS - 1), lastProbeAt: ago(1) },
+    expected: { kind: "wait" },
+  },
+  {
+    name: "a late stream beside flowing ones is a reason to ask",
+    given: { lastByteAt: ago(10), hasLateStream: true },
+    expected: { kind: "probe" },
+  },
+  {
+    name: "a late stream beside flowing ones never ejects",
+    given: { lastByteAt: ago(10), hasLateStream: true, unanswered: 5, unmovedSince: ago(9_000), lastProbeAt: ago(1) },
+    expected: { kind: "wait" },
+  },
+];
+for (const c of cases) test(`suspicion: ${c.name}`, () => assert.deepEqual(judge({ ...silent, ...c.given }, monotonicMs(NOW)), c.expected));
+
+test("suspicion: many silent endpoints on several nodes point at ourselves, one node's loss does not", () => {
+  assert.equal(isSelfSuspect({ silentNodes: 1, silent: 1, owing: 1 }), false);
+  assert.equal(isSelfSuspect({ silentNodes: 2, silent: 4, owing: 4 }), false);
+  assert.equal(isSelfSuspect({ silentNodes: 3, silent: 3, owing: 6 }), false);
+  assert.equal(isSelfSuspect({ silentNodes: 3, silent: 3, owing: 5 }), true);
+});
