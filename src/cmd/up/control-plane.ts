@@ -74,7 +74,7 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
   if (options.adminPort !== 0 && holderOfPort(options.adminPort) !== null)
     return err(explainBusyPort({ host: options.adminHost, port: options.adminPort }, "admin API"));
 
-  const driver = createSimulatedAccount(clock);
+  const driver = createSimulatedAccount(clock).driver;
 
   const launcher = createProcessLauncher({
     stateDir: state.path,
