@@ -18,7 +18,7 @@ import { takeReferences } from "./take-references.ts";
 
 const SURVIVOR_LOAD_RATIO_MAX = 0.7;
 const READY_WITHIN_MS = 30_000;
-/** A void row is run again this often, and never passed. */
+/** A void row is run again this often, and never passed. A quick bench proves nothing either way, and runs each row once. */
 const RERUNS_MAX = 2;
 
 const RUNNERS: Readonly<Record<Exclude<RowName, "attached">, (bench: Bench, rounds: number) => Promise<RowResult>>> = {
@@ -120,7 +120,7 @@ async function runRow(session: Session, run: () => Promise<RowResult>): Promise<
     const machine = `idle loop lag p99 ${loopLagP99Ms?.toFixed(1)} ms, empty Node p99 ${spawnP99Ms?.toFixed(0)} ms`;
     session.progress.line(`${result.row}: ${verdict} (${machine})`);
     for (const note of result.notes) session.progress.line(`  ${note}`);
-    if (verdict !== "void" || rerun === RERUNS_MAX) return result;
+    if (verdict !== "void" || session.options.isQuick || rerun === RERUNS_MAX) return result;
     session.progress.line(`${result.row}: void, the machine itself was too slow for absolute bars; runs again`);
   }
 }
