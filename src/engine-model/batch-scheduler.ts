@@ -37,7 +37,7 @@ export interface Sequence<Owner> {
   stepTokens: number;
 }
 
-export interface StepPlan {
+interface StepPlan {
   readonly durationMs: number;
   /** Tokens that go through the model: prompt chunks and one for each decode. */
   readonly tokens: number;

@@ -13,7 +13,7 @@ export interface AnswerCuts {
 export const NO_CUTS: AnswerCuts = { stallAfterTokens: null, truncateAfterTokens: null, resetAfterTokens: null };
 
 /** What waits for a slow reader, or through a stall, before the reader is dropped: some thousand tokens. */
-export const PENDING_CHARACTERS_MAX = 262_144;
+const PENDING_CHARACTERS_MAX = 262_144;
 const STREAM_HEADERS = ["cache-control", "no-cache", "x-accel-buffering", "no"];
 const NEVER = Number.POSITIVE_INFINITY;
 

@@ -2,8 +2,8 @@ import type { MonotonicMs } from "../base/ids.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 
 /** Carried by every probe of a control plane or a gateway; its value is the state's id. */
-export const CLAIM_HEADER = "x-tidegate-claim";
-export const CLAIM_MS = 30_000;
+const CLAIM_HEADER = "x-tidegate-claim";
+const CLAIM_MS = 30_000;
 // After a pause of the whole process its claims wait in the sockets: they are read before it judges.
 const LATE_MS = 1_000;
 

@@ -21,7 +21,7 @@ export interface EnginePorts {
 export interface EngineEvents {
   /** The process must end at once, as by SIGKILL. */
   crashed(reason: string): void;
-  /** Nobody has claimed the engine for CLAIM_MS: it must end. */
+  /** Nobody has claimed the engine for 30 s: it must end. */
   unclaimed(): void;
 }
 

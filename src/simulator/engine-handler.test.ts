@@ -44,6 +44,15 @@ test("each step of an engine is one write to each of its streams", async () => {
   assert.equal(exchange.writes.length, 20);
 });
 
+test("timers that fire late do not slow the engine down", async () => {
+  const rig = await startEngineRig({}, { lateMs: () => 0.9 });
+  const startMs = rig.clock.monotonicMs();
+  const exchange = rig.send("POST", CHAT, chat({ stream: true, max_tokens: 100 }));
+  while (exchange.isOpen) await rig.clock.advance(1);
+  const tookMs = rig.clock.monotonicMs() - startMs;
+  assert.ok(tookMs >= 805 && tookMs < 810, `${tookMs} ms`);
+});
+
 test("a whole answer says what the stream says", async () => {
   const rig = await startEngineRig();
   const streamed = parseTranscript((await rig.ask("POST", CHAT, chat({ stream: true, return_token_ids: true }))).text);

@@ -19,7 +19,7 @@ interface Seat {
   lastTokenAt: MonotonicMs | null;
 }
 
-export interface LoopFaults {
+interface LoopFaults {
   readonly isHung: boolean;
   readonly slowFactor: number;
 }
@@ -146,7 +146,9 @@ export class EngineLoop {
     else metrics.nextToken(nowMs - seat.lastTokenAt);
     seat.lastTokenAt = nowMs;
     const isOver = seat.answer.take(seat.choice, id, finish);
-    if (!isOver) return;
+    // Cut or left behind: `remove` has counted it.
+    const wasRemoved = finish === null && sequence.state === "finished";
+    if (!isOver || wasRemoved) return;
     // A stop string ends what the scheduler would go on with.
     this.#scheduler.remove(sequence);
     metrics.finished(finish ?? "stop", this.#sinceAdded(sequence));

@@ -23,7 +23,7 @@ export interface EngineOptions {
   readonly isSleepEnabled: boolean;
   /** true = a request while asleep ends the process, as it did with vLLM. */
   readonly diesOfRequestsAsleep: boolean;
-  /** Ends itself when no probe has carried this claim for CLAIM_MS; null = nobody's. */
+  /** Ends itself when no probe has carried this claim for 30 s; null = nobody's. */
   readonly claim: string | null;
 }
 

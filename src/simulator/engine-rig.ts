@@ -2,13 +2,14 @@ import { createSimulatedClock, type SimulatedClock } from "../adapters/clock/sim
 import { createSeededRandom } from "../adapters/random/simulated.ts";
 import { assert } from "../base/assert.ts";
 import { GB } from "../base/bytes.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Exchange, ExchangeEvents } from "../ports/http-front.ts";
 import type { GpuAccount } from "../ports/gpu-account.ts";
 import { createEngine, type Engine } from "./engine-handler.ts";
 import { ENGINE_DEFAULTS, type EngineOptions } from "./engine-options.ts";
 
 /** What a client saw of one exchange with an engine. */
-export class RecordedExchange implements Exchange {
+class RecordedExchange implements Exchange {
   readonly method: string;
   readonly target: string;
   readonly httpVersion = "1.1";
@@ -88,7 +89,7 @@ export interface EngineRig {
 }
 
 /** A small model, so that loads and wakes take 100 ms. */
-export const RIG_OPTIONS: EngineOptions = {
+const RIG_OPTIONS: EngineOptions = {
   ...ENGINE_DEFAULTS,
   model: "tide-8b",
   weightsBytes: 1 * GB,
@@ -100,13 +101,21 @@ export const RIG_OPTIONS: EngineOptions = {
 };
 const ANSWER_MS_MAX = 60_000;
 
-export function createEngineRig(options: Partial<EngineOptions> = {}, account: GpuAccount | null = null): EngineRig {
+/** What a rig may have other than an engine that stands alone. */
+interface RigParts {
+  readonly account?: GpuAccount;
+  /** How late every timer fires, as a function so that it can change. */
+  readonly lateMs?: () => number;
+}
+
+export function createEngineRig(options: Partial<EngineOptions> = {}, { account, lateMs = () => 0 }: RigParts = {}): EngineRig {
   const clock = createSimulatedClock();
+  const lateClock: Clock = { ...clock, after: (delayMs, fire) => clock.after(delayMs + lateMs(), fire) };
   const crashes: string[] = [];
   const unclaimed: number[] = [];
   const made = createEngine(
     { ...RIG_OPTIONS, ...options },
-    { clock, random: createSeededRandom(1), account },
+    { clock: lateClock, random: createSeededRandom(1), account: account ?? null },
     { crashed: (reason) => crashes.push(reason), unclaimed: () => unclaimed.push(clock.monotonicMs()) },
   );
   assert(made.ok, "the rig's model fits its memory");
@@ -133,8 +142,8 @@ export function createEngineRig(options: Partial<EngineOptions> = {}, account: G
 }
 
 /** An engine whose weights are in. */
-export async function startEngineRig(options: Partial<EngineOptions> = {}, account: GpuAccount | null = null): Promise<EngineRig> {
-  const rig = createEngineRig(options, account);
+export async function startEngineRig(options: Partial<EngineOptions> = {}, parts: RigParts = {}): Promise<EngineRig> {
+  const rig = createEngineRig(options, parts);
   const started = rig.engine.start();
   await rig.clock.advance(1_000);
   assert((await started).ok, "the rig's engine starts");

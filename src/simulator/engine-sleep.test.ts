@@ -125,7 +125,7 @@ test("a sleep level or tag that is unknown is refused", async () => {
 
 test("an engine holds all its memory awake, its parked bytes asleep, and its weights' copy on the host", async () => {
   const gpu = createOneGpu(4 * GB);
-  const rig = await startEngineRig({ gpus: [{ node: NODE, gpu: 0 }] }, gpu.account);
+  const rig = await startEngineRig({ gpus: [{ node: NODE, gpu: 0 }] }, { account: gpu.account });
   assert.deepEqual(gpu.held, { gpu: 4 * GB, host: 1 * GB });
   await rig.ask("POST", "/sleep");
   assert.deepEqual(gpu.held, { gpu: 0.4 * GB, host: 1 * GB });
@@ -135,7 +135,7 @@ test("an engine holds all its memory awake, its parked bytes asleep, and its wei
 
 test("a wake without free memory fails and leaves the engine asleep", async () => {
   const gpu = createOneGpu(4 * GB);
-  const rig = await startEngineRig({ gpus: [{ node: NODE, gpu: 0 }] }, gpu.account);
+  const rig = await startEngineRig({ gpus: [{ node: NODE, gpu: 0 }] }, { account: gpu.account });
   await rig.ask("POST", "/sleep");
   gpu.setFree(1 * GB);
   assert.deepEqual([(await rig.ask("POST", "/wake_up")).status, isSleeping(rig), gpu.held.gpu], [500, true, 0.4 * GB]);
@@ -143,7 +143,7 @@ test("a wake without free memory fails and leaves the engine asleep", async () =
 
 test("an engine that gets no memory does not start, and says who holds it", async () => {
   const gpu = createOneGpu(3 * GB);
-  const rig = createEngineRig({ gpus: [{ node: NODE, gpu: 0 }] }, gpu.account);
+  const rig = createEngineRig({ gpus: [{ node: NODE, gpu: 0 }] }, { account: gpu.account });
   const started = await rig.engine.start();
   assert.ok(!started.ok);
   assert.deepEqual(explainStartError(started.error), {
@@ -165,6 +165,18 @@ test("an engine that nobody claims for 30 seconds ends itself", async () => {
   rig.send("GET", "/v1/models", undefined, ["x-tidegate-claim", "state-1"]);
   await rig.clock.advance(2_000);
   assert.deepEqual(rig.unclaimed, [50_000]);
+});
+
+test("an engine that was stopped for a while reads its waiting claims before it judges", async () => {
+  let lateMs = 10_000;
+  const rig = createEngineRig({ claim: "state-1" }, { lateMs: () => lateMs });
+  lateMs = 0;
+  await rig.clock.advance(40_000);
+  rig.send("GET", "/health", undefined, ["x-tidegate-claim", "state-1"]);
+  await rig.clock.advance(29_999);
+  assert.deepEqual(rig.unclaimed, []);
+  await rig.clock.advance(1);
+  assert.deepEqual(rig.unclaimed, [70_000]);
 });
 
 test("an engine without a claim lives on alone", async () => {

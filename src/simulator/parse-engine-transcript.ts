@@ -14,7 +14,7 @@ export interface TranscriptChunk {
   readonly prompt_token_ids?: readonly number[];
   readonly usage?: { readonly prompt_tokens: number; readonly completion_tokens: number; readonly total_tokens: number } | null;
 }
-export interface TranscriptMessage {
+interface TranscriptMessage {
   readonly role?: string;
   readonly content?: string | null;
   readonly tool_calls?: readonly { readonly id?: string; readonly function: { readonly name?: string; readonly arguments: string } }[];
