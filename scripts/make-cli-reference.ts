@@ -1,5 +1,9 @@
-// Writes docs/reference/cli.md: node scripts/make-cli-reference.ts
+// Writes docs/reference/cli.md and docs/reference/admin-api.md: node scripts/make-cli-reference.ts
 import { writeFileSync } from "node:fs";
+import { renderAdminReference } from "../src/admin/render-reference.ts";
+import { createAdminRig } from "../src/cmd/admin-rig.ts";
 import { renderCliReference } from "../src/cmd/cli-reference.ts";
 
-writeFileSync(new URL("../docs/reference/cli.md", import.meta.url), renderCliReference());
+const reference = new URL("../docs/reference/", import.meta.url);
+writeFileSync(new URL("cli.md", reference), renderCliReference());
+writeFileSync(new URL("admin-api.md", reference), renderAdminReference(createAdminRig().admin.routes));

@@ -44,8 +44,22 @@ export async function createApiKey(tenant: TenantId, ports: Omit<KeyPorts, "log"
 export function keyRoutes(ports: KeyPorts): readonly AdminRoute[] {
   const list = `${RESOURCE_ROOT}/${PLURALS.ApiKey}`;
   return [
-    { method: "POST", pattern: list, auth: "token", accepts: [JSON_TYPE], handle: (request) => create(request, ports) },
-    { method: "DELETE", pattern: `${list}/:name`, auth: "token", accepts: [], handle: (request) => revoke(request, ports) },
+    {
+      method: "POST",
+      pattern: list,
+      auth: "token",
+      accepts: [JSON_TYPE],
+      meaning: '`{"tenant": NAME}`: makes a key and answers it, this once',
+      handle: (request) => create(request, ports),
+    },
+    {
+      method: "DELETE",
+      pattern: `${list}/:name`,
+      auth: "token",
+      accepts: [],
+      meaning: "takes a key back",
+      handle: (request) => revoke(request, ports),
+    },
   ];
 }
 

@@ -20,6 +20,7 @@ export function applyRoutes(apply: Apply, log: EventLog): readonly AdminRoute[] 
       method: "POST",
       pattern: `${RESOURCE_ROOT}/apply`,
       auth: "token",
+      meaning: "every document of the body, or none; `?dryRun=All` only checks",
       accepts: [...TEXT_TYPES, FILES_TYPE],
       handle: (request) => applyBody(request, apply, log),
     },

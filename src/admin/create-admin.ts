@@ -43,8 +43,8 @@ export interface AdminOptions {
 
 export interface Admin {
   readonly handler: Handler;
-  /** Every route, for those who prove that each asks for its token. */
-  readonly routes: readonly Pick<AdminRoute, "method" | "pattern" | "auth">[];
+  /** Every route, for the reference, and for those who prove that each asks for its token. */
+  readonly routes: readonly Omit<AdminRoute, "handle">[];
   /** Ends all watches; open requests end by themselves. */
   stop(): void;
 }

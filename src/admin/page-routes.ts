@@ -13,19 +13,22 @@ const TEXT_TYPE = "text/plain; charset=utf-8";
 
 /** Health for probes, metrics, and a page that says what is here. */
 export function pageRoutes(pages: Pages): readonly AdminRoute[] {
-  const get = (pattern: string, auth: AdminRoute["auth"], answer: () => AdminAnswer): AdminRoute => ({
+  const get = (pattern: string, auth: AdminRoute["auth"], meaning: string, answer: () => AdminAnswer): AdminRoute => ({
     method: "GET",
     pattern,
     auth,
+    meaning,
     accepts: [],
     handle: async () => answer(),
   });
   return [
-    get("/healthz", "open", () => text(200, TEXT_TYPE, "ok\n")),
+    get("/healthz", "open", "the process lives", () => text(200, TEXT_TYPE, "ok\n")),
     // Why it is not ready names services, so only the short answer is for everybody.
-    get("/readyz", "open", () => (pages.notReady() === null ? text(200, TEXT_TYPE, "ok\n") : text(503, TEXT_TYPE, "not ready\n"))),
-    get("/metrics", "token", () => text(200, PROMETHEUS_TEXT_TYPE, pages.metrics())),
-    get("/", "token", () => text(200, "text/html; charset=utf-8", frontPage(pages))),
+    get("/readyz", "open", "200 when every service is served, else 503", () =>
+      pages.notReady() === null ? text(200, TEXT_TYPE, "ok\n") : text(503, TEXT_TYPE, "not ready\n"),
+    ),
+    get("/metrics", "token", "metrics in Prometheus' text format", () => text(200, PROMETHEUS_TEXT_TYPE, pages.metrics())),
+    get("/", "token", "a page that links to what is here", () => text(200, "text/html; charset=utf-8", frontPage(pages))),
   ];
 }
 

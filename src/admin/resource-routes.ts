@@ -24,13 +24,34 @@ export function resourceRoutes(ports: ResourcePorts): readonly AdminRoute[] {
     const list = `${RESOURCE_ROOT}/${PLURALS[kind]}`;
     const one = `${list}/:name`;
     const reads: AdminRoute[] = [
-      { method: "GET", pattern: list, auth: "token", accepts: [], handle: (request) => listOrWatch(kind, request, ports) },
-      { method: "GET", pattern: one, auth: "token", accepts: [], handle: (request) => getOne(kind, request, ports.store) },
+      {
+        method: "GET",
+        pattern: list,
+        auth: "token",
+        accepts: [],
+        meaning: "a list; `?watch=true` follows, `?fieldSelector=metadata.name=NAME` chooses one",
+        handle: (request) => listOrWatch(kind, request, ports),
+      },
+      { method: "GET", pattern: one, auth: "token", accepts: [], meaning: "one", handle: (request) => getOne(kind, request, ports.store) },
     ];
     if (!WRITABLE_KINDS.includes(kind)) return reads;
     const writes: AdminRoute[] = [
-      { method: "PUT", pattern: one, auth: "token", accepts: [JSON_TYPE], handle: (request) => putOne(kind, request, ports) },
-      { method: "DELETE", pattern: one, auth: "token", accepts: [], handle: (request) => deleteOne(kind, request, ports) },
+      {
+        method: "PUT",
+        pattern: one,
+        auth: "token",
+        accepts: [JSON_TYPE],
+        meaning: "creates, or replaces what has the resourceVersion that was sent",
+        handle: (request) => putOne(kind, request, ports),
+      },
+      {
+        method: "DELETE",
+        pattern: one,
+        auth: "token",
+        accepts: [],
+        meaning: "takes it away",
+        handle: (request) => deleteOne(kind, request, ports),
+      },
     ];
     return [...reads, ...writes];
   });

@@ -8,6 +8,7 @@ const route = (pattern: string, change: Partial<AdminRoute> = {}): AdminRoute =>
   pattern,
   auth: "token",
   accepts: [],
+  meaning: "a thing",
   handle: async () => answerJson(200, {}),
   ...change,
 });

@@ -33,6 +33,8 @@ export interface AdminRoute {
   readonly pattern: string;
   /** `open` = answers anybody who reaches the port; `token` = needs the token, where one is set. */
   readonly auth: "open" | "token";
+  /** What it does, for the reference. */
+  readonly meaning: string;
   /** Media types of the body; none = the route takes no body. */
   readonly accepts: readonly string[];
   readonly handle: (request: AdminRequest) => Promise<AdminAnswer>;

@@ -5,7 +5,7 @@ import { PLURALS } from "../api/resource.ts";
 import type { AdminAnswer } from "./route.ts";
 
 /** Kubernetes' `reason` with its HTTP status: the one table of this surface. */
-const STATUS_OF_REASON = {
+export const STATUS_OF_REASON = {
   BadRequest: 400,
   Unauthorized: 401,
   Forbidden: 403,
