@@ -54,7 +54,7 @@ function notWritable(kind: Exclude<Kind, "HotStandbyConfig" | "GPUNode">): Probl
     code: "NOT_WRITABLE_KIND",
     at: ["kind"],
     mark: "value",
-    what: `A ${kind} is not written by hand.`,
+    what: `${kind} is no kind to be written by hand.`,
     why: "Its only writer is Tidegate itself.",
     next: HOW[kind],
   };

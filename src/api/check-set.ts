@@ -126,13 +126,14 @@ function noNode(key: string, level: LevelSpec | ColdSpec, nodes: readonly GpuNod
   const entries = Object.entries(level.nodeSelector);
   const failing = entries.find(([name, value]) => !nodes.some((node) => node.labels[name] === value));
   if (failing === undefined) {
-    const kind = level.capacityType === null ? "" : ` of capacityType ${level.capacityType}`;
+    const { capacityType } = level;
+    const hasKind = nodes.some((node) => node.capacityType === capacityType);
     return {
       code: "NO_MATCHING_NODE",
-      at: ["spec", key, entries.length > 0 ? "nodeSelector" : "capacityType"],
+      at: ["spec", key, hasKind && entries.length > 0 ? "nodeSelector" : "capacityType"],
       mark: "value",
-      what: `No node${kind} fits spec.${key}.`,
-      why: "Each condition fits some node, all together fit none.",
+      what: `No node fits spec.${key}${capacityType === null ? "" : ` with capacityType ${capacityType}`}.`,
+      why: hasKind || capacityType === null ? "Each condition fits some node, all together fit none." : `No node is ${capacityType}.`,
       next: "Loosen nodeSelector or capacityType, or add a node.",
     };
   }

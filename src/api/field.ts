@@ -17,6 +17,7 @@ export interface Field {
 export const QUANTITY_FORM = "a quantity of bytes";
 export const DURATION_FORM = "a duration";
 export const BOOLEAN_FORM = "true or false";
+export const LABEL_FORM = "lower-case letters, digits and dashes, at most 63";
 export const TEXT_FORM = "a text";
 export const whole = (least: number, most: number): string => `a whole number from ${least} to ${most}`;
 export const oneOf = (...words: readonly string[]): string => `one of ${words.join(", ")}`;

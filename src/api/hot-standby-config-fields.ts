@@ -1,6 +1,16 @@
-import { BOOLEAN_FORM, DURATION_FORM, fieldOf, oneOf, QUANTITY_FORM, TEXT_FORM, whole, type Field, type FieldRow } from "./field.ts";
+import {
+  BOOLEAN_FORM,
+  DURATION_FORM,
+  fieldOf,
+  LABEL_FORM,
+  oneOf,
+  QUANTITY_FORM,
+  TEXT_FORM,
+  whole,
+  type Field,
+  type FieldRow,
+} from "./field.ts";
 
-const LABEL_FORM = "lower-case letters, digits and dashes, at most 63";
 const MODEL_NAME_FORM = "a model name of letters, digits and . _ : / @ + -";
 const TIER_ROW = "the tier's";
 

@@ -10,7 +10,21 @@ export function nearestName(name: string, known: readonly string[]): string | nu
       bestDistance = distance;
     }
   }
-  return best;
+  return best ?? known.find((candidate) => isPartOf(wanted, candidate.toLowerCase())) ?? null;
+}
+
+/** `soakTime` for `soak`, `conc` for `concurrency`: a word too many or cut short. */
+const isPartOf = (left: string, right: string): boolean =>
+  Math.min(left.length, right.length) >= 3 && (left.startsWith(right) || right.startsWith(left));
+
+/** The text with what a DNS label cannot hold replaced; null when nothing is left. */
+export function nearestLabel(text: string): string | null {
+  const repaired = text
+    .slice(0, 63)
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]+/g, "-")
+    .replaceAll(/^-+|-+$/g, "");
+  return repaired === "" ? null : repaired;
 }
 
 // Keeps the quadratic comparison small whatever the manifest says.

@@ -180,7 +180,7 @@ function yamlText(error: YAMLError): Pick<ProblemFinding, "what" | "why" | "next
     return { what: "The line is indented with a tab.", why: "YAML indents with spaces only.", next: "Replace the tab by spaces." };
   return {
     what: "The text is no valid YAML.",
-    why: error.message,
+    why: /[.?!]$/.test(error.message) ? error.message : `${error.message}.`,
     next: "Check quotes, colons and the indentation of this line and the one above.",
   };
 }
@@ -214,7 +214,7 @@ function valueOf(document: Document.Parsed, locate: Locate, problems: Problem[])
     if (cause instanceof ReferenceError) {
       return refuse("INVALID_YAML", {
         what: "An alias has no anchor.",
-        why: cause.message,
+        why: `${cause.message}.`,
         next: "Define the anchor before it, or write the value out.",
       });
     }

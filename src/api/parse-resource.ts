@@ -24,7 +24,9 @@ export function readResource(raw: unknown): Result<ResourceDraft, readonly Probl
   const found: ProblemFinding[] = [];
   const kind = kindOf(raw["kind"]);
   if (!kind.ok) found.push(kind.error);
-  if (raw["apiVersion"] !== API_VERSION) found.push(wrongApiVersion(raw["apiVersion"]));
+  else if (raw["apiVersion"] !== API_VERSION) found.push(wrongApiVersion(raw["apiVersion"]));
+  // Of a foreign kind or version nothing else can be judged.
+  if (found.length > 0) return err(found);
   found.push(...unknownNames([], raw, TOP_NAMES));
   const metadata = raw["metadata"];
   if (!isJsonObject(metadata))

@@ -1,8 +1,9 @@
 import type { z } from "zod";
 import { isJsonObject } from "../base/json.ts";
 import { fieldAt, namesBelow, type WrittenKind } from "./field-catalogue.ts";
+import { LABEL_FORM } from "./field.ts";
 import { formatPath, type Path, type ProblemFinding } from "./finding.ts";
-import { nearestName } from "./nearest-name.ts";
+import { nearestLabel, nearestName } from "./nearest-name.ts";
 import { PROBLEM_CODES } from "./problem.ts";
 
 type Issue = z.core.$ZodIssue;
@@ -27,7 +28,7 @@ function findingsOf(kind: WrittenKind, raw: unknown, issue: Issue): readonly Pro
   if (issue.code === "too_small" && typeof value === "number" && value < 0) return [{ ...base, code: "NEGATIVE", what, next }];
   if (issue.code === "too_small" || issue.code === "too_big") return [{ ...base, code: "OUT_OF_RANGE", what, next }];
   if (isWrongType(issue, value)) return [{ ...base, code: "WRONG_TYPE", what, next }];
-  const nearest = typeof value === "string" ? nearestName(value, wordsOf(expected.form)) : null;
+  const nearest = typeof value === "string" ? nearestValue(value, expected.form) : null;
   return [{ ...base, code: "WRONG_VALUE", what, next: nearest === null ? next : `Did you mean ${nearest}?` }];
 }
 
@@ -74,6 +75,8 @@ function expectedAt(kind: WrittenKind, at: Path): { readonly form: string; reado
   return { form: isItem ? (field.itemForm ?? field.form) : field.form, example: field.example, meaning: field.meaning };
 }
 
+const nearestValue = (value: string, form: string): string | null =>
+  form === LABEL_FORM ? nearestLabel(value) : nearestName(value, wordsOf(form));
 const wordsOf = (form: string): readonly string[] => form.replace(/^one of /, "").split(/, | or /);
 
 function valueAt(raw: unknown, at: Path): unknown {
