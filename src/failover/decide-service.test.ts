@@ -1,0 +1,273 @@
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  generation,
+  instanceName,
+  monotonicMs,
+  nodeName,
+  partitionName,
+  uid,
+  wallMs,
+  type Generation,
+  type InstanceName,
+} from "../base/ids.ts";
+import type { JsonObject } from "../base/json.ts";
+import { formatWall } from "../base/time.ts";
+import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
+import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
+import type { ServiceStatus } from "../api/service-status.ts";
+import { HISTORY_MAX } from "./add-history.ts";
+import { decideService, QUARANTINE_MS, type SeenInstance, type ServiceDecision, type ServiceWorld } from "./decide-service.ts";
+import { NEW_MEMO } from "./restart-memo.ts";
+
+const SPEC: JsonObject = {
+  tenant: "tenant-gold",
+  tier: "platinum",
+  hotStandby: { gpuCount: 2, memoryReserved: "80GB" },
+  warmStandby: { gpuCount: 1, memoryReserved: "40GB" },
+};
+const WALL = wallMs(1_800_000_000_000);
+
+function configOf(change: JsonObject = {}): HotStandbyConfig {
+  const config = parseHotStandbyConfig({ name: "gold", spec: { ...SPEC, ...change } });
+  assert.ok(config.ok);
+  return config.value;
+}
+
+const placed = (gpu: number): SeenInstance => ({
+  placement: { kind: "bound", members: [{ node: nodeName("gpu-a"), gpu, partition: partitionName(`p-${gpu}`) }] },
+  running: null,
+  task: null,
+  exit: null,
+  report: null,
+  memo: NEW_MEMO,
+});
+const NAMES = ["gold-hot-1", "gold-hot-2", "gold-warm-1"].map(instanceName);
+
+const world = (more: Partial<ServiceWorld> = {}): ServiceWorld => ({
+  config: configOf(),
+  specGeneration: 1,
+  status: null,
+  seen: new Map(NAMES.map((name, gpu) => [name, placed(gpu)])),
+  table: { uid: uid("service"), maxBatch: 64, zones: new Map() },
+  isAcknowledged: true,
+  lostGpus: new Set(),
+  nowMs: monotonicMs(0),
+  wallMs: WALL,
+  freshToken: "t1",
+  ...more,
+});
+
+/** What is seen when everything that was decided has happened. */
+function seenAfter({ next, memos }: ServiceDecision): Map<InstanceName, SeenInstance> {
+  return new Map(
+    next.instances.map((instance, index) => {
+      const running = {
+        uid: instance.uid,
+        generation: instance.generation,
+        endpoint: `http://127.0.0.1:${40_000 + index}`,
+        pid: index + 1,
+      };
+      const isStarting = instance.state === "Starting";
+      const task = isStarting ? ({ kind: "started", generation: instance.generation, answer: "right" } as const) : null;
+      return [instance.name, { ...placed(index), running, task, memo: memos.get(instance.name) ?? NEW_MEMO }];
+    }),
+  );
+}
+
+/** Both hot and the warm instance Ready; what is seen then. */
+function steady(more: Partial<ServiceWorld> = {}): ServiceWorld {
+  const started = decideService(world(more));
+  const ready = decideService(world({ ...more, status: started.next, seen: seenAfter(started) }));
+  return world({ ...more, status: ready.next, seen: seenAfter(ready) });
+}
+function without(from: ServiceWorld, ...names: readonly InstanceName[]): ServiceWorld {
+  const seen = new Map([...from.seen].map(([name, instance]) => [name, names.includes(name) ? { ...instance, running: null } : instance]));
+  return { ...from, seen };
+}
+const hotOne = instanceName("gold-hot-1");
+const hotTwo = instanceName("gold-hot-2");
+const condition = (status: ServiceStatus, type: string) => status.conditions.find((entry) => entry.type === type);
+
+test("a steady service decides nothing and changes nothing", () => {
+  const seen = steady();
+  const decided = decideService(seen);
+  assert.deepEqual(decided.next, seen.status);
+  assert.deepEqual(
+    decided.actions.map((action) => action.type),
+    [],
+  );
+});
+
+test("a service decides the same from the same world", () => {
+  const seen = without(steady(), hotOne);
+  assert.deepEqual(decideService(seen), decideService(seen));
+});
+
+test("the loss of one hot instance costs redundancy, neither level nor epoch", () => {
+  const seen = steady();
+  const { next } = decideService(without(seen, hotOne));
+  assert.deepEqual([next.level, next.epoch, next.phase], ["hot", 1, "Restoring"]);
+  assert.equal(next.revision, (seen.status?.revision ?? 0) + 1);
+  assert.equal(condition(next, "RedundancyLost")?.message, "1 of 2 hot instances take requests.");
+});
+
+test("the loss of both hot instances moves the service to warm in a new epoch", () => {
+  const { next } = decideService(without(steady(), hotOne, hotTwo));
+  assert.deepEqual([next.level, next.epoch, next.phase], ["warm", 2, "Restoring"]);
+  assert.equal(condition(next, "Ready")?.status, "True");
+});
+
+test("the loss of every instance leaves a degraded service", () => {
+  const { next } = decideService(without(steady(), ...NAMES));
+  assert.deepEqual([next.level, next.epoch, next.phase], ["degraded", 2, "Degraded"]);
+  assert.equal(condition(next, "Ready")?.reason, "NothingReady");
+});
+
+test("a condition keeps its transition time as long as its status", () => {
+  const seen = steady();
+  const lost = decideService({ ...without(seen, hotOne), wallMs: wallMs(WALL + 5_000) });
+  assert.equal(condition(lost.next, "Ready")?.lastTransitionTime, formatWall(WALL));
+  assert.equal(condition(lost.next, "RedundancyLost")?.lastTransitionTime, formatWall(wallMs(WALL + 5_000)));
+});
+
+const promises = [
+  { name: "a warm instance backs a promise", change: {}, expected: ["False", "WarmHeld"] },
+  { name: "a second hot instance backs a promise", change: { warmStandby: { gpuCount: 0 } }, expected: ["False", "HotSpare"] },
+  {
+    name: "a cold reserve backs a promise",
+    change: { tier: "silver", hotStandby: { gpuCount: 1 }, warmStandby: { gpuCount: 0 }, coldStandby: { memoryReserved: "40GB" } },
+    expected: ["False", "ColdReserved"],
+  },
+  {
+    name: "one hot instance without any reserve is a promise unbacked",
+    change: { tier: "silver", hotStandby: { gpuCount: 1 }, warmStandby: { gpuCount: 0 } },
+    expected: ["True", "NothingReserved"],
+  },
+];
+for (const c of promises) {
+  test(c.name, () => {
+    const { next } = decideService(world({ config: configOf(c.change) }));
+    const found = condition(next, "PromiseUnbacked");
+    assert.deepEqual([found?.status, found?.reason], c.expected);
+  });
+}
+
+test("an inferred tier is said in a condition", () => {
+  const { tier: _tier, ...untiered } = SPEC;
+  const config = parseHotStandbyConfig({ name: "gold", spec: untiered });
+  assert.ok(config.ok);
+  assert.equal(condition(decideService(world({ config: config.value })).next, "TierInferred")?.status, "True");
+});
+
+test("a changed spec is news to gateways even where nothing else changes", () => {
+  const seen = steady();
+  const { next } = decideService({ ...seen, specGeneration: 2 });
+  assert.deepEqual([next.revision, next.observedGeneration], [(seen.status?.revision ?? 0) + 1, 2]);
+});
+
+test("the first of two different first answers is recorded and the other instance fenced", () => {
+  const started = decideService(world());
+  const seen = seenAfter(started);
+  const second = seen.get(hotTwo);
+  assert.ok(second !== undefined);
+  seen.set(hotTwo, { ...second, task: { kind: "started", generation: generation(1), answer: "garbage" } });
+  const { next } = decideService(world({ status: started.next, seen }));
+  assert.deepEqual([next.knownAnswer, ...next.instances.map((instance) => instance.state)], ["right", "Ready", "Fenced", "Ready"]);
+});
+
+test("a quarantine for failed starts ends after a minute, one for a lost GPU when it is well again", () => {
+  const seen = steady();
+  assert.ok(seen.status !== null);
+  const entry = (gpu: number, reason: string) => ({ node: nodeName("gpu-b"), gpu, reason, since: formatWall(WALL) });
+  const status = { ...seen.status, quarantined: [entry(0, "FailedStarts"), entry(1, "GpuLost")] };
+  const left = (more: Partial<ServiceWorld>): readonly number[] =>
+    decideService({ ...seen, status, ...more }).next.quarantined.map((e) => e.gpu);
+  assert.deepEqual(left({ lostGpus: new Set(["gpu-b/1"]) }), [0, 1]);
+  assert.deepEqual(left({ lostGpus: null, wallMs: wallMs(WALL + QUARANTINE_MS) }), [1]);
+  assert.deepEqual(left({ lostGpus: new Set() }), [0]);
+});
+
+test("an engine that neither config nor status knows is ended", () => {
+  const seen = steady();
+  const stray = instanceName("gold-hot-9");
+  const running = { uid: uid("u9"), generation: generation(1), endpoint: "http://127.0.0.1:40009", pid: 9 };
+  const decided = decideService({ ...seen, seen: new Map([...seen.seen, [stray, { ...placed(7), running }]]) });
+  assert.deepEqual(decided.actions, [{ type: "fence", instance: stray }]);
+  assert.deepEqual(
+    decided.next.instances.map((instance) => instance.name),
+    NAMES,
+  );
+});
+
+test("a history holds the last fifty decisions", () => {
+  let seen = steady();
+  for (let death = 0; death < 40; death += 1) {
+    const dead = decideService({ ...without(seen, hotOne), nowMs: monotonicMs(death * 100_000) });
+    const up = decideService({ ...seen, status: dead.next, seen: seenAfter(dead), nowMs: monotonicMs(death * 100_000 + 1) });
+    seen = { ...seen, status: up.next, seen: seenAfter(up) };
+  }
+  assert.equal(seen.status?.history.length, HISTORY_MAX);
+  assert.match(seen.status?.history.at(-1)?.what ?? "", /gold-hot-1 is Ready as generation 41/);
+});
+
+/** Any world of a steady service: who runs, which tasks ended how, what is reported. */
+const anySeen = fc.record({
+  isRunning: fc.boolean(),
+  generation: fc.integer({ min: 0, max: 2 }).map(generation),
+  task: fc.constantFrom("none", "started", "start-failed", "dead", "alive", "stopping", "stopped"),
+  isReported: fc.boolean(),
+  isPlaced: fc.boolean(),
+});
+
+test("in any world an instance is started only where nothing of it runs, and generations never go back", () => {
+  fc.assert(
+    fc.property(fc.array(anySeen, { minLength: 3, maxLength: 3 }), fc.boolean(), (facts, isLost) => {
+      const from = steady();
+      const seen = new Map(
+        NAMES.map((name, index) => {
+          const fact = facts[index];
+          const base = from.seen.get(name);
+          assert.ok(fact !== undefined && base !== undefined && base.running !== null);
+          const task = taskOf(fact.task, fact.generation);
+          const running = fact.isRunning ? { ...base.running, generation: fact.generation } : null;
+          const report = fact.isReported ? { generation: fact.generation, cause: "silent" as const } : null;
+          return [
+            name,
+            { ...base, running, task, report, placement: fact.isPlaced ? base.placement : ({ kind: "waiting" } as const) },
+          ] as const;
+        }),
+      );
+      const decided = decideService({ ...from, seen, lostGpus: new Set(isLost ? ["gpu-a/0"] : []) });
+      for (const action of decided.actions) {
+        if (action.type === "start") assert.equal(seen.get(action.instance)?.running ?? null, null);
+      }
+      for (const after of decided.next.instances) {
+        const before = from.status?.instances.find((instance) => instance.name === after.name);
+        assert.ok(after.generation >= (before?.generation ?? 0));
+        const running = seen.get(after.name)?.running;
+        if (after.state === "Ready") assert.equal(running?.generation, after.generation);
+      }
+      assert.ok(decided.next.revision >= (from.status?.revision ?? 0));
+      assert.ok(decided.next.epoch >= (from.status?.epoch ?? 0));
+    }),
+  );
+});
+
+function taskOf(kind: string, of: Generation): SeenInstance["task"] {
+  switch (kind) {
+    case "started":
+      return { kind, generation: of, answer: "right" };
+    case "start-failed":
+      return { kind, generation: of, reason: "late" };
+    case "dead":
+    case "alive":
+      return { kind: "checked", generation: of, purpose: "judgement", verdict: kind, detail: "seen" };
+    case "stopping":
+    case "stopped":
+      return { kind };
+    default:
+      return null;
+  }
+}

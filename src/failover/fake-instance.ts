@@ -1,0 +1,76 @@
+import { generation, instanceName, monotonicMs, nodeName, partitionName, serviceName, uid } from "../base/ids.ts";
+import type { InstanceState, InstanceStatus } from "../api/service-status.ts";
+import type { InstanceLook, ServiceLook, TaskView } from "./instance-look.ts";
+import { NEW_MEMO } from "./restart-memo.ts";
+
+// For tests of decisions about one instance.
+
+export const NAME = instanceName("gold-hot-1");
+export const URL = "http://127.0.0.1:40001";
+export const member = (gpu: number) => ({ node: nodeName("gpu-a"), gpu, partition: partitionName(`p-${gpu}`) });
+
+export const recorded = (state: InstanceState, more: Partial<InstanceStatus> = {}): InstanceStatus => ({
+  name: NAME,
+  uid: uid("u1"),
+  generation: generation(3),
+  level: "hot",
+  state,
+  weight: 80,
+  members: [member(0)],
+  endpoint: URL,
+  pid: 7,
+  serves: [serviceName("gold")],
+  fingerprint: "f1",
+  failedStarts: 0,
+  message: "",
+  ...more,
+});
+export const running = { uid: uid("u1"), generation: generation(3), endpoint: URL, pid: 7 };
+export const g3 = { generation: generation(3) };
+export const judged = (verdict: "alive" | "dead" | "unsure", purpose: "heartbeat" | "judgement"): TaskView => ({
+  kind: "checked",
+  ...g3,
+  purpose,
+  verdict,
+  detail: "seen",
+});
+
+export const look = (more: Partial<InstanceLook>): InstanceLook => ({
+  desired: { name: NAME, level: "hot", weight: 80, memberCount: 1 },
+  recorded: null,
+  placement: { kind: "bound", members: [member(0)] },
+  running: null,
+  task: null,
+  exit: null,
+  report: null,
+  memo: { ...NEW_MEMO, heardAtMs: monotonicMs(99_000), readySinceMs: monotonicMs(0) },
+  ...more,
+});
+export const service = (more: Partial<ServiceLook> = {}): ServiceLook => ({
+  service: serviceName("gold"),
+  nowMs: monotonicMs(100_000),
+  fingerprint: "f1",
+  expectedAnswer: "right",
+  rolls: null,
+  isAcknowledged: true,
+  lostGpus: new Set(),
+  quarantinedGpus: new Set(),
+  freshUid: (name) => uid(`${name}.new`),
+  ...more,
+});
+
+export const START = { type: "start", instance: NAME, uid: uid("u1"), generation: generation(4), members: [member(0)] };
+export const RESUME = { ...START, ...g3 };
+export const FENCE = { type: "fence", instance: NAME };
+export const JUDGE = { type: "check", instance: NAME, ...g3, endpoint: URL, purpose: "judgement" };
+export const HEARTBEAT = { ...JUDGE, purpose: "heartbeat" };
+export const DRAIN = { type: "drain", instance: NAME, endpoint: URL };
+
+export interface Case {
+  readonly name: string;
+  readonly look: Partial<InstanceLook>;
+  readonly service?: Partial<ServiceLook>;
+  /** `State/generation`, or null = forgotten. */
+  readonly expected: string | null;
+  readonly actions: readonly object[];
+}

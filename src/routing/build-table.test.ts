@@ -1,0 +1,145 @@
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { epoch, generation, instanceName, nodeName, partitionName, serviceName, uid } from "../base/ids.ts";
+import type { JsonObject } from "../base/json.ts";
+import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
+import type { InstanceState, InstanceStatus, ServiceStatus } from "../api/service-status.ts";
+import { addressOf, buildRouteTable, hotWeights, urlOf } from "./build-table.ts";
+
+function configOf(change: JsonObject = {}) {
+  const spec = { tenant: "tenant-gold", tier: "gold", model: { name: "tide-8b", adapters: ["law"] }, ...change };
+  const config = parseHotStandbyConfig({ name: "gold", spec });
+  assert.ok(config.ok);
+  return config.value;
+}
+
+const instance = (name: string, state: InstanceState, more: Partial<InstanceStatus> = {}): InstanceStatus => ({
+  name: instanceName(name),
+  uid: uid(`${name}-uid`),
+  generation: generation(2),
+  level: name.includes("warm") ? "warm" : "hot",
+  state,
+  weight: 0,
+  members: [{ node: nodeName("gpu-a"), gpu: 0, partition: partitionName("p") }],
+  endpoint: "http://127.0.0.1:40001",
+  pid: 1,
+  serves: [serviceName("gold")],
+  fingerprint: "f",
+  failedStarts: 0,
+  message: "",
+  ...more,
+});
+const statusOf = (...instances: readonly InstanceStatus[]): ServiceStatus => ({
+  phase: "Normal",
+  level: "hot",
+  epoch: epoch(4),
+  revision: 9,
+  observedGeneration: 1,
+  instances,
+  failovers: { inWindow: 1, max: 3, windowStart: null },
+  rto: { targetMs: 15_000, lastMs: null, worstMs: null },
+  knownAnswer: null,
+  knownAnswerOf: null,
+  quarantined: [],
+  history: [],
+  conditions: [],
+});
+const context = { uid: uid("service-uid"), maxBatch: 32, zones: new Map([[nodeName("gpu-a"), "az-1"]]) };
+
+test("a table carries the order of its status and all that a gateway must know of the service", () => {
+  const table = buildRouteTable(configOf(), statusOf(instance("gold-hot-1", "Ready", { weight: 80 })), context);
+  assert.deepEqual([table.uid, table.epoch, table.revision], ["service-uid", 4, 9]);
+  assert.deepEqual([table.service, table.tenant, table.tier, table.models], ["gold", "tenant-gold", "gold", ["tide-8b", "law"]]);
+  assert.deepEqual(table.grants, { descent: "automatic", movesLeft: 2 });
+  assert.deepEqual(table.rungs[0]?.endpoints[0], {
+    instance: "gold-hot-1",
+    uid: "gold-hot-1-uid",
+    generation: 2,
+    address: { host: "127.0.0.1", port: 40_001 },
+    engine: "simulated",
+    upstreamModel: null,
+    isReady: true,
+    weight: 80,
+    maxBatch: 32,
+    node: "gpu-a",
+    zone: "az-1",
+    fingerprint: "f",
+    hasProgress: true,
+  });
+});
+
+test("a service that may not move on its own holds its gateways too", () => {
+  const config = configOf({ failoverPolicy: { autoFailover: false, maxFailoverCount: 0 } });
+  assert.deepEqual(buildRouteTable(config, statusOf(), context).grants, { descent: "held", movesLeft: 0 });
+});
+
+const routable: readonly (readonly [InstanceState, boolean])[] = [
+  ["Pending", false],
+  ["Starting", false],
+  ["Asleep", false],
+  ["Waking", false],
+  ["Verifying", false],
+  ["Ready", true],
+  ["Suspect", true],
+  ["Draining", false],
+  ["Fenced", false],
+  ["Failed", false],
+];
+for (const [state, isReady] of routable) {
+  test(`a ${state} instance ${isReady ? "may take" : "takes no"} requests by its table`, () => {
+    const table = buildRouteTable(configOf(), statusOf(instance("gold-hot-1", state)), context);
+    assert.equal(table.rungs[0]?.endpoints[0]?.isReady, isReady);
+  });
+}
+
+test("rungs go hot, warm, cold; a level that is asked for and has nobody waits for the control plane", () => {
+  const rungs = buildRouteTable(configOf(), statusOf(instance("gold-warm-1", "Ready")), context).rungs;
+  assert.deepEqual(
+    rungs.map((rung) => [rung.level, rung.activation.kind, rung.endpoints.length]),
+    [
+      ["hot", "controller", 0],
+      ["warm", "none", 1],
+      ["cold", "controller", 0],
+    ],
+  );
+});
+
+test("a rung of sleepers is woken by the gateway", () => {
+  const rungs = buildRouteTable(configOf(), statusOf(instance("gold-warm-1", "Asleep")), context).rungs;
+  assert.equal(rungs[1]?.activation.kind, "wake");
+});
+
+test("an instance that listens nowhere has no line in the table", () => {
+  const status = statusOf(
+    instance("gold-hot-1", "Pending", { endpoint: null }),
+    instance("gold-hot-2", "Ready", { endpoint: "not a url" }),
+  );
+  assert.deepEqual(buildRouteTable(configOf(), status, context).rungs[0]?.endpoints, []);
+});
+
+const weights = [
+  { name: "two hot instances share 80 to 20", asked: null, count: 2, expected: [80, 20] },
+  { name: "one hot instance has all the weight", asked: null, count: 1, expected: [100] },
+  { name: "three hot instances share equally", asked: null, count: 3, expected: [100, 100, 100] },
+  { name: "weights that are asked for count", asked: [60, 40], count: 2, expected: [60, 40] },
+];
+for (const c of weights) test(c.name, () => assert.deepEqual(hotWeights(c.asked, c.count), c.expected));
+
+for (const url of ["http://127.0.0.1:40001", "http://[::1]:80", "http://engine.local:65535"]) {
+  test(`the endpoint ${url} is read and written alike`, () => {
+    const address = addressOf(url);
+    assert.ok(address !== null);
+    assert.equal(urlOf(address), url);
+  });
+}
+for (const url of [
+  "https://127.0.0.1:1",
+  "http://user@host:1",
+  "http://host",
+  "http://host:0",
+  "http://host:70000",
+  "http://host:1/path",
+  "",
+]) {
+  test(`"${url}" is no endpoint`, () => assert.equal(addressOf(url), null));
+}
