@@ -44,7 +44,7 @@ const readNames = (text: string, before: unknown): readonly string[] => [...text
 export const OPTIONS = {
   dataDir: {
     flags: "--data-dir <dir>",
-    environment: "TIDEGATE_DATA_DIR",
+    environment: "TIDEGATE_STATE_DIR",
     fallback: ".tidegate",
     meaning: "state directory: database, sockets, logs, run records",
     read: plain,

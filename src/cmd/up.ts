@@ -104,8 +104,7 @@ async function serve(platform: Platform): Promise<number> {
 /** Waits until the instances serve, telling of each; then says how to use them. */
 async function introduce({ store, state, options, terminal }: Platform, plane: ControlPlane, signal: AbortSignal): Promise<void> {
   const readiness = await watchReady(
-    store,
-    ports.clock,
+    { store, clock: ports.clock, isRouted: plane.isRouted },
     ({ instance }, { readyCount, rows }) => terminal.progress(`${instance.name} is Ready (${readyCount} of ${rows.length})`),
     signal,
   );

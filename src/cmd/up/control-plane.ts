@@ -1,4 +1,4 @@
-import { createSimulatedAccount } from "../../adapters/gpu-driver/simulated.ts";
+import { connectAccountDriver } from "../../adapters/gpu-driver/account-driver.ts";
 import { createProcessLauncher } from "../../adapters/engine-launcher/process.ts";
 import { createUnixGatewayHub } from "../../adapters/gateway-link/unix-socket-hub.ts";
 import { createNodeHttpFront } from "../../adapters/http-front/node-http.ts";
@@ -45,14 +45,18 @@ export interface ControlPlane {
   readonly adminUrl: string;
   readonly gatewayUrl: string;
   readonly metricsUrls: readonly string[];
+  /** Every joined gateway has the tables in force, and there is one. */
+  readonly isRouted: () => boolean;
   /** The orderly end: admin, loops, gateway, engines, account. */
   end(): Promise<void>;
 }
 
 const GATEWAY = "gateway-0";
+const ACCOUNT = "gpu-account";
 // The gateway lets open requests end for 5 s of its own; a little more, then it is killed.
 const GATEWAY_GRACE_MS = 6_000;
 const ENGINE_GRACE_MS = 2_000;
+const ACCOUNT_GRACE_MS = 1_000;
 
 /** Starts what this process runs and what it keeps running; whatever started before a refusal is ended again. */
 export async function startControlPlane(parts: ControlPlaneParts): Promise<Result<ControlPlane, Explanation>> {
@@ -74,7 +78,12 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
   if (options.adminPort !== 0 && holderOfPort(options.adminPort) !== null)
     return err(explainBusyPort({ host: options.adminHost, port: options.adminPort }, "admin API"));
 
-  const driver = createSimulatedAccount(clock).driver;
+  const helperPorts = { clock, random, log, say: terminal.line };
+  const account = await keepHelper(ACCOUNT, [ACCOUNT, "--socket", state.gpuSocket, "--state-dir", state.path], state, helperPorts);
+  if (!account.ok) return account;
+  started.defer(() => account.value.stop(graceMs(ACCOUNT_GRACE_MS)));
+  const driver = connectAccountDriver(state.gpuSocket, clock);
+  started.defer(() => driver.close());
 
   const launcher = createProcessLauncher({
     stateDir: state.path,
@@ -82,14 +91,14 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
     commandPrefix: COMMAND_PREFIX,
     clock,
     random,
-    gpuAccountSocket: null,
+    gpuAccountSocket: state.gpuSocket,
     env: CHILD_ENVIRONMENT,
   });
   started.defer(() => endEngines(launcher, graceMs(ENGINE_GRACE_MS)));
 
   const hub = createUnixGatewayHub(state.linkSocket);
   started.defer(() => hub.close());
-  const kept = await keepHelper(GATEWAY, gatewayArguments(state, gateway.value), state, { clock, random, log, say: terminal.line });
+  const kept = await keepHelper(GATEWAY, gatewayArguments(state, gateway.value), state, helperPorts);
   if (!kept.ok) return kept;
   started.defer(() => kept.value.stop(graceMs(GATEWAY_GRACE_MS)));
   const controllers = await startControllers({
@@ -115,6 +124,7 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
   const adminUrl = urlOf(admin.value.address);
   return ok({
     adminUrl,
+    isRouted: () => controllers.link.gateways().length > 0 && controllers.link.gateways().every((joined) => joined.behind === 0),
     gatewayUrl: urlOf(gateway.value.main),
     metricsUrls: [`${adminUrl}/metrics`, `${urlOf(gateway.value.metrics)}/metrics`],
   });

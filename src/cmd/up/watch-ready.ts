@@ -15,15 +15,20 @@ export interface Readiness {
 const ON_ITS_WAY: ReadonlySet<string> = new Set(["Starting", "Waking", "Verifying"]);
 // What does not come by then is shown as it is.
 const WAIT_MS = 20_000;
+// A gateway that joins changes nothing in the store.
+const LOOK_EVERY_MS = 100;
 const PENDING_WAIT_MS = 3_000;
 
-/** Tells of each instance that becomes Ready; resolves when all have settled, or at the latest after 20 s. */
+/**
+ * Tells of each instance that becomes Ready; resolves when all have settled and a gateway knows it, or at the latest after 20 s.
+ * @param isRouted every joined gateway has the tables in force, and there is one.
+ */
 export async function watchReady(
-  store: ClusterStore,
-  clock: Clock,
+  ports: { readonly store: ClusterStore; readonly clock: Clock; readonly isRouted: () => boolean },
   told: (row: InstanceRow, readiness: Readiness) => void,
   signal: AbortSignal,
 ): Promise<Readiness> {
+  const { store, clock, isRouted } = ports;
   const seenReady = new Set<string>();
   const startedAt = clock.monotonicMs();
   let wake = (): void => undefined;
@@ -40,8 +45,8 @@ export async function watchReady(
         seenReady.add(row.instance.name);
         told(row, readiness);
       }
-      if (readiness.isSettled || waitedMs > WAIT_MS || signal.aborted) return readiness;
-      await clock.sleep(500, AbortSignal.any([changed.signal, signal]));
+      if ((readiness.isSettled && isRouted()) || waitedMs > WAIT_MS || signal.aborted) return readiness;
+      await clock.sleep(LOOK_EVERY_MS, AbortSignal.any([changed.signal, signal]));
     }
   } finally {
     watch.stop();
