@@ -82,6 +82,7 @@ export async function runSteadyRow(bench: Bench, minutes: number): Promise<RowRe
     `steady-95: both together finish ${capacity.toFixed(1)} requests/s; the load is ${ratePerSecond.toFixed(1)} for ${minutes} min`,
   );
   const engines = bench.platform.engines();
+  const ejectionsBefore = await bench.platform.ejections();
   const historyBefore = historyOf(await bench.platform.services()).length;
   const load = await startLoad(bench, { tenant: MIXED, mix: longPromptMix, pace: { kind: "open", ratePerSecond } });
   const startedAtMs = monotonicMs();
@@ -100,13 +101,17 @@ export async function runSteadyRow(bench: Bench, minutes: number): Promise<RowRe
     await watch(startedAtMs + (minute + 1) * 60_000);
   }
   await stopLoad(bench, load);
+  const ejectionsAfter = await bench.platform.ejections();
+  const ejections = ejectionsBefore === null || ejectionsAfter === null ? null : ejectionsAfter - ejectionsBefore;
   const news = historyOf(await bench.platform.services()).slice(historyBefore);
   const replaced = engines.filter((seen) => !isSameProcess(seen)).length;
-  return summariseSteady(load.records, { news, replaced, inFlightMax, capacity });
+  return summariseSteady(load.records, { news, ejections, replaced, inFlightMax, capacity });
 }
 
 interface SteadyWatch {
   readonly news: readonly { readonly what: string; readonly why: string }[];
+  /** By the gateway's own count; null = it did not tell. */
+  readonly ejections: number | null;
   readonly replaced: number;
   readonly inFlightMax: number;
   readonly capacity: number;
@@ -114,7 +119,6 @@ interface SteadyWatch {
 
 function summariseSteady(records: readonly RequestRecord[], watch: SteadyWatch): RowResult {
   const lost = records.filter(({ outcome }) => outcome !== "complete");
-  const ejections = watch.news.filter(({ what, why }) => /eject/i.test(`${what} ${why}`));
   const retried = records.filter(({ attempts }) => (attempts ?? 1) > 1).length;
   const firstTokensMs = records
     .filter(({ isStream }) => isStream)
@@ -126,7 +130,7 @@ function summariseSteady(records: readonly RequestRecord[], watch: SteadyWatch):
     n: records.length,
     bars: [
       atMost("requests lost", lost.length, { max: 0, unit: "requests" }),
-      atMost("ejections in the service's history", ejections.length, { max: 0, unit: "ejections" }),
+      atMost("ejections by the gateway's own count", watch.ejections, { max: 0, unit: "ejections" }),
       atMost("requests that needed a second engine", retried, { max: 0, unit: "requests" }),
       atMost("engines replaced", watch.replaced, { max: 0, unit: "engines" }),
     ],

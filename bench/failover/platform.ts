@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { readMetric } from "../../src/wire/prometheus-text.ts";
 import type { ChatTarget } from "./chat-call.ts";
 import { monotonicMs } from "./monotonic.ts";
 import { isWhole, readServices, type SeenInstance, type SeenService } from "./platform-status.ts";
@@ -126,6 +127,17 @@ export class Platform {
       .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as { readonly name: string; readonly pid: number });
     const found = records.find(({ name }) => name.startsWith(role));
     return found === undefined ? null : seeProcess(found.pid);
+  }
+
+  /** Endpoints that the gateway took out of the choice since it started, by its own count; null when it does not tell. */
+  async ejections(): Promise<number | null> {
+    try {
+      const port = readFileSync(join(this.dataDir, "port-gateway-metrics"), "utf8").trim();
+      const answer = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(5_000) });
+      return readMetric(await answer.text(), "tidegate_ejections_total") ?? 0;
+    } catch {
+      return null;
+    }
   }
 
   /** Processes that run an engine of this platform. */
