@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, statSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
+import { createConnection } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { nodeName } from "../../base/ids.ts";
+import { gpuDriverContract, gpuNode } from "../../ports/gpu-driver-contract.ts";
+import { createSimulatedClock } from "../clock/simulated.ts";
+import { createSystemClock } from "../clock/system.ts";
+import { connectAccountDriver } from "./account-driver.ts";
+import { connectGpuAccount } from "./account-socket.ts";
+import { serveAccountSocket, type ServedAccount } from "./serve-account.ts";
+import { createSimulatedAccount, type SimulatedAccount } from "./simulated.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tidegate-account-"));
+after(() => rm(folder, { recursive: true }));
+const clock = createSystemClock();
+const DONE = { ok: true, value: null };
+const AT = { node: nodeName("gpu-a"), gpu: 0 };
+let sockets = 0;
+const freshPath = (): string => join(folder, `${(sockets += 1)}.sock`);
+
+gpuDriverContract("account over a socket", async () => {
+  const simulated = createSimulatedClock();
+  const account = createSimulatedAccount(simulated);
+  const path = freshPath();
+  const served = await serve(account, path);
+  const driver = connectAccountDriver(path, clock);
+  const clients: { close(): void }[] = [driver];
+  return {
+    driver,
+    connect(instance, pid) {
+      const client = connectGpuAccount(path, { instance, pid }, clock);
+      clients.push(client);
+      return {
+        account: client,
+        async die() {
+          const before = served.connectionCount();
+          client.close();
+          while (served.connectionCount() === before) await driver.observe();
+        },
+      };
+    },
+    // A round trip lets answers that are due reach their clients.
+    async pass(durationMs) {
+      await simulated.advance(durationMs);
+      await driver.observe();
+    },
+    async close() {
+      for (const client of clients) client.close();
+      await served.close();
+    },
+  };
+});
+
+test("an account socket is for its owner alone, and a second server on it is refused", async () => {
+  const path = freshPath();
+  const served = await serve(createSimulatedAccount(clock), path);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  const second = await serveAccountSocket(createSimulatedAccount(clock), path);
+  assert.deepEqual(second, { ok: false, error: { code: "ALREADY_SERVED", path } });
+  await served.close();
+  assert.equal(existsSync(path), false);
+});
+
+test("an account socket that nobody serves any more is replaced", async () => {
+  const path = freshPath();
+  await writeFile(path, "");
+  const served = await serve(createSimulatedAccount(clock), path);
+  const driver = connectAccountDriver(path, clock);
+  assert.deepEqual(await driver.observe(), { ok: true, value: [] });
+  driver.close();
+  await served.close();
+});
+
+test("an engine's holds are made again at an account process that was started again", async () => {
+  const path = freshPath();
+  const first = await serve(createSimulatedAccount(clock), path);
+  const driver = connectAccountDriver(path, clock);
+  await driver.ensureInventory([gpuNode("gpu-a")]);
+  const engine = connectGpuAccount(path, { instance: "hot-1", pid: 1 }, clock);
+  assert.deepEqual(await engine.holdGpu(AT, 5), DONE);
+  await first.close();
+  const account = createSimulatedAccount(clock);
+  await account.driver.ensureInventory([gpuNode("gpu-a")]);
+  const second = await serve(account, path);
+  assert.deepEqual(await engine.holdHost(AT.node, 7), DONE);
+  assert.deepEqual(account.state().holders, [
+    { instance: "hot-1", pid: 1, gpus: [{ ...AT, bytes: 5 }], hosts: [{ node: "gpu-a", bytes: 7 }] },
+  ]);
+  engine.close();
+  driver.close();
+  await second.close();
+});
+
+test("a transfer under way is made again at an account process that was started again", async () => {
+  const path = freshPath();
+  const simulated = createSimulatedClock();
+  const first = await serve(createSimulatedAccount(simulated), path);
+  const driver = connectAccountDriver(path, clock);
+  await driver.ensureInventory([gpuNode("gpu-a")]);
+  const engine = connectGpuAccount(path, { instance: "hot-1", pid: 1 }, clock);
+  const transfer = engine.transfer({ node: AT.node, link: "disk" }, 1_000_000, new AbortController().signal);
+  await engine.holdHost(AT.node, 0);
+  await first.close();
+  const account = createSimulatedAccount(clock);
+  await account.driver.ensureInventory([gpuNode("gpu-a")]);
+  const second = await serve(account, path);
+  assert.deepEqual(await transfer, DONE);
+  engine.close();
+  driver.close();
+  await second.close();
+});
+
+test("an account that stays away is ACCOUNT_UNAVAILABLE after 5 s, for the driver DRIVER_UNAVAILABLE after 1 s", async () => {
+  const simulated = createSimulatedClock();
+  const path = freshPath();
+  const engine = connectGpuAccount(path, { instance: "hot-1", pid: 1 }, simulated);
+  const driver = connectAccountDriver(path, simulated);
+  const answers: string[] = [];
+  void engine.holdGpu(AT, 1).then((held) => answers.push(held.ok ? "held" : held.error.code));
+  void driver.observe().then((seen) => answers.push(seen.ok ? "seen" : seen.error.code));
+  await simulated.advance(999);
+  assert.deepEqual(answers, []);
+  await simulated.advance(1);
+  assert.deepEqual(answers, ["DRIVER_UNAVAILABLE"]);
+  await simulated.advance(4_000);
+  assert.deepEqual(answers, ["DRIVER_UNAVAILABLE", "ACCOUNT_UNAVAILABLE"]);
+  engine.close();
+  driver.close();
+});
+
+test("a peer that says what is no question is cut off, and the others are served on", async () => {
+  const path = freshPath();
+  const served = await serve(createSimulatedAccount(clock), path);
+  const bad = ["no JSON\n", "[]\n", '{"id":1}\n', '{"id":1,"question":{"ask":"hold-gpu","node":"gpu-a","gpu":0,"bytes":-1}}\n'];
+  for (const text of bad) {
+    const socket = createConnection({ path });
+    socket.write(text);
+    await new Promise((resolve) => socket.once("close", resolve));
+  }
+  const driver = connectAccountDriver(path, clock);
+  assert.equal((await driver.observe()).ok, true);
+  driver.close();
+  await served.close();
+});
+
+async function serve(account: SimulatedAccount, path: string): Promise<ServedAccount> {
+  const served = await serveAccountSocket(account, path);
+  assert.ok(served.ok, served.ok ? "" : served.error.code);
+  return served.value;
+}

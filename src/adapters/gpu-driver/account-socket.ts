@@ -1,0 +1,58 @@
+import { err, ok, type Result } from "../../base/result.ts";
+import type { NodeName } from "../../base/ids.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { AccountError, GpuAccount } from "../../ports/gpu-account.ts";
+import { createSystemClock } from "../clock/system.ts";
+import { createAccountClient } from "./account-client.ts";
+import type { AccountAnswer, AccountQuestion } from "./parse-account-message.ts";
+import type { AccountHolder } from "./simulated.ts";
+
+/** Longer than the account process takes to be started again. */
+const PATIENCE_MS = 5_000;
+
+/**
+ * The account as an engine process sees it, over a Unix socket. The connection is the process's life: when it ends, its bytes
+ * are freed after the teardown delay. When the account process is started again, the connection and all holds are made again.
+ */
+export function connectGpuAccount(path: string, holder: AccountHolder, clock: Clock = createSystemClock()): GpuAccount & { close(): void } {
+  const gpuHolds = new Map<string, AccountQuestion>();
+  const hostHolds = new Map<string, AccountQuestion>();
+  const client = createAccountClient({
+    path,
+    clock,
+    patienceMs: PATIENCE_MS,
+    greet: () => [{ ask: "open", ...holder }, ...hostHolds.values(), ...gpuHolds.values()],
+  });
+
+  async function hold(holds: Map<string, AccountQuestion>, key: string, question: AccountQuestion): Promise<Result<null, AccountError>> {
+    const result = accountResult(await client.ask(question).answer);
+    if (result.ok) holds.set(key, question);
+    return result;
+  }
+  return {
+    holdGpu: ({ node, gpu }, bytes) => hold(gpuHolds, `${node}/${gpu}`, { ask: "hold-gpu", node, gpu, bytes }),
+    holdHost: (node: NodeName, bytes) => hold(hostHolds, node, { ask: "hold-host", node, bytes }),
+    async transfer({ node, link }, bytes, signal) {
+      if (signal.aborted) return BROKEN_OFF;
+      const { id, answer } = client.ask({ ask: "transfer", node, link, bytes });
+      const aborted = Promise.withResolvers<Result<null, AccountError>>();
+      const abort = (): void => {
+        client.withdraw(id);
+        aborted.resolve(BROKEN_OFF);
+      };
+      signal.addEventListener("abort", abort, { once: true });
+      const result = await Promise.race([answer.then(accountResult), aborted.promise]);
+      signal.removeEventListener("abort", abort);
+      return result;
+    },
+    close: () => client.close(),
+  };
+}
+
+const BROKEN_OFF: Result<null, AccountError> = err({ code: "ACCOUNT_UNAVAILABLE", reason: "the transfer was broken off" });
+
+function accountResult(answer: AccountAnswer): Result<null, AccountError> {
+  if (answer.ok) return ok(null);
+  if (answer.error.code === "DRIVER_UNAVAILABLE") return err({ code: "ACCOUNT_UNAVAILABLE", reason: answer.error.reason });
+  return err(answer.error);
+}

@@ -1,0 +1,93 @@
+import type { GpuNode } from "../../api/gpu-node.ts";
+import type { GpuPartition } from "../../api/gpu-partition.ts";
+import { nodeName, type NodeName } from "../../base/ids.ts";
+import { isJsonObject, type JsonObject } from "../../base/json.ts";
+import type { Result } from "../../base/result.ts";
+import type { AccountError } from "../../ports/gpu-account.ts";
+import type { GpuDriverError, ObservedGpu } from "../../ports/gpu-driver.ts";
+import type { AccountState } from "./account-state.ts";
+
+// Both ends of the socket are of one build, and only the state's owner can open it: fields that decide are checked here,
+// whole inventories, partitions and answers are taken at their word.
+
+/** What is asked of the process that keeps the account. An engine says `open` first; its connection is its life. */
+export type AccountQuestion =
+  | { readonly ask: "open"; readonly instance: string; readonly pid: number }
+  | { readonly ask: "hold-gpu"; readonly node: NodeName; readonly gpu: number; readonly bytes: number }
+  | { readonly ask: "hold-host"; readonly node: NodeName; readonly bytes: number }
+  | { readonly ask: "transfer"; readonly node: NodeName; readonly link: "hostToGpu" | "disk" | "network"; readonly bytes: number }
+  /** Breaks off the transfer with this id. */
+  | { readonly ask: "abort"; readonly of: number }
+  | { readonly ask: "observe" }
+  | { readonly ask: "inventory"; readonly nodes: readonly GpuNode[] }
+  | { readonly ask: "partition"; readonly partition: GpuPartition }
+  | { readonly ask: "unpartition"; readonly partition: Pick<GpuPartition, "name" | "node" | "gpu" | "instance"> };
+
+export interface AccountMessage {
+  readonly id: number;
+  readonly question: AccountQuestion;
+}
+export type AccountAnswer = Result<null, AccountError | GpuDriverError>;
+export type ObserveAnswer = Result<readonly ObservedGpu[], GpuDriverError>;
+
+/** @returns null when it is no question. */
+export function parseAccountMessage(raw: unknown): AccountMessage | null {
+  if (!isJsonObject(raw) || typeof raw["id"] !== "number") return null;
+  const { id, question } = raw;
+  if (question === undefined || !isJsonObject(question)) return null;
+  const parsed = parseQuestion(question);
+  return parsed === null ? null : { id, question: parsed };
+}
+
+function parseQuestion(raw: JsonObject): AccountQuestion | null {
+  const { ask, node, gpu, bytes, link, nodes, partition } = raw;
+  const isSize = typeof bytes === "number" && Number.isSafeInteger(bytes) && bytes >= 0;
+  if (typeof ask !== "string") return null;
+  switch (ask) {
+    case "open":
+      return typeof raw["instance"] === "string" && typeof raw["pid"] === "number"
+        ? { ask, instance: raw["instance"], pid: raw["pid"] }
+        : null;
+    case "hold-gpu":
+      return typeof node === "string" && typeof gpu === "number" && isSize ? { ask, node: nodeName(node), gpu, bytes } : null;
+    case "hold-host":
+      return typeof node === "string" && isSize ? { ask, node: nodeName(node), bytes } : null;
+    case "transfer":
+      if (link !== "hostToGpu" && link !== "disk" && link !== "network") return null;
+      return typeof node === "string" && isSize ? { ask, node: nodeName(node), link, bytes } : null;
+    case "abort":
+      return typeof raw["of"] === "number" ? { ask, of: raw["of"] } : null;
+    case "observe":
+      return { ask };
+    case "inventory":
+      return Array.isArray(nodes) ? { ask, nodes: nodes as unknown as readonly GpuNode[] } : null;
+    case "partition":
+    case "unpartition":
+      return partition !== undefined && isJsonObject(partition) ? { ask, partition: partition as unknown as GpuPartition } : null;
+    default:
+      return null;
+  }
+}
+
+/** @returns null when it is no answer. */
+export function parseAccountAnswer(raw: unknown): { readonly id: number; readonly result: AccountAnswer } | null {
+  if (!isJsonObject(raw) || typeof raw["id"] !== "number") return null;
+  const { id, result } = raw;
+  if (result === undefined || !isJsonObject(result) || typeof result["ok"] !== "boolean") return null;
+  return { id, result: result as unknown as AccountAnswer };
+}
+
+/** The answer to `observe`, which alone carries a value. */
+export const parseObserveAnswer = (result: AccountAnswer): ObserveAnswer => result as unknown as ObserveAnswer;
+
+/** What an earlier process of the same state wrote; null = nothing that can be used. */
+export function parseAccountState(text: string): AccountState | null {
+  try {
+    const raw: unknown = JSON.parse(text);
+    if (!isJsonObject(raw)) return null;
+    const { nodes, partitions, holders } = raw;
+    return Array.isArray(nodes) && Array.isArray(partitions) && Array.isArray(holders) ? (raw as unknown as AccountState) : null;
+  } catch {
+    return null;
+  }
+}

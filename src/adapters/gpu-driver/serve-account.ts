@@ -1,0 +1,117 @@
+import { chmodSync, rmSync } from "node:fs";
+import { createConnection, createServer, type Socket } from "node:net";
+import { assert, unreachable } from "../../base/assert.ts";
+import { err, ok, type Result } from "../../base/result.ts";
+import type { GpuAccount } from "../../ports/gpu-account.ts";
+import { onJsonLines, sendJsonLine } from "./json-lines.ts";
+import { parseAccountMessage, type AccountAnswer, type AccountQuestion, type ObserveAnswer } from "./parse-account-message.ts";
+import type { SimulatedAccount } from "./simulated.ts";
+
+export type AccountListenError =
+  /** Another process serves the account on this socket. */
+  | { readonly code: "ALREADY_SERVED"; readonly path: string }
+  | { readonly code: "SOCKET_REFUSED"; readonly path: string; readonly reason: string };
+
+export interface ServedAccount {
+  connectionCount(): number;
+  /** Called when the last connection has gone. */
+  onIdle(listener: () => void): void;
+  close(): Promise<void>;
+}
+
+/** Serves the account on a Unix socket (0600). A socket that nobody serves any more is replaced. */
+export async function serveAccountSocket(account: SimulatedAccount, path: string): Promise<Result<ServedAccount, AccountListenError>> {
+  if (await isServed(path)) return err({ code: "ALREADY_SERVED", path });
+  rmSync(path, { force: true });
+  const sockets = new Set<Socket>();
+  const idleListeners = new Set<() => void>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    serveConnection(account, socket);
+    socket.once("close", () => {
+      sockets.delete(socket);
+      if (sockets.size === 0) for (const listener of idleListeners) listener();
+    });
+  });
+  const refused = await new Promise<string | null>((resolve) => {
+    server.once("error", (cause) => resolve(cause.message));
+    server.listen({ path }, () => resolve(null));
+  });
+  if (refused !== null) return err({ code: "SOCKET_REFUSED", path, reason: refused });
+  chmodSync(path, 0o600);
+  return ok({
+    connectionCount: () => sockets.size,
+    onIdle: (listener) => void idleListeners.add(listener),
+    async close() {
+      idleListeners.clear();
+      for (const socket of sockets) socket.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  });
+}
+
+function isServed(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createConnection({ path });
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once("error", () => resolve(false));
+  });
+}
+
+/** Questions of one connection; those of an engine before its `open` end the connection. */
+function serveConnection(account: SimulatedAccount, socket: Socket): void {
+  const transfers = new Map<number, AbortController>();
+  let opened: ReturnType<SimulatedAccount["open"]> | null = null;
+
+  async function answer(id: number, question: AccountQuestion): Promise<AccountAnswer | ObserveAnswer> {
+    switch (question.ask) {
+      case "open":
+        assert(opened === null, "one connection is one process");
+        opened = account.open(question);
+        return ok(null);
+      case "hold-gpu":
+        return ofEngine((own) => own.holdGpu(question, question.bytes));
+      case "hold-host":
+        return ofEngine((own) => own.holdHost(question.node, question.bytes));
+      case "transfer": {
+        const abort = new AbortController();
+        transfers.set(id, abort);
+        const result = await ofEngine((own) => own.transfer(question, question.bytes, abort.signal));
+        transfers.delete(id);
+        return result;
+      }
+      case "abort":
+        transfers.get(question.of)?.abort();
+        return ok(null);
+      case "observe":
+        return account.driver.observe();
+      case "inventory":
+        return account.driver.ensureInventory(question.nodes);
+      case "partition":
+        return account.driver.ensurePartition(question.partition);
+      case "unpartition":
+        return account.driver.removePartition(question.partition);
+      default:
+        return unreachable(question, "serveConnection");
+    }
+  }
+  async function ofEngine(use: (own: GpuAccount) => ReturnType<GpuAccount["holdHost"]>): ReturnType<GpuAccount["holdHost"]> {
+    return opened === null
+      ? err({ code: "ACCOUNT_UNAVAILABLE", reason: "the connection was not opened by an engine" })
+      : use(opened.account);
+  }
+
+  onJsonLines(socket, (raw) => {
+    const message = parseAccountMessage(raw);
+    if (message === null || (message.question.ask === "open" && opened !== null)) return void socket.destroy();
+    void answer(message.id, message.question).then((result) => {
+      if (!socket.destroyed) sendJsonLine(socket, { id: message.id, result });
+    });
+  });
+  // Resets of dead engines; `close` follows.
+  socket.on("error", () => socket.destroy());
+  socket.once("close", () => opened?.close());
+}

@@ -1,0 +1,307 @@
+import type { GpuNode } from "../../api/gpu-node.ts";
+import type { GpuPartition } from "../../api/gpu-partition.ts";
+import { assert } from "../../base/assert.ts";
+import { instanceName, nodeName, type NodeName } from "../../base/ids.ts";
+import { err, ok, type Result } from "../../base/result.ts";
+import type { Clock, Timer } from "../../ports/clock.ts";
+import type { AccountError, GpuAccount } from "../../ports/gpu-account.ts";
+import type { GpuDriver, GpuDriverError, ObservedGpu } from "../../ports/gpu-driver.ts";
+import type { AccountState, HeldBytes } from "./account-state.ts";
+import { createSharedLink, type SharedLink } from "./shared-link.ts";
+
+/** A real driver gives a dead process's memory back about so long after its end. */
+const TEARDOWN_MS = 100;
+/** How long a restarted account keeps what a holder had, waiting for it to come back. */
+const RETURN_MS = 5_000;
+
+export interface AccountHolder {
+  readonly instance: string;
+  readonly pid: number;
+}
+
+/** The simulated GPUs and host memory of all nodes: who holds what, and how fast bytes move. */
+export interface SimulatedAccount {
+  readonly driver: GpuDriver;
+  /** The account as one process sees it. `close` = the process is dead. Opened again before its bytes are free, it has them still. */
+  open(holder: AccountHolder): { readonly account: GpuAccount; close(): void };
+  /** The GPU falls off the bus, as by Xid 79; `restoreGpu` brings it back, empty. */
+  loseGpu(node: NodeName, gpu: number): void;
+  restoreGpu(node: NodeName, gpu: number): void;
+  state(): AccountState;
+  /** Of a fresh account: takes over what `state` gave before a restart. */
+  restore(state: AccountState): void;
+  /** Called after each change of `state`. */
+  onChange(listener: () => void): void;
+}
+
+interface Node {
+  spec: GpuNode;
+  /** false = no longer in the inventory, and still held by some process. */
+  isListed: boolean;
+  readonly links: { readonly hostToGpu: SharedLink; readonly disk: SharedLink; readonly network: SharedLink };
+}
+interface Holder {
+  readonly instance: string;
+  readonly pid: number;
+  /** By `node/gpu`, and by node. */
+  readonly gpuBytes: Map<string, number>;
+  readonly hostBytes: Map<string, number>;
+  /** Aborted when the process is dead. */
+  life: AbortController;
+  freeing: Timer | null;
+}
+
+export function createSimulatedAccount(
+  clock: Clock,
+  { teardownMs = TEARDOWN_MS }: { readonly teardownMs?: number } = {},
+): SimulatedAccount {
+  const account = new Account(clock, teardownMs);
+  return {
+    driver: {
+      observe: async () => ok(account.observe()),
+      ensureInventory: async (nodes) => ok(account.ensureInventory(nodes)),
+      ensurePartition: async (partition) => account.ensurePartition(partition),
+      removePartition: async ({ name }) => ok(account.removePartition(name)),
+    },
+    open: (who) => account.open(who),
+    loseGpu: (node, gpu) => void account.lost.add(gpuKey(node, gpu)),
+    restoreGpu: (node, gpu) => account.restoreGpu(node, gpu),
+    state: () => account.state(),
+    restore: (state) => account.restore(state),
+    onChange: (listener) => void account.listeners.add(listener),
+  };
+}
+
+class Account {
+  readonly lost = new Set<string>();
+  readonly listeners = new Set<() => void>();
+  readonly #clock: Clock;
+  readonly #teardownMs: number;
+  readonly #nodes = new Map<string, Node>();
+  readonly #partitions = new Map<string, GpuPartition>();
+  readonly #holders = new Map<string, Holder>();
+
+  constructor(clock: Clock, teardownMs: number) {
+    this.#clock = clock;
+    this.#teardownMs = teardownMs;
+  }
+
+  open({ instance, pid }: AccountHolder): { readonly account: GpuAccount; close(): void } {
+    const key = `${instance}#${pid}`;
+    const holder = this.#holders.get(key) ?? emptyHolder(instance, pid);
+    this.#holders.set(key, holder);
+    holder.freeing?.cancel();
+    holder.freeing = null;
+    // A life of its own: the end of an older connection says nothing about a newer one.
+    const life = new AbortController();
+    holder.life = life;
+    return {
+      account: {
+        holdGpu: async ({ node, gpu }, bytes) => (life.signal.aborted ? CLOSED : this.#holdGpu(holder, { node, gpu, bytes })),
+        holdHost: async (node, bytes) => (life.signal.aborted ? CLOSED : this.#holdHost(holder, node, bytes)),
+        transfer: (over, bytes, signal) => this.#transfer(over, bytes, AbortSignal.any([signal, life.signal])),
+      },
+      close: () => {
+        life.abort();
+        if (holder.life === life) this.#free(holder, this.#teardownMs);
+      },
+    };
+  }
+
+  observe(): readonly ObservedGpu[] {
+    return [...this.#nodes.values()].flatMap(({ spec }) =>
+      spec.gpus.map((gpu) => ({
+        node: spec.name,
+        gpu: gpu.index,
+        health: this.#isLost(spec.name, gpu.index) ? "lost" : "ok",
+        memoryBytes: gpu.memoryBytes,
+        holders: this.#holdersOf(spec.name, gpu.index),
+      })),
+    );
+  }
+
+  /** A node that is no longer named stays, its GPUs lost, as long as a process holds something on it. */
+  ensureInventory(nodes: readonly GpuNode[]): null {
+    const named = new Set<string>(nodes.map((node) => node.name));
+    for (const spec of nodes) this.#ensureNode(spec);
+    for (const node of this.#nodes.values()) {
+      node.isListed = named.has(node.spec.name);
+      if (!node.isListed && !this.#isHeld(node.spec)) this.#removeNode(node.spec);
+    }
+    this.#changed();
+    return null;
+  }
+
+  ensurePartition(partition: GpuPartition): Result<null, GpuDriverError> {
+    const { node, gpu, name } = partition;
+    if (this.#memoryOf(node, gpu) === null)
+      return err({ code: "DRIVER_UNAVAILABLE", reason: `GPU ${node}/${gpu} is not in the inventory` });
+    this.#partitions.set(name, partition);
+    this.#changed();
+    return ok(null);
+  }
+
+  removePartition(name: string): null {
+    if (this.#partitions.delete(name)) this.#changed();
+    return null;
+  }
+
+  restoreGpu(node: NodeName, gpu: number): void {
+    this.lost.delete(gpuKey(node, gpu));
+    for (const holder of this.#holders.values()) holder.gpuBytes.delete(gpuKey(node, gpu));
+    this.#changed();
+  }
+
+  state(): AccountState {
+    return {
+      nodes: [...this.#nodes.values()].map(({ spec }) => spec),
+      partitions: [...this.#partitions.values()],
+      holders: [...this.#holders.values()].map(heldBytes),
+    };
+  }
+
+  restore({ nodes, partitions, holders }: AccountState): void {
+    assert(this.#nodes.size === 0, "only a fresh account is restored");
+    for (const node of nodes) this.#ensureNode(node);
+    for (const partition of partitions) this.#partitions.set(partition.name, partition);
+    for (const held of holders) {
+      const holder = emptyHolder(held.instance, held.pid);
+      for (const { node, gpu, bytes } of held.gpus) holder.gpuBytes.set(gpuKey(node, gpu), bytes);
+      for (const { node, bytes } of held.hosts) holder.hostBytes.set(node, bytes);
+      this.#holders.set(`${held.instance}#${held.pid}`, holder);
+      this.#free(holder, RETURN_MS);
+    }
+  }
+
+  #holdGpu(holder: Holder, want: { readonly node: NodeName; readonly gpu: number; readonly bytes: number }): Result<null, AccountError> {
+    const { node, gpu, bytes } = want;
+    assert(Number.isSafeInteger(bytes) && bytes >= 0, "held bytes are whole and not negative");
+    const memoryBytes = this.#memoryOf(node, gpu);
+    if (memoryBytes === null) return err({ code: "UNKNOWN_GPU", node, gpu });
+    const key = gpuKey(node, gpu);
+    const heldNow = holder.gpuBytes.get(key) ?? 0;
+    if (bytes > heldNow) {
+      if (this.#isLost(node, gpu)) return err({ code: "GPU_LOST", node, gpu });
+      const others = this.#holdersOf(node, gpu).filter(({ instance, pid }) => instance !== holder.instance || pid !== holder.pid);
+      const otherBytes = others.reduce((sum, { usedBytes }) => sum + usedBytes, 0);
+      const freeBytes = Math.min(memoryBytes - otherBytes, this.#capOf(holder.instance, node, gpu));
+      if (bytes > freeBytes)
+        return err({ code: "NO_GPU_MEMORY", node, gpu, neededBytes: bytes, freeBytes, holders: others.map(withoutPid) });
+    }
+    setOrDelete(holder.gpuBytes, key, bytes);
+    this.#changed();
+    return ok(null);
+  }
+
+  #holdHost(holder: Holder, node: NodeName, bytes: number): Result<null, AccountError> {
+    assert(Number.isSafeInteger(bytes) && bytes >= 0, "held bytes are whole and not negative");
+    const memoryBytes = this.#nodes.get(node)?.spec.hostMemoryBytes ?? 0;
+    const othersBytes = [...this.#holders.values()].reduce(
+      (sum, other) => sum + (other === holder ? 0 : (other.hostBytes.get(node) ?? 0)),
+      0,
+    );
+    const freeBytes = memoryBytes - othersBytes;
+    if (bytes > (holder.hostBytes.get(node) ?? 0) && bytes > freeBytes) {
+      return err({ code: "NO_HOST_MEMORY", node, neededBytes: bytes, freeBytes });
+    }
+    setOrDelete(holder.hostBytes, node, bytes);
+    this.#changed();
+    return ok(null);
+  }
+
+  async #transfer(over: Parameters<GpuAccount["transfer"]>[0], bytes: number, signal: AbortSignal): Promise<Result<null, AccountError>> {
+    const node = this.#nodes.get(over.node);
+    if (node === undefined) return err({ code: "ACCOUNT_UNAVAILABLE", reason: `node ${over.node} is not in the inventory` });
+    const isDone = await node.links[over.link].transfer(bytes, signal);
+    return isDone ? ok(null) : err({ code: "ACCOUNT_UNAVAILABLE", reason: "the transfer was broken off" });
+  }
+
+  /** On a shared GPU an instance gets what was promised to it and no more; an exclusive GPU is its owner's alone. */
+  #capOf(instance: string, node: NodeName, gpu: number): number {
+    const here = [...this.#partitions.values()].filter((partition) => partition.node === node && partition.gpu === gpu);
+    const own = here.filter((partition) => partition.instance === instance);
+    if (own.some(({ mode }) => mode === "exclusive")) return Number.POSITIVE_INFINITY;
+    if (here.some(({ mode }) => mode === "exclusive")) return 0;
+    return own.length === 0 ? Number.POSITIVE_INFINITY : own.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+  }
+
+  #free(holder: Holder, delayMs: number): void {
+    holder.freeing?.cancel();
+    holder.freeing = this.#clock.after(delayMs, () => {
+      this.#holders.delete(`${holder.instance}#${holder.pid}`);
+      this.#changed();
+    });
+  }
+
+  #ensureNode(spec: GpuNode): void {
+    const known = this.#nodes.get(spec.name);
+    if (known === undefined) {
+      const { hostToGpu, disk, network } = spec.links;
+      const link = (rate: number): SharedLink => createSharedLink(rate, this.#clock);
+      this.#nodes.set(spec.name, { spec, isListed: true, links: { hostToGpu: link(hostToGpu), disk: link(disk), network: link(network) } });
+      return;
+    }
+    for (const name of ["hostToGpu", "disk", "network"] as const) {
+      if (known.spec.links[name] !== spec.links[name]) known.links[name].setRate(spec.links[name]);
+    }
+    known.spec = spec;
+  }
+
+  #removeNode({ name, gpus }: GpuNode): void {
+    this.#nodes.delete(name);
+    for (const gpu of gpus) this.lost.delete(gpuKey(name, gpu.index));
+    for (const partition of this.#partitions.values()) if (partition.node === name) this.#partitions.delete(partition.name);
+  }
+
+  #isHeld({ name, gpus }: GpuNode): boolean {
+    const isHost = [...this.#holders.values()].some((holder) => holder.hostBytes.has(name));
+    return isHost || gpus.some((gpu) => this.#holdersOf(name, gpu.index).length > 0);
+  }
+
+  #isLost(node: string, gpu: number): boolean {
+    return this.lost.has(gpuKey(node, gpu)) || this.#nodes.get(node)?.isListed !== true;
+  }
+
+  #memoryOf(node: NodeName, gpu: number): number | null {
+    return this.#nodes.get(node)?.spec.gpus.find(({ index }) => index === gpu)?.memoryBytes ?? null;
+  }
+
+  #holdersOf(node: NodeName, gpu: number): ObservedGpu["holders"] {
+    return [...this.#holders.values()].flatMap(({ instance, pid, gpuBytes }) => {
+      const usedBytes = gpuBytes.get(gpuKey(node, gpu));
+      return usedBytes === undefined ? [] : [{ instance: instanceName(instance), pid, usedBytes }];
+    });
+  }
+
+  #changed(): void {
+    for (const listener of this.listeners) listener();
+  }
+}
+
+const CLOSED: Result<null, AccountError> = err({ code: "ACCOUNT_UNAVAILABLE", reason: "the process is dead" });
+const gpuKey = (node: string, gpu: number): string => `${node}/${gpu}`;
+const withoutPid = ({
+  instance,
+  usedBytes,
+}: ObservedGpu["holders"][number]): { readonly instance: string; readonly usedBytes: number } => ({ instance, usedBytes });
+const emptyHolder = (instance: string, pid: number): Holder => ({
+  instance,
+  pid,
+  gpuBytes: new Map(),
+  hostBytes: new Map(),
+  life: new AbortController(),
+  freeing: null,
+});
+
+function heldBytes({ instance, pid, gpuBytes, hostBytes }: Holder): HeldBytes {
+  const gpus = [...gpuBytes].map(([key, bytes]) => {
+    const cut = key.lastIndexOf("/");
+    return { node: nodeName(key.slice(0, cut)), gpu: Number(key.slice(cut + 1)), bytes };
+  });
+  return { instance, pid, gpus, hosts: [...hostBytes].map(([node, bytes]) => ({ node, bytes })) };
+}
+
+function setOrDelete(map: Map<string, number>, key: string, bytes: number): void {
+  if (bytes === 0) map.delete(key);
+  else map.set(key, bytes);
+}
