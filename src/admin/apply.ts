@@ -10,17 +10,17 @@ import type { ClusterStore, StoreChange, StoreError } from "../ports/cluster-sto
 import { isSameValue } from "./is-same-value.ts";
 import { parseJsonBody } from "./parse-json-body.ts";
 
-export type AppliedAction = "created" | "configured" | "unchanged";
-export interface AppliedResource {
+type AppliedAction = "created" | "configured" | "unchanged";
+interface AppliedResource {
   readonly kind: Kind;
   readonly name: string;
   readonly action: AppliedAction;
 }
-export interface Applied {
+interface Applied {
   readonly results: readonly AppliedResource[];
   readonly warnings: readonly Warning[];
 }
-export interface Put {
+interface Put {
   readonly resource: Resource;
   readonly action: AppliedAction;
 }

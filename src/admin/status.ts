@@ -21,7 +21,7 @@ export const STATUS_OF_REASON = {
   InternalError: 500,
   ServiceUnavailable: 503,
 } as const;
-export type StatusReason = keyof typeof STATUS_OF_REASON;
+type StatusReason = keyof typeof STATUS_OF_REASON;
 
 export interface Refusal {
   readonly reason: StatusReason;

@@ -10,7 +10,7 @@ import { answerRefusal } from "./status.ts";
 export const WATCHES_MAX = 64;
 const HEARTBEAT_EVERY_MS = 15_000;
 
-export interface WatchTarget {
+interface WatchTarget {
   readonly kind: Kind;
   /** null = all of the kind. */
   readonly name: string | null;

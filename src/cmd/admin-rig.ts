@@ -45,7 +45,7 @@ export interface Answer {
 }
 
 /** Sends `METHOD target` and waits for the whole answer. */
-export async function callAdmin(admin: Admin, line: string, options: CallOptions = {}): Promise<Answer> {
+async function callAdmin(admin: Admin, line: string, options: CallOptions = {}): Promise<Answer> {
   const exchange = openExchange(admin, line, options);
   await exchange.ended;
   const text = exchange.text();

@@ -8,7 +8,7 @@ export type ClientError =
   | { readonly code: "UNREACHABLE"; readonly explanation: Explanation }
   | { readonly code: "REFUSED"; readonly status: AdminStatus };
 
-export interface Body {
+interface Body {
   readonly contentType: string;
   readonly text: string;
 }

@@ -21,7 +21,7 @@ interface DoctorOptions extends ClientOptions {
 }
 
 /** One finding: `bad` keeps the platform from running, `warn` may. */
-export interface Check {
+interface Check {
   readonly name: string;
   readonly result: "good" | "warn" | "bad";
   readonly detail: string;
@@ -155,7 +155,12 @@ async function checkPort(name: string, { host, port, isUp, flag }: PortLook): Pr
   const isTaken = await canConnect({ host, port });
   if (!isTaken && !isUp) return good(name, `not running; port ${port} is free`);
   if (!isTaken)
-    return { name, result: "bad", detail: `does not answer at ${host}:${port}`, next: "Look into gateway-0.log in the data directory." };
+    return {
+      name,
+      result: "bad",
+      detail: `does not answer at ${host}:${port}`,
+      next: "Look into run/gateway-0.log in the data directory.",
+    };
   const holder = host === LOOPBACK ? holderOfPort(port) : null;
   const who = holder === null ? "a process that cannot be seen" : `pid ${holder.pid} (${holder.command})`;
   if (isUp || holder?.command.includes("gateway") === true) return good(name, `answers at ${host}:${port}, ${who}`);

@@ -22,7 +22,7 @@ export interface GetOptions extends ClientOptions {
 
 const INSTANCE_NAMES = ["instances", "instance"];
 /** Everything that `get` understands, as its help lists it. */
-export const GET_NAMES: readonly string[] = ["instances", ...KIND_TABLES.map((table) => table.names[0] ?? "")];
+const GET_NAMES: readonly string[] = ["instances", ...KIND_TABLES.map((table) => table.names[0] ?? "")];
 
 export async function runGet(what: string, name: string | null, options: GetOptions): Promise<ExitCode> {
   const wanted = what.toLowerCase();

@@ -19,7 +19,7 @@ export interface KindTable {
 const textOf = (value: JsonValue): string => (value === null ? "-" : typeof value === "object" ? JSON.stringify(value) : `${value}`);
 const cell = (object: JsonObject | null, ...path: readonly string[]): Cell => plainCell(textOf(valueAt(object, ...path)));
 
-export function formatAge(ageMs: number): string {
+function formatAge(ageMs: number): string {
   const seconds = Math.max(0, Math.floor(ageMs / 1_000));
   if (seconds < 120) return `${seconds}s`;
   if (seconds < 7_200) return `${Math.floor(seconds / 60)}m`;

@@ -1,6 +1,7 @@
 import { checkEffects } from "../api/check-effects.ts";
 import { formatPath } from "../api/finding.ts";
-import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
+import type { ColdSpec, HotStandbyConfig } from "../api/hot-standby-config.ts";
+import { formatBytes } from "../base/bytes.ts";
 import type { JsonObject } from "../base/json.ts";
 import { formatDuration } from "../base/time.ts";
 
@@ -17,9 +18,9 @@ export function promiseExclusions(config: HotStandbyConfig, spec: JsonObject): r
         ]
       : []),
     ...(config.warm === null ? ["There is no warm instance: when all hot ones are lost, requests wait for a reload."] : []),
-    ...(config.warm !== null && config.warm.rest === "asleep" ? ["A warm instance at rest asleep is not woken by a failover yet."] : []),
+    ...(config.warm !== null && config.warm.rest === "asleep" ? ["The warm instance stays awake: rest asleep is not acted on yet, so its memory is not freed."] : []),
     ...(config.warm !== null && config.warm.lend !== "never" ? ["The reserved bytes are not lent while idle yet: they stand unused."] : []),
-    ...(config.cold !== null ? ["Nothing is started from the cold reserve yet: its bytes are held, no more."] : []),
+    ...(config.cold === null ? [] : [coldLine(config.cold)]),
     ...(config.degraded.some((step) => step.kind === "model")
       ? ["The smaller model of `degraded` does not take over yet; requests queue and are then shed."]
       : []),
@@ -28,3 +29,8 @@ export function promiseExclusions(config: HotStandbyConfig, spec: JsonObject): r
     ...(idle.length === 0 ? [] : [`Written, and without effect in this version: ${idle.join(", ")}.`]),
   ];
 }
+
+const coldLine = (cold: ColdSpec): string =>
+  cold.memoryReservedBytes > 0
+    ? `Nothing is started from the cold reserve yet: its ${formatBytes(cold.memoryReservedBytes)} are held, no more.`
+    : "The cold level holds no memory, and nothing is started from it yet.";

@@ -58,12 +58,12 @@ function ignoreAbort(cause: unknown): void {
 }
 
 /** Prints rows; `whole` once, when everything that was there at the start has been given. */
-export interface RowPrinter {
+interface RowPrinter {
   row(row: InstanceRow): void;
   whole(): void;
 }
 
-export interface InstanceView {
+interface InstanceView {
   take(kind: Kind, event: AdminWatchEvent): void;
 }
 
@@ -129,7 +129,7 @@ function tablePrinter(): RowPrinter {
   const print = (cells: readonly Cell[]): void => void process.stdout.write(`${formatRow(cells, widths ?? [], style)}\n`);
   return {
     row(row) {
-      const cells = [plainCell(new Date().toTimeString().slice(0, 8)), ...instanceCells(row)];
+      const cells = [plainCell(timeOfDay(new Date())), ...instanceCells(row)];
       if (widths === null) first.push(cells);
       else print(cells);
     },
@@ -140,3 +140,6 @@ function tablePrinter(): RowPrinter {
     },
   };
 }
+
+/** Local, with milliseconds: a failover is over within one second. */
+const timeOfDay = (at: Date): string => `${at.toTimeString().slice(0, 8)}.${`${at.getMilliseconds()}`.padStart(3, "0")}`;
