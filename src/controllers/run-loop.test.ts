@@ -131,3 +131,23 @@ test("a stopped loop waits for the look at work and begins no other", async () =
   await clock.advance(1_000);
   assert.equal(looks.length, 1);
 });
+
+test("the first looks are over when every first name was looked at, also where a look failed", async () => {
+  const held = Promise.withResolvers<void>();
+  const { clock, loop } = world(
+    async (name) => {
+      if (name === "bad") throw new Error("no");
+      await held.promise;
+      return null;
+    },
+    async () => ["bad", "good"],
+  );
+  let isOver = false;
+  void loop.firstLooks.then(() => (isOver = true));
+  await clock.advance(50);
+  assert.equal(isOver, false);
+  held.resolve();
+  await clock.advance(50);
+  assert.equal(isOver, true);
+  await loop.stop();
+});

@@ -25,6 +25,8 @@ export interface LoopPorts {
 export interface Loop {
   /** Something may have changed: look. Many kicks are one look. */
   kick(name: string): void;
+  /** Resolves when every first name was looked at once, whatever came of it; never while the first names cannot be read. */
+  readonly firstLooks: Promise<void>;
   /** Resolves when no look runs any more. */
   stop(): Promise<void>;
 }
@@ -57,12 +59,19 @@ class RunLoop implements Loop {
   readonly #queue: string[] = [];
   readonly #looks = new Set<Promise<void>>();
   readonly #ending = new AbortController();
+  readonly #first = Promise.withResolvers<void>();
+  /** Names of the first round that were not looked at yet; null = the round has not begun. */
+  #unseen: Set<string> | null = null;
   #watch: { stop(): void } | null = null;
   #firstTry: Timer | null = null;
 
   constructor(options: LoopOptions, ports: LoopPorts) {
     this.#options = options;
     this.#ports = ports;
+  }
+
+  get firstLooks(): Promise<void> {
+    return this.#first.promise;
   }
 
   start(): void {
@@ -112,6 +121,7 @@ class RunLoop implements Loop {
   async #look(name: string, entry: Named): Promise<void> {
     const requeue = await this.#attempt(name, entry);
     entry.isRunning = false;
+    if (this.#unseen?.delete(name) === true && this.#unseen.size === 0) this.#first.resolve();
     if (entry.isQueued || this.#ending.signal.aborted) return;
     if (requeue === null) this.#names.delete(name);
     else entry.timer = this.#ports.clock.after(Math.max(REQUEUE_MIN_MS, requeue.afterMs), () => this.kick(name));
@@ -130,7 +140,10 @@ class RunLoop implements Loop {
 
   async #begin(attempt: number): Promise<void> {
     try {
-      for (const name of await this.#options.firstNames()) this.kick(name);
+      const names = await this.#options.firstNames();
+      this.#unseen = new Set(names);
+      if (names.length === 0) this.#first.resolve();
+      for (const name of names) this.kick(name);
     } catch (cause) {
       if (this.#ending.signal.aborted) return;
       const againAfterMs = this.#reportFailure("(first names)", attempt, cause);

@@ -38,6 +38,8 @@ export interface Controllers {
 }
 
 const STORE_RETRY_MS = 200;
+/** Gateways serve from their own memory meanwhile; longer than this they shall not wait. */
+const FIRST_LOOKS_MAX_MS = 1_000;
 const ALL = "all";
 
 /** Starts one loop per kind, and lets gateways in as soon as what is stored is published. Resolves when they are let in. */
@@ -68,6 +70,8 @@ export async function startControllers(ports: ControlPorts): Promise<Controllers
   const engines = begin(attachLoop(ports.store, attach));
   kick.service = (name) => services.kick(name);
   kick.engine = (name) => engines.kick(name);
+  // What is stored may be older than the engines: a first look, bounded, and gateways hear at once what runs.
+  await Promise.race([services.firstLooks, ports.clock.sleep(FIRST_LOOKS_MAX_MS, ending.signal)]);
   await link.open();
   return {
     link,

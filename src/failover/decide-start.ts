@@ -37,7 +37,7 @@ export function beginOrWait(recorded: InstanceStatus, memo: InstanceMemo, look: 
   };
   const note = {
     what: `Starts ${started.name} as generation ${started.generation} on ${members.map(gpuKey).join(", ")}.`,
-    why: recorded.generation === 0 ? "The config asks for it." : `Generation ${recorded.generation}: ${recorded.message}.`,
+    why: startReason(recorded),
   };
   return decision(started, memo, { actions: [startAction(started)], notes: [note] });
 }
@@ -105,6 +105,11 @@ function blamedGpus(recorded: InstanceStatus, look: InstanceLook, service: Servi
       : []),
   ];
   return blamed.filter((entry) => !service.quarantinedGpus.has(gpuKey(entry)));
+}
+
+function startReason({ generation: last, state, message }: InstanceStatus): string {
+  if (last === 0) return "The config asks for it.";
+  return state === "Pending" ? "It has its GPU now." : `Generation ${last}: ${message}.`;
 }
 
 const following = (count: Generation): Generation => generation(count + 1);
