@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { JsonObject } from "../base/json.ts";
@@ -204,13 +204,18 @@ test("delete takes a service away by any of its names", async () => {
   assert.equal((await cli(platform, "delete", "hotstandbyconfig", "gold")).out, "service gold deleted\n");
 });
 
-test("the token comes from a file and is sent", async () => {
+test("the token comes from a file that nobody else may read, and is sent", async () => {
   const token = "0123456789abcdef0123456789abcdef";
   await using platform = await listenAdmin({ token });
   const file = join(platform.dataDir, "token");
   writeFileSync(file, `${token}\n`, { mode: 0o600 });
   assert.match((await cli(platform, "get", "nodes")).err, /^A token is needed/);
   assert.equal((await cli(platform, "get", "nodes", "--admin-token-file", file)).exitCode, 0);
+  chmodSync(file, 0o644);
+  assert.match(
+    (await cli(platform, "get", "nodes", "--admin-token-file", file)).err,
+    /is open to others\.\n {2}why: {2}Its mode is 644\.\n {2}next: chmod 600 /,
+  );
 });
 
 test("doctor finds a control plane that answers, and a gateway that does not", async () => {

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { err, ok, type Explanation, type Result } from "../base/result.ts";
 import type { EndpointAddress } from "../api/route-table.ts";
@@ -36,6 +36,10 @@ export function readToken(path: string | null): Result<string | null, Explanatio
   const text = readFileOr(path);
   if (typeof text !== "string") {
     return err({ what: `The token file ${path} cannot be read.`, why: text.message, next: "Check --admin-token-file and its rights." });
+  }
+  const mode = statSync(path).mode & 0o777;
+  if ((mode & 0o077) !== 0) {
+    return err({ what: `The token file ${path} is open to others.`, why: `Its mode is ${mode.toString(8)}.`, next: `chmod 600 ${path}` });
   }
   const token = text.trim();
   if (/^[\x21-\x7e]{16,256}$/.test(token)) return ok(token);
