@@ -32,7 +32,8 @@ export function parseAttachedEngine(resource: Pick<ResourceDraft, "name" | "spec
  */
 export function parseAttachedUrl(text: string, allowedHosts: readonly string[]): Result<EndpointAddress, Explanation> {
   const url = URL.parse(text);
-  const refuse = (why: string, next: string) => err({ what: `${shown(text)} is no address of an engine.`, why, next });
+  const refuse = (why: string, next: string) =>
+    err({ what: `${shown(text.replace(/\/\/[^@/]*@/, "//...@"))} is no address of an engine.`, why, next });
   if (url === null) return refuse("It is no URL.", "Write it as http://127.0.0.1:8000.");
   if (url.protocol !== "http:") return refuse(`Engines are called over http, not ${url.protocol}`, "Write it as http://127.0.0.1:8000.");
   if (url.username !== "" || url.password !== "")

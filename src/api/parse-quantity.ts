@@ -27,7 +27,7 @@ const UNITS = Object.keys(UNIT_BYTES);
 
 /** Bytes of `80GB`, `80G`, `80Gi`, `512Mi`, `1.5TB`: always whole and never negative. */
 export function parseQuantity(text: string): Result<number, UnreadableText> {
-  const match = /^(-?)(\d{1,15}(?:\.\d{1,9})?)([A-Za-z]*)$/.exec(text);
+  const match = /^(-?)(\d{1,16}(?:\.\d{1,9})?)([A-Za-z]*)$/.exec(text);
   if (match === null) {
     return err({ code: "WRONG_FORMAT", why: "A quantity is a number and a unit without a space.", next: "Write it as 80GB, 80G or 80Gi." });
   }
