@@ -1,7 +1,7 @@
 import type { EndpointAddress } from "../api/route-table.ts";
 
 export interface UpstreamRequest {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   /** Path and query, such as `/v1/chat/completions`. */
   readonly target: string;
   /** Raw pairs; `host`, `content-length` and `connection` are the adapter's. */
