@@ -163,6 +163,17 @@ test("describe says how the service stands, why, and what its promise leaves out
   assert.match(out, /What the promise does not cover today:\n(?: {2}- .+\n){3,}/);
 });
 
+test("describe of a service of attached engines says who runs it and what is not seen", async () => {
+  await using platform = await listenAdmin();
+  await storeAttached(platform);
+  const { exitCode, out } = await cli(platform, "describe", "tide-1b");
+  assert.equal(exitCode, 0);
+  assert.match(out, /^Service: {3}tide-1b, tenant default, tier silver, of attached engines\nModel: {5}tide-1b\n/);
+  assert.match(out, /Somebody else runs these servers/);
+  assert.match(out, /A hang behind a healthy answer is not seen at local-1/);
+  assert.equal((await cli(platform, "describe", "nobody")).exitCode, 1);
+});
+
 test("apply creates, says so, and a second apply changes nothing", async () => {
   await using platform = await listenAdmin();
   const file = join(platform.dataDir, "gold.yaml");

@@ -3,10 +3,12 @@ import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
 import { parseServiceStatus } from "../api/parse-service-status.ts";
 import type { Resource } from "../api/resource.ts";
 import { pathOf } from "./admin-path.ts";
-import { createAdminClient, explainClientError } from "./client.ts";
+import { createAdminClient, explainClientError, type AdminClient, type ClientError } from "./client.ts";
+import { attachedExclusions, formatAttachedService } from "./describe-attached.ts";
 import { formatDescription } from "./format-description.ts";
 import { refuse, type ExitCode } from "./explain.ts";
 import { findAdmin } from "./find-admin.ts";
+import { textAt } from "./json-at.ts";
 import type { ClientOptions } from "./options.ts";
 import { parseAdminList, parseAdminObject } from "./parse-admin-answer.ts";
 import { printData } from "./print-data.ts";
@@ -23,7 +25,7 @@ export async function runDescribe(name: string, options: DescribeOptions): Promi
   if (!target.ok) return refuse(target.error);
   const client = createAdminClient(target.value);
   const answer = await client.call("GET", pathOf("HotStandbyConfig", name));
-  if (!answer.ok) return refuse(explainClientError(answer.error));
+  if (!answer.ok) return describeAttached(name, client, answer.error, options.output);
   const resource = parseAdminObject(answer.value);
   const config = resource === null ? null : parseHotStandbyConfig(resource);
   if (resource === null || config === null || !config.ok) {
@@ -47,6 +49,21 @@ export async function runDescribe(name: string, options: DescribeOptions): Promi
     style: terminalStyle(),
   });
   process.stdout.write(text);
+  return 0;
+}
+
+/** Attached engines form services too; one that is neither is not there. */
+async function describeAttached(name: string, client: AdminClient, error: ClientError, output: string): Promise<ExitCode> {
+  const isAbsent = error.code === "REFUSED" && error.status.reason === "NotFound";
+  const listed = isAbsent ? await client.call("GET", pathOf("AttachedEngine", null)) : null;
+  const engines =
+    listed !== null && listed.ok ? parseAdminList(listed.value).filter((engine) => textAt(engine.status, "service") === name) : [];
+  if (engines.length === 0) return refuse(explainClientError(error));
+  if (output !== "table") {
+    const found = { kind: "AttachedServiceDescription", service: name, engines: engines.map((engine) => engine.status) };
+    return printData({ ...found, notCovered: attachedExclusions(engines) }, output);
+  }
+  process.stdout.write(formatAttachedService(name, engines, terminalStyle()));
   return 0;
 }
 
