@@ -14,7 +14,7 @@ export interface Finding<Code extends string> extends Explanation {
 export type ProblemFinding = Finding<ProblemCode>;
 export type WarningFinding = Finding<WarningCode>;
 
-export interface Place {
+interface Place {
   readonly file: string | null;
   readonly line: number | null;
   readonly column: number | null;

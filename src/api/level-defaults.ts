@@ -16,7 +16,7 @@ export function levelsOf(
 }
 
 /** What one instance holds where nothing is said: its weights, and a quarter for KV, context and scratch. */
-export const defaultInstanceBytes = (model: ModelSpec): number => model.weightsBytes + Math.ceil(model.weightsBytes / 4);
+const defaultInstanceBytes = (model: ModelSpec): number => model.weightsBytes + Math.ceil(model.weightsBytes / 4);
 
 function hotOf(written: HotStandbyConfigSpec["hotStandby"], { tier, model }: Ground): HotSpec {
   const row = TIER_TABLE[tier].hot;

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { keyHash, keyId, tenantId } from "../base/ids.ts";
-import type { JsonObject } from "../base/json.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { ApiKey } from "./api-key.ts";
 import { dataProblems } from "./data-problems.ts";
@@ -17,6 +16,3 @@ export function parseApiKey(resource: Pick<ResourceDraft, "name" | "spec">): Res
   const { tenant, hash, prefix } = parsed.data;
   return ok({ id: keyId(resource.name), tenant: tenantId(tenant), hash: keyHash(hash), prefix });
 }
-
-/** The `spec` that `parseApiKey` reads back to the same key. */
-export const apiKeySpec = (key: ApiKey): JsonObject => ({ tenant: key.tenant, hash: key.hash, prefix: key.prefix });

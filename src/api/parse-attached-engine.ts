@@ -43,7 +43,7 @@ export function parseAttachedUrl(text: string, allowedHosts: readonly string[]):
   }
   const host = url.hostname.replace(/^\[|\]$/g, "");
   if (isNeverAllowed(host)) return refuse(`${host} is no address of one server.`, "Name the address that the engine listens on.");
-  if (!isLoopback(host) && !allowedHosts.includes(host)) {
+  if (!isLoopback(host) && !allowedHosts.includes(host) && !allowedHosts.includes(url.hostname)) {
     return refuse(`${host} is not this machine.`, `Allow it by name: add ${host} to spec.allowedHosts.`);
   }
   // Names resolve differently from machine to machine; loopback always means this one.

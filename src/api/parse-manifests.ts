@@ -8,8 +8,8 @@ import type { ResourceDraft } from "./resource.ts";
 import { yamlPlaces } from "./yaml-places.ts";
 
 // A manifest is written by people: these are far above the largest honest one.
-export const FILE_BYTES_MAX = 1_048_576;
-export const DOCUMENTS_MAX = 1_000;
+const FILE_BYTES_MAX = 1_048_576;
+const DOCUMENTS_MAX = 1_000;
 const DEPTH_MAX = 32;
 /** Anchors may save a few repetitions; beyond this they only serve to blow up memory. */
 const ALIASES_MAX = 100;

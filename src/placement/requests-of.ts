@@ -15,7 +15,7 @@ export function requestsOf(config: HotStandbyConfig): readonly InstanceRequest[]
 }
 
 /** Whether a warm instance may ever sleep: it then keeps a copy of its weights in host memory from the start. */
-export const isSleeper = (warm: WarmSpec): boolean => warm.rest === "asleep" || warm.lend === "whenIdle";
+const isSleeper = (warm: WarmSpec): boolean => warm.rest === "asleep" || warm.lend === "whenIdle";
 
 function levelRequests(config: HotStandbyConfig, level: Level, spec: LevelSpec | ColdSpec): readonly InstanceRequest[] {
   const memberCount = config.model.tensorParallelSize;
