@@ -55,7 +55,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   #relay: Relay | null = null;
   #isOver = false;
   #isPaused = false;
-  lastByteAt: MonotonicMs;
+  waitingSince: MonotonicMs;
 
   constructor(parts: AttemptParts, owner: AttemptOwner, of: { request: ClientRequest; choice: Choice; table: RouteTable }) {
     this.#parts = parts;
@@ -64,7 +64,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#choice = of.choice;
     this.#table = of.table;
     const now = parts.ports.clock.monotonicMs();
-    this.lastByteAt = now;
+    this.waitingSince = now;
     this.#ahead = parts.health.inFlight(of.choice.endpoint);
     this.#place = parts.health.enter(of.choice.endpoint);
     this.#watch = parts.board.watch(of.choice.endpoint, of.table, now);
@@ -118,7 +118,6 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   }
 
   data(lent: Uint8Array): void {
-    if (this.hasFirstByte && !this.#isPaused) this.#watch.gaps.add(this.#parts.ports.clock.monotonicMs() - this.lastByteAt);
     this.#sawByte();
     if (!this.#isOver) this.#relay?.data(lent);
   }
@@ -140,6 +139,13 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
 
   unusable(failure: AttemptFailure): void {
     this.lose(failure);
+  }
+
+  progressed(): void {
+    const now = this.#parts.ports.clock.monotonicMs();
+    if (this.hasFirstByte && !this.#isPaused) this.#watch.gaps.add(now - this.waitingSince);
+    this.waitingSince = now;
+    this.#watch.sawToken(now);
   }
 
   begin(): void {
@@ -184,8 +190,8 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     if (!this.#isPaused || this.#isOver) return;
     this.#isPaused = false;
     // The silence was ours: its clock starts anew.
-    this.lastByteAt = this.#parts.ports.clock.monotonicMs();
-    this.#watch.lastByteAt = this.lastByteAt;
+    this.waitingSince = this.#parts.ports.clock.monotonicMs();
+    this.#watch.sawToken(this.waitingSince);
     this.#call?.resume();
   }
 
@@ -218,9 +224,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   }
 
   #sawByte(): void {
-    const now = this.#parts.ports.clock.monotonicMs();
-    this.lastByteAt = now;
-    this.#watch.sawByte(now);
+    this.#watch.sawByte(this.#parts.ports.clock.monotonicMs());
   }
 }
 

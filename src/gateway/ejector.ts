@@ -44,6 +44,7 @@ export class Ejector {
         cause,
         callsOpen: watch.calls.size,
         silentForMs: Math.round(now - watch.lastByteAt),
+        tokenlessForMs: Math.round(now - watch.lastTokenAt),
         backAfterMs: Math.round(ejection.until - now),
       },
     });

@@ -13,14 +13,15 @@ export interface LiveCall {
   readonly hasFirstByte: boolean;
   /** Longest wait that is normal now: null = this call has no clock of its own. */
   patience(gapP99Ms: number): { readonly lateAfterMs: number; readonly cutAfterMs: number } | null;
-  readonly lastByteAt: MonotonicMs;
+  /** Its last token, or its dispatch. */
+  readonly waitingSince: MonotonicMs;
   /** A first token that is far too late is given up only where somebody else can serve. */
   readonly mayBeCut: boolean;
   /** Ends the call, as a failure of its engine. */
   lose(failure: AttemptFailure): void;
 }
 
-/** What the gateway sees of one endpoint: its open calls, bytes and probes. */
+/** What the gateway sees of one endpoint: its open calls, bytes, tokens and probes. */
 export class EndpointWatch {
   readonly calls = new Set<LiveCall>();
   readonly gaps = new GapHistogram();
@@ -29,6 +30,7 @@ export class EndpointWatch {
   service: ServiceName;
   tableUid: Uid;
   lastByteAt: MonotonicMs;
+  lastTokenAt: MonotonicMs;
   lastProbeAt: MonotonicMs | null = null;
   unanswered = 0;
   /** When the next question is due whether an ejected endpoint is well. */
@@ -42,18 +44,25 @@ export class EndpointWatch {
     this.service = of.service;
     this.tableUid = of.uid;
     this.lastByteAt = now;
+    this.lastTokenAt = now;
   }
 
   /** The dispatch that ends an idle time starts the clock of silence; later ones do not set it back. */
   begin(call: LiveCall, now: MonotonicMs): void {
-    if (!this.#hasWaiting()) this.sawByte(now);
+    if (!this.#hasWaiting()) this.sawToken(now);
     this.calls.add(call);
   }
 
-  /** Any byte in band is life: earlier suspicion is over. */
+  /** Any byte in band is life of the process, no more: heads come from hung engines too. */
   sawByte(now: MonotonicMs): void {
     this.lastByteAt = now;
     this.unanswered = 0;
+  }
+
+  /** A token is life of the engine: every suspicion is over. */
+  sawToken(now: MonotonicMs): void {
+    this.sawByte(now);
+    this.lastTokenAt = now;
     this.#steps = null;
     this.#unmovedSince = null;
   }
@@ -75,7 +84,7 @@ export class EndpointWatch {
 
   /** Our own pause explains any silence: start over. */
   forgetSuspicion(now: MonotonicMs): void {
-    this.sawByte(now);
+    this.sawToken(now);
     this.lastProbeAt = null;
   }
 
@@ -87,11 +96,12 @@ export class EndpointWatch {
       if (call.isExcused) continue;
       waiting += 1;
       const patience = call.patience(gapP99Ms);
-      if (patience !== null && now - call.lastByteAt >= patience.lateAfterMs) hasLateStream = true;
+      if (patience !== null && now - call.waitingSince >= patience.lateAfterMs) hasLateStream = true;
     }
     return {
       waiting,
       lastByteAt: this.lastByteAt,
+      lastTokenAt: this.lastTokenAt,
       hasLateStream,
       lastProbeAt: this.lastProbeAt,
       unanswered: this.unanswered,

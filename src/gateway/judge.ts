@@ -65,7 +65,7 @@ export class Judge {
     for (const call of Array.from(watch.calls)) {
       if (call.isExcused) continue;
       const patience = call.patience(gapP99Ms);
-      if (patience === null || now - call.lastByteAt < patience.cutAfterMs || !call.mayBeCut) continue;
+      if (patience === null || now - call.waitingSince < patience.cutAfterMs || !call.mayBeCut) continue;
       call.lose({ isHard: false, code: "upstream_stalled" });
     }
   }

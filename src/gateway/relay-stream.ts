@@ -48,6 +48,7 @@ export class StreamRelay implements Relay {
         return;
       case "content":
         this.#contentCount += 1;
+        this.#sink.progressed();
         this.#usage = parseSseUsage(frame) ?? this.#usage;
         this.#open();
         this.#sink.wrote(frame);

@@ -33,6 +33,7 @@ export class WholeRelay implements Relay {
       this.#sink.unusable({ isHard: false, code: answer.kind === "error" ? "upstream_error" : "upstream_malformed" });
       return;
     }
+    this.#sink.progressed();
     this.#sink.begin();
     this.#sink.wrote(body);
     this.#sink.done(answer.tokens);

@@ -17,7 +17,9 @@ export interface Relay {
 export interface RelaySink {
   /** The answer begins: called once, before the first byte is written. */
   begin(): void;
-  /** A content token (or, of a whole answer, all of it) is about to be written. */
+  /** The engine has made a token; of an answer in one piece, all of them. */
+  progressed(): void;
+  /** Bytes for the client. */
   wrote(given: Uint8Array): void;
   done(tokens: Tokens): void;
   /** The engine says that the request itself is wrong: nobody else would answer otherwise. */

@@ -8,6 +8,7 @@ const ago = (ms: number): ReturnType<typeof monotonicMs> => monotonicMs(NOW - ms
 const silent: Evidence = {
   waiting: 3,
   lastByteAt: ago(SILENCE_MS),
+  lastTokenAt: ago(SILENCE_MS),
   hasLateStream: false,
   lastProbeAt: null,
   unanswered: 0,
@@ -18,8 +19,8 @@ const cases: readonly { readonly name: string; readonly given: Partial<Evidence>
   { name: "silence with work owed is a reason to ask", given: {}, expected: { kind: "probe" } },
   { name: "silence without work owed is rest", given: { waiting: 0, unanswered: 9, unmovedSince: ago(9_000) }, expected: { kind: "wait" } },
   {
-    name: "a byte just now ends every suspicion",
-    given: { lastByteAt: ago(10), unanswered: 9, unmovedSince: ago(9_000) },
+    name: "a token just now ends every suspicion",
+    given: { lastByteAt: ago(10), lastTokenAt: ago(10), unanswered: 9, unmovedSince: ago(9_000) },
     expected: { kind: "wait" },
   },
   { name: "the next question waits for its time", given: { lastProbeAt: ago(PROBE_EVERY_MS - 1) }, expected: { kind: "wait" } },
@@ -32,13 +33,23 @@ const cases: readonly { readonly name: string; readonly given: Partial<Evidence>
     expected: { kind: "wait" },
   },
   {
+    name: "a head without a token is life, not progress",
+    given: { lastByteAt: ago(10), unmovedSince: ago(HANG_MS) },
+    expected: { kind: "eject", cause: "no-progress" },
+  },
+  {
+    name: "a head just now is life",
+    given: { lastByteAt: ago(10), unanswered: 2, lastProbeAt: ago(1) },
+    expected: { kind: "wait" },
+  },
+  {
     name: "a late stream beside flowing ones is a reason to ask",
-    given: { lastByteAt: ago(10), hasLateStream: true },
+    given: { lastByteAt: ago(10), lastTokenAt: ago(10), hasLateStream: true },
     expected: { kind: "probe" },
   },
   {
     name: "a late stream beside flowing ones never ejects",
-    given: { lastByteAt: ago(10), hasLateStream: true, unanswered: 5, unmovedSince: ago(9_000), lastProbeAt: ago(1) },
+    given: { lastByteAt: ago(10), lastTokenAt: ago(10), hasLateStream: true, unanswered: 5, unmovedSince: ago(9_000), lastProbeAt: ago(1) },
     expected: { kind: "wait" },
   },
 ];

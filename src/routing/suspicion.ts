@@ -1,6 +1,6 @@
 import type { MonotonicMs } from "../base/ids.ts";
 
-/** Silence of an endpoint that owes answers before it is asked whether it lives. */
+/** How long an endpoint that owes answers may show no token before it is asked whether it lives. */
 export const SILENCE_MS = 300;
 export const PROBE_EVERY_MS = 250;
 export const PROBE_TIMEOUT_MS = 400;
@@ -16,14 +16,16 @@ export const HANG_MS = 1_200;
 export interface Evidence {
   /** Calls that wait for bytes; those that we paused ourselves are not counted. */
   readonly waiting: number;
-  /** Last byte in band, or the dispatch that ended its idleness. */
+  /** Last byte in band of any kind, or the dispatch that ended its idleness. A hung engine's HTTP server still sends heads. */
   readonly lastByteAt: MonotonicMs;
+  /** Last token in band, or the dispatch that ended its idleness. */
+  readonly lastTokenAt: MonotonicMs;
   /** A stream or a first token is late, though others may flow: ask at once. */
   readonly hasLateStream: boolean;
   readonly lastProbeAt: MonotonicMs | null;
   /** Timed-out probes in a row, all sent after `lastByteAt`. */
   readonly unanswered: number;
-  /** Since when answered probes have shown running work and the same step count; null = it moves, or is unknown. */
+  /** Since when answered probes have shown running work and the same step count, without a token; null = it moves, or is unknown. */
   readonly unmovedSince: MonotonicMs | null;
 }
 
@@ -35,10 +37,12 @@ export type Verdict =
 /** Evidence to verdict. Silence is only a reason to ask; two independent signals make an ejection. Busy is never dead. */
 export function judge(evidence: Evidence, now: MonotonicMs): Verdict {
   if (evidence.waiting === 0) return { kind: "wait" };
+  const isTokenless = now - evidence.lastTokenAt >= SILENCE_MS;
+  if (!isTokenless && !evidence.hasLateStream) return { kind: "wait" };
   const isSilent = now - evidence.lastByteAt >= SILENCE_MS;
-  if (!isSilent && !evidence.hasLateStream) return { kind: "wait" };
   if (isSilent && evidence.unanswered >= UNANSWERED_PROBES_MAX) return { kind: "eject", cause: "silent" };
-  if (isSilent && evidence.unmovedSince !== null && now - evidence.unmovedSince >= HANG_MS) return { kind: "eject", cause: "no-progress" };
+  if (isTokenless && evidence.unmovedSince !== null && now - evidence.unmovedSince >= HANG_MS)
+    return { kind: "eject", cause: "no-progress" };
   if (evidence.lastProbeAt === null || now - evidence.lastProbeAt >= PROBE_EVERY_MS) return { kind: "probe" };
   return { kind: "wait" };
 }

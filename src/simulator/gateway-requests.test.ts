@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { epoch, serviceName, tenantId, uid } from "../base/ids.ts";
+import { HOLD_COUNT_MAX } from "../gateway/gateway-ports.ts";
 import { GatewayRig, rigEndpoint, rigTable, type RigClient } from "./gateway-rig.ts";
 
 const BEARER = ["authorization", "Bearer tg-key-of-gold"];
@@ -127,6 +128,31 @@ test("gateway: more open requests than the limit are answered 429 with the time 
   const later = rig.chat();
   await rig.clock.advance(1_000);
   assert.equal(later.status, 200);
+});
+
+test("gateway: held requests are bounded, and one too many is told when to come back", async () => {
+  const rig = new GatewayRig();
+  await rig.start(rigTable([rigEndpoint(1, { isReady: false })]));
+  const clients = Array.from({ length: HOLD_COUNT_MAX + 1 }, () => rig.chat());
+  const last = clients.at(-1);
+  assert.deepEqual(last === undefined ? null : errorOf(last), { status: 503, code: "hold_full" });
+  assert.equal(last?.header("retry-after"), "1");
+  rig.tell({ type: "table", table: rigTable([rigEndpoint(1)], { revision: 2 }) });
+  await rig.clock.advance(1_000);
+  assert.equal(clients.filter((client) => client.wholeStream !== null).length, HOLD_COUNT_MAX);
+});
+
+test("gateway: a service whose first degraded step sheds holds nobody", async () => {
+  const rig = new GatewayRig();
+  await rig.start(rigTable([], { degraded: [{ kind: "shed" }] }));
+  assert.equal(rig.chat().status, 503);
+  const queueing = new GatewayRig();
+  await queueing.start(rigTable([], { degraded: [{ kind: "queue", upToMs: 2_000 }, { kind: "shed" }] }));
+  const client = queueing.chat();
+  await queueing.clock.advance(1_900);
+  assert.equal(client.status, null);
+  await queueing.clock.advance(200);
+  assert.equal(client.status, 503);
 });
 
 test("gateway: the token limit refuses more and is added where a request names none", async () => {

@@ -133,14 +133,15 @@ export class GatewayRig {
   loopLagMs = 0;
   #link: GatewayLinkEvents | null = null;
 
-  constructor(remembered: GatewaySnapshot | null = null) {
+  /** @param upstreamOf the way to other engines than the scripted ones. */
+  constructor(remembered: GatewaySnapshot | null = null, upstreamOf: ((clock: SimulatedClock) => Upstream) | null = null) {
     this.saved = remembered;
     this.gateway = createGateway(
       {
         clock: this.clock,
         random: createSeededRandom(7),
         host: { loopLagMs: () => this.loopLagMs, residentBytes: () => 0 },
-        upstream: this.#upstream(),
+        upstream: upstreamOf === null ? this.#upstream() : upstreamOf(this.clock),
         link: {
           open: (_hello, events) => {
             this.#link = events;
