@@ -1,3 +1,4 @@
+import { checkedHandler } from "../adapters/checked-exchange.ts";
 import { createSimulatedClock } from "../adapters/clock/simulated.ts";
 import { createMemoryStore } from "../adapters/cluster-store/memory.ts";
 import { createMemoryEventLog } from "../adapters/event-log/memory.ts";
@@ -74,6 +75,11 @@ export function openExchange(admin: Admin, line: string, options: CallOptions = 
   const written: Uint8Array[] = [];
   let head: { readonly status: number; readonly headers: readonly string[] } = { status: 0, headers: [] };
   let isFull = false;
+  let isEnded = false;
+  const finish = (): void => {
+    isEnded = true;
+    resolve();
+  };
   const headers = [...(options.headers ?? [])];
   if (!headers.some((name, index) => index % 2 === 0 && name.toLowerCase() === "host")) headers.push("host", "127.0.0.1:8081");
   if (options.body !== undefined) headers.push("content-type", options.contentType ?? "application/json");
@@ -91,11 +97,12 @@ export function openExchange(admin: Admin, line: string, options: CallOptions = 
       written.push(given);
       return !isFull;
     },
-    end: () => resolve(),
-    abort: () => resolve(),
+    end: finish,
+    abort: finish,
   };
-  const events = admin.handler(exchange);
-  sendBody(events, options.body ?? "");
+  // Twice answered, written after the end, told of its end twice: each is found here.
+  const events = checkedHandler(admin.handler)(exchange);
+  sendBody(events, options.body ?? "", () => isEnded);
   const text = (): string => Buffer.concat(written).toString("utf8");
   return {
     ended,
@@ -115,14 +122,14 @@ export function openExchange(admin: Admin, line: string, options: CallOptions = 
   };
 }
 
-function sendBody(events: ExchangeEvents, body: string | Uint8Array): void {
+function sendBody(events: ExchangeEvents, body: string | Uint8Array, isEnded: () => boolean): void {
   const bytes = typeof body === "string" ? Buffer.from(body) : body;
   const middle = Math.ceil(bytes.length / 2);
-  // As the front does: nothing arrives inside the handler call itself.
+  const pieces = [bytes.subarray(0, middle), bytes.subarray(middle)].filter((piece) => piece.length > 0);
+  // As the front does: nothing arrives inside the handler call itself, nor after the answer's end.
   void Promise.resolve().then(() => {
-    if (bytes.length > 0) events.body(bytes.subarray(0, middle));
-    if (bytes.length > 1) events.body(bytes.subarray(middle));
-    events.bodyEnd();
+    for (const piece of pieces) if (!isEnded()) events.body(piece);
+    if (!isEnded()) events.bodyEnd();
   });
 }
 
