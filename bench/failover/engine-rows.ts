@@ -74,8 +74,8 @@ interface ControlPlaneLog {
 export async function runControlPlaneRow(bench: Bench, rounds: number): Promise<RowResult> {
   const log: ControlPlaneLog = { convergedMs: [], survivors: [], victimPid: 0, reloads: 0, strangers: 0 };
   const inject = async (victim: Victim, load: LoadClient): Promise<Injected> => {
-    const controlPlane = bench.platform.process("control-plane");
-    if (controlPlane === null) throw new Error("The control plane left no run record.");
+    const controlPlane = bench.platform.controlPlane();
+    if (controlPlane === null) throw new Error("No control plane runs.");
     log.survivors = bench.platform.engines().filter(({ pid }) => pid !== victim.pid);
     log.victimPid = victim.pid;
     signal(controlPlane, "SIGKILL");

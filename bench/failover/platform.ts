@@ -1,10 +1,11 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { holderOfPort } from "../../src/cmd/port-holder.ts";
 import { readMetric } from "../../src/wire/prometheus-text.ts";
 import type { ChatTarget } from "./chat-call.ts";
 import { monotonicMs } from "./monotonic.ts";
@@ -27,8 +28,6 @@ export async function freePort(): Promise<number> {
   if (address === null || typeof address === "string") throw new Error("The machine gives no free port.");
   return address.port;
 }
-
-export type ProcessRole = "control-plane" | "gateway";
 
 /** The real platform in a directory of its own. Its processes all name that directory, so none can be missed at the end. */
 export class Platform {
@@ -119,14 +118,15 @@ export class Platform {
     throw new Error(`The gateway does not list ${model} for ${tenant} within ${withinMs} ms: see ${this.dataDir}/up.log.`);
   }
 
-  /** From the run record that each process of the platform leaves. */
-  process(role: ProcessRole): SeenProcess | null {
-    const folder = join(this.dataDir, "run");
-    const records = readdirSync(folder)
-      .filter((name) => name.endsWith(".json"))
-      .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as { readonly name: string; readonly pid: number });
-    const found = records.find(({ name }) => name.startsWith(role));
-    return found === undefined ? null : seeProcess(found.pid);
+  /** By its command line, so that it is found whoever started it. */
+  controlPlane(): SeenProcess | null {
+    return processesWith(this.dataDir).find(({ argv }) => argv.includes("up")) ?? null;
+  }
+
+  /** Whoever serves the tenants now. */
+  gateway(): SeenProcess | null {
+    const holder = holderOfPort(this.gatewayPort);
+    return holder === null ? null : seeProcess(holder.pid);
   }
 
   /** Endpoints that the gateway took out of the choice since it started, by its own count; null when it does not tell. */
@@ -148,7 +148,7 @@ export class Platform {
   /** In order first, by force after a while; afterwards nothing of it runs. */
   async stop(options: { readonly keepsFiles: boolean }): Promise<void> {
     for (const seen of this.#all()) signal(seen, "SIGCONT");
-    const controlPlane = this.process("control-plane");
+    const controlPlane = this.controlPlane();
     if (controlPlane !== null) signal(controlPlane, "SIGTERM");
     const deadlineMs = monotonicMs() + (controlPlane === null ? 0 : STOP_WITHIN_MS);
     while (this.#all().length > 0 && monotonicMs() < deadlineMs) await sleep(LOOK_EVERY_MS);
