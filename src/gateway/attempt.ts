@@ -22,7 +22,7 @@ import type { Relay, RelaySink, Tokens } from "./relay.ts";
 /** An answer in one piece has no clock but this one; its engine's progress is what counts. */
 const WHOLE_ANSWER_MAX_MS = 600_000;
 /** After `[DONE]` the rest of the framing lets the connection be used again; longer than this it is not worth it. */
-export const LINGER_MS = 2_000;
+const LINGER_MS = 2_000;
 
 export interface AttemptParts {
   readonly ports: { readonly clock: Clock; readonly upstream: Upstream };

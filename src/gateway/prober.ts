@@ -9,7 +9,7 @@ import type { Ejector } from "./ejector.ts";
 import type { RouteStore } from "./route-store.ts";
 import { shortCall, type ShortAnswer } from "./short-call.ts";
 
-export const CLAIM_HEADER = "x-tidegate-claim";
+const CLAIM_HEADER = "x-tidegate-claim";
 export const CLAIM_EVERY_MS = 5_000;
 const CLAIM_TIMEOUT_MS = 2_000;
 /** Between two questions whether an ejected endpoint is well. */

@@ -19,7 +19,7 @@ export const EJECTION_BASE_MS = 1_000;
 export const EJECTION_MAX_MS = 30_000;
 /** A healthy time of this length takes back one step of the growth. */
 export const EJECTION_DECAY_MS = 10_000;
-export const FAILURES_IN_A_ROW_MAX = 3;
+const FAILURES_IN_A_ROW_MAX = 3;
 const FAILURE_RATIO_MAX = 0.5;
 const FAILURE_SAMPLES_MIN = 5;
 const FAILURE_RATIO_GAIN = 0.25;

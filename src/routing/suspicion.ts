@@ -8,7 +8,7 @@ export const PROBE_TIMEOUT_MS = 400;
  * Probes without an answer, no byte since the first of them, that make a silent endpoint dead.
  * Two that overlap: one alone may fall into a pause of a starved but living process; both cost 250 ms more.
  */
-export const UNANSWERED_PROBES_MAX = 2;
+const UNANSWERED_PROBES_MAX = 2;
 /** Running work and no engine step for this long, seen by answered probes: hung. Longer than the longest step of a slowed engine. */
 export const HANG_MS = 1_200;
 

@@ -12,7 +12,7 @@ import type { GatewaySnapshot } from "../ports/gateway-memory.ts";
 import type { Upstream } from "../ports/upstream.ts";
 import { ScriptedEngine } from "./scripted-engine.ts";
 
-export const RIG_KEY = "tg-key-of-gold";
+const RIG_KEY = "tg-key-of-gold";
 
 /** An endpoint at 127.0.0.1:`port`; the rest as a healthy hot instance. */
 export function rigEndpoint(port: number, change: Partial<RungEndpoint> = {}): RungEndpoint {

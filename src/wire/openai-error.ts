@@ -1,5 +1,5 @@
 /** The `type` values that OpenAI's clients know. */
-export type OpenAiErrorType =
+type OpenAiErrorType =
   | "invalid_request_error"
   | "authentication_error"
   | "not_found_error"
