@@ -5,7 +5,11 @@ import { formatPath, type Path, type WarningFinding } from "./finding.ts";
 /** Written fields that this version reads and keeps, without doing anything about them yet. */
 export function checkEffects(kind: WrittenKind, spec: unknown): readonly WarningFinding[] {
   const idle = FIELDS[kind].filter((field) => field.effect === "notYet");
-  return idle.flatMap((field) => writtenAt(spec, field.path.split(".").slice(1)).map((at) => noEffectYet(["spec", ...at], field.meaning)));
+  return idle.flatMap(({ path, meaning, anyway }) =>
+    writtenAt(spec, path.split(".").slice(1))
+      .filter(({ value }) => anyway === null || JSON.stringify(value)?.replaceAll('"', "") !== anyway)
+      .map(({ at }) => noEffectYet(["spec", ...at], meaning)),
+  );
 }
 
 function noEffectYet(at: Path, meaning: string): WarningFinding {
@@ -19,14 +23,19 @@ function noEffectYet(at: Path, meaning: string): WarningFinding {
   };
 }
 
+interface Written {
+  readonly at: Path;
+  readonly value: unknown;
+}
+
 /** Every place where the path of a field is written; `name[]` stands for each item of a list. */
-function writtenAt(value: unknown, path: readonly string[]): readonly Path[] {
+function writtenAt(value: unknown, path: readonly string[]): readonly Written[] {
   const [step, ...rest] = path;
-  if (step === undefined) return [[]];
+  if (step === undefined) return [{ at: [], value }];
   const key = step.replace("[]", "");
   if (!isJsonObject(value) || !Object.hasOwn(value, key)) return [];
   const below = value[key];
-  if (!step.endsWith("[]")) return writtenAt(below, rest).map((at) => [key, ...at]);
+  if (!step.endsWith("[]")) return writtenAt(below, rest).map((found) => ({ ...found, at: [key, ...found.at] }));
   if (!Array.isArray(below)) return [];
-  return below.flatMap((item: unknown, index) => writtenAt(item, rest).map((at) => [key, index, ...at]));
+  return below.flatMap((item: unknown, index) => writtenAt(item, rest).map((found) => ({ ...found, at: [key, index, ...found.at] })));
 }

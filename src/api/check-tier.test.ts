@@ -69,7 +69,7 @@ const cases: readonly { readonly name: string; readonly spec: JsonObject; readon
   {
     name: "advise mode is told",
     spec: { tier: "silver", failoverPolicy: { autoFailover: false } },
-    warnings: ["ADVISE_MODE spec.failoverPolicy.autoFailover"],
+    warnings: ["ADVISE_MODE spec.failoverPolicy.autoFailover", "NOT_YET spec.failoverPolicy.autoFailover"],
   },
   {
     name: "a QoS class without a shared GPU is told to have no effect",
@@ -134,6 +134,8 @@ data:
       ["WEAKER_THAN_TIER", 16, "spec.warmStandby.gpuMemoryShare"],
       ["WEAKER_THAN_TIER", 18, "spec.coldStandby.memoryReserved"],
       ["ONE_ZONE", 12, 'spec.hotStandby.nodeSelector["topology.kubernetes.io/zone"]'],
+      ["NOT_YET", 20, "spec.failoverPolicy.autoFailover"],
+      ["NOT_YET", 21, "spec.failoverPolicy.maxFailoverCount"],
       ["RESERVATION_MAP_NOT_MERGED", 26, "metadata.name"],
     ],
   );

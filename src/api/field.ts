@@ -12,6 +12,8 @@ export interface Field {
   readonly fallback: string | null;
   /** notYet = read, checked and kept, without an effect in this version. */
   readonly effect: "built" | "notYet";
+  /** Of a field that is not built: the value that says what happens anyway; null = none does. */
+  readonly anyway: string | null;
 }
 
 export const QUANTITY_FORM = "a quantity of bytes";
@@ -31,8 +33,9 @@ export interface FieldRow {
   readonly meaning: string;
   readonly fallback: string | null;
   readonly isBuilt?: boolean;
+  readonly anyway?: string;
 }
 export function fieldOf(row: FieldRow): Field {
-  const { path, form, itemForm = null, example, meaning, fallback, isBuilt = true } = row;
-  return { path, form, itemForm, example, meaning, fallback, effect: isBuilt ? "built" : "notYet" };
+  const { path, form, itemForm = null, example, meaning, fallback, isBuilt = true, anyway = null } = row;
+  return { path, form, itemForm, example, meaning, fallback, effect: isBuilt ? "built" : "notYet", anyway };
 }

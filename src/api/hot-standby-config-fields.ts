@@ -130,8 +130,10 @@ const policyRows: readonly FieldRow[] = [
     path: "failoverPolicy.autoFailover",
     form: BOOLEAN_FORM,
     example: "true",
-    meaning: "false = advise mode: moves are recorded, not made. Ready endpoints are used and the dead restarted all the same.",
+    meaning:
+      "false = advise mode: wakes, cold starts and failback are recorded, not made. Ready endpoints are used and the dead restarted all the same.",
     fallback: "true",
+    isBuilt: false,
   },
   {
     path: "failoverPolicy.maxFailoverCount",
@@ -139,8 +141,16 @@ const policyRows: readonly FieldRow[] = [
     example: "3",
     meaning: "Automatic moves in one window; then Hold, in which only Ready endpoints serve.",
     fallback: "3",
+    isBuilt: false,
   },
-  { path: "failoverPolicy.window", form: DURATION_FORM, example: "1h", meaning: "The window of maxFailoverCount.", fallback: "1h" },
+  {
+    path: "failoverPolicy.window",
+    form: DURATION_FORM,
+    example: "1h",
+    meaning: "The window of maxFailoverCount.",
+    fallback: "1h",
+    isBuilt: false,
+  },
   {
     path: "failoverPolicy.rtoTarget",
     form: DURATION_FORM,
@@ -190,6 +200,7 @@ const trafficRows: readonly FieldRow[] = [
     example: "10",
     meaning: "Share of requests that a resident warm instance also gets; its answers are thrown away.",
     fallback: "10",
+    anyway: "0",
     isBuilt: false,
   },
   { path: "traffic.affinity", form: "none", example: "none", meaning: "Stickiness of requests; none is the only value.", fallback: "none" },
@@ -206,6 +217,7 @@ const trafficRows: readonly FieldRow[] = [
     example: "100",
     meaning: "An endpoint is full also when its engine queues for so many milliseconds.",
     fallback: "100",
+    isBuilt: false,
   },
   {
     path: "degraded[].kind",
@@ -226,13 +238,21 @@ const trafficRows: readonly FieldRow[] = [
 ];
 
 const limitRows: readonly FieldRow[] = [
-  { path: "limits.requestsPerMinute", form: whole(1, 1_000_000_000), example: "600", meaning: "Requests a minute.", fallback: "no limit" },
+  {
+    path: "limits.requestsPerMinute",
+    form: whole(1, 1_000_000_000),
+    example: "600",
+    meaning: "Requests a minute.",
+    fallback: "no limit",
+    isBuilt: false,
+  },
   {
     path: "limits.tokensPerMinute",
     form: whole(1, 1_000_000_000_000),
     example: "200000",
     meaning: "Tokens a minute, prompt and answer.",
     fallback: "no limit",
+    isBuilt: false,
   },
   { path: "limits.concurrency", form: whole(1, 1_000_000_000), example: "64", meaning: "Requests at one time.", fallback: "no limit" },
   { path: "limits.maxTokens", form: whole(1, 1_000_000_000), example: "4096", meaning: "Tokens of one answer.", fallback: "no limit" },
@@ -259,7 +279,8 @@ const rows: readonly FieldRow[] = [
     path: "qosClass",
     form: oneOf("gold", "silver", "bronze"),
     example: "gold",
-    meaning: "On shared GPUs: ceiling of compute (80, 50, 20 %) and, written out, of memory (32, 16, 8 GiB a GPU).",
+    meaning:
+      "On shared GPUs: ceiling of memory where it is written out (32, 16, 8 GiB a GPU), and of compute (80, 50, 20 %), which this version records and does not enforce.",
     fallback: "the tier's ceiling without a memory cap: gold for platinum and gold, silver for silver",
   },
   {
@@ -293,6 +314,8 @@ const rows: readonly FieldRow[] = [
     example: "resident",
     meaning: "resident = awake beside the hot ones; asleep = weights in host memory until needed.",
     fallback: "resident",
+    isBuilt: false,
+    anyway: "resident",
   },
   {
     path: "warmStandby.lend",
@@ -300,6 +323,7 @@ const rows: readonly FieldRow[] = [
     example: "never",
     meaning: "Whether others may use the reserved bytes while they are idle.",
     fallback: "never for platinum, else whenIdle",
+    anyway: "never",
     isBuilt: false,
   },
   ...levelRows("coldStandby"),
