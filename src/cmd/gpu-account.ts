@@ -2,10 +2,10 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createSystemClock } from "../adapters/clock/system.ts";
+import { endWhenUnused } from "../adapters/gpu-driver/end-when-unused.ts";
 import { parseAccountState } from "../adapters/gpu-driver/parse-account-message.ts";
 import { serveAccountSocket } from "../adapters/gpu-driver/serve-account.ts";
 import { createSimulatedAccount, type SimulatedAccount } from "../adapters/gpu-driver/simulated.ts";
-import type { Timer } from "../ports/clock.ts";
 import { refuse } from "./explain.ts";
 import { usageError } from "./usage-error.ts";
 
@@ -24,10 +24,6 @@ Example:
   tidegate gpu-account --socket .tidegate/gpu.sock --state-dir .tidegate
 `;
 
-/** No engine and no control plane for so long: nobody needs the account any more. */
-const IDLE_END_MS = 60_000;
-/** Many holds change together; one write tells all of them. */
-const SAVE_DELAY_MS = 20;
 const EXIT_BROKEN = 70;
 
 const clock = createSystemClock();
@@ -56,26 +52,15 @@ async function run(args: readonly string[]): Promise<void> {
   const end = (): void => void served.value.close().then(() => process.exit(0));
   process.on("SIGTERM", end);
   process.on("SIGINT", end);
-  const endWhenIdle = (): void => {
-    clock.after(IDLE_END_MS, () => {
-      if (served.value.connectionCount() === 0) end();
-    });
-  };
-  served.value.onIdle(endWhenIdle);
-  endWhenIdle();
+  endWhenUnused(served.value, clock, end);
 }
 
 /** Goes on where an earlier process of this state ended, and writes down each change. */
 function keepState(account: SimulatedAccount, path: string): void {
   const earlier = existsSync(path) ? parseAccountState(readFileSync(path, "utf8")) : null;
   if (earlier !== null) account.restore(earlier);
-  let waiting: Timer | null = null;
-  account.onChange(() => {
-    waiting ??= clock.after(SAVE_DELAY_MS, () => {
-      waiting = null;
-      save(path, JSON.stringify(account.state()));
-    });
-  });
+  // At once: an engine makes its holds again only where the inventory is known.
+  account.onChange(() => save(path, JSON.stringify(account.state())));
 }
 
 /** A full disk costs the memory of a restart, not the account. */

@@ -14,8 +14,8 @@ export type AccountListenError =
 
 export interface ServedAccount {
   connectionCount(): number;
-  /** Called when the last connection has gone. */
-  onIdle(listener: () => void): void;
+  /** Called with the new count whenever a connection comes or goes. */
+  onConnections(listener: (count: number) => void): void;
   close(): Promise<void>;
 }
 
@@ -24,14 +24,18 @@ export async function serveAccountSocket(account: SimulatedAccount, path: string
   if (await isServed(path)) return err({ code: "ALREADY_SERVED", path });
   rmSync(path, { force: true });
   const sockets = new Set<Socket>();
-  const idleListeners = new Set<() => void>();
+  const listeners = new Set<(count: number) => void>();
+  const tell = (): void => {
+    for (const listener of listeners) listener(sockets.size);
+  };
   const server = createServer((socket) => {
     sockets.add(socket);
     serveConnection(account, socket);
     socket.once("close", () => {
       sockets.delete(socket);
-      if (sockets.size === 0) for (const listener of idleListeners) listener();
+      tell();
     });
+    tell();
   });
   const refused = await new Promise<string | null>((resolve) => {
     server.once("error", (cause) => resolve(cause.message));
@@ -41,9 +45,9 @@ export async function serveAccountSocket(account: SimulatedAccount, path: string
   chmodSync(path, 0o600);
   return ok({
     connectionCount: () => sockets.size,
-    onIdle: (listener) => void idleListeners.add(listener),
+    onConnections: (listener) => void listeners.add(listener),
     async close() {
-      idleListeners.clear();
+      listeners.clear();
       for (const socket of sockets) socket.destroy();
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },

@@ -122,13 +122,14 @@ class Account {
 
   /** A node that is no longer named stays, its GPUs lost, as long as a process holds something on it. */
   ensureInventory(nodes: readonly GpuNode[]): null {
+    const before = JSON.stringify(this.state().nodes);
     const named = new Set<string>(nodes.map((node) => node.name));
     for (const spec of nodes) this.#ensureNode(spec);
     for (const node of this.#nodes.values()) {
       node.isListed = named.has(node.spec.name);
       if (!node.isListed && !this.#isHeld(node.spec)) this.#removeNode(node.spec);
     }
-    this.#changed();
+    if (JSON.stringify(this.state().nodes) !== before) this.#changed();
     return null;
   }
 
@@ -136,8 +137,9 @@ class Account {
     const { node, gpu, name } = partition;
     if (this.#memoryOf(node, gpu) === null)
       return err({ code: "DRIVER_UNAVAILABLE", reason: `GPU ${node}/${gpu} is not in the inventory` });
+    const isNew = JSON.stringify(this.#partitions.get(name)) !== JSON.stringify(partition);
     this.#partitions.set(name, partition);
-    this.#changed();
+    if (isNew) this.#changed();
     return ok(null);
   }
 
