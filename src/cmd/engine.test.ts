@@ -1,14 +1,32 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { createSystemClock } from "../adapters/clock/system.ts";
+import { serveAccountSocket } from "../adapters/gpu-driver/serve-account.ts";
+import { createSimulatedAccount } from "../adapters/gpu-driver/simulated.ts";
+import type { GpuNode } from "../api/gpu-node.ts";
+import { nodeName } from "../base/ids.ts";
 import { parseTranscript, parseWhole } from "../simulator/parse-engine-transcript.ts";
 import { parseEngineArguments } from "./engine-arguments.ts";
 
 const ENTRY = fileURLToPath(new URL("./engine.ts", import.meta.url));
 const QUICK = ["--port", "0", "--model", "tide-8b", "--weights-bytes", "100000000", "--load-bytes-per-second", "10000000000"];
+
+const NODE: GpuNode = {
+  name: nodeName("gpu-a"),
+  labels: {},
+  zone: null,
+  capacityType: "on-demand",
+  hostMemoryBytes: 64_000_000_000,
+  links: { hostToGpu: 54_000_000_000, disk: 12_000_000_000, network: 11_000_000_000 },
+  gpus: [{ index: 0, model: "H100-20GB", memoryBytes: 20_000_000_000 }],
+};
 
 interface RunningProcess {
   readonly child: ChildProcess;
@@ -79,6 +97,32 @@ test("an engine whose model does not fit ends with 3 and says why", async () => 
   const { code, output } = await runToEnd(["--port", "0", "--memory-bytes", "1000000000"]);
   assert.equal(code, 3);
   assert.match(output, /^engine: The model does not fit the memory of this instance\.\n {2}why: {2}.*16\.\d GB.*1 GB\.\n {2}next: /);
+});
+
+test("an engine takes its memory from the account, and the next one that does not fit beside it ends with 3", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "tidegate-engine-"));
+  const account = createSimulatedAccount(createSystemClock());
+  await account.driver.ensureInventory([NODE]);
+  const path = join(folder, "gpu.sock");
+  const server = await serveAccountSocket(account, path);
+  assert.ok(server.ok);
+  t.after(async () => {
+    await server.value.close();
+    await rm(folder, { recursive: true });
+  });
+  const flags = ["--gpu", "gpu-a/0", "--memory-bytes", "15000000000", "--gpu-account", path, "--sleep-enabled"];
+  const engine = await startEngine([...flags, "--instance", "gold-hot-1"], (end) => t.after(end));
+  assert.equal((await fetch(`${engine.url}/health`)).status, 200);
+  assert.deepEqual(
+    account.state().holders.map(({ instance, gpus, hosts }) => [instance, gpus[0]?.bytes, hosts[0]?.bytes]),
+    [["gold-hot-1", 15_000_000_000, 100_000_000]],
+  );
+  const { code, output } = await runToEnd([...QUICK, ...flags, "--instance", "gold-warm-1"]);
+  assert.equal(code, 3);
+  assert.match(
+    output,
+    /gold-warm-1: GPU gpu-a\/0 is out of memory\.\n {2}why: {2}15 GB are needed, 5 GB are free; it is held by: gold-hot-1 15 GB\./,
+  );
 });
 
 test("an engine's help shows an example, and a wrong flag ends with 2", async () => {
