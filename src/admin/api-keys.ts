@@ -15,6 +15,8 @@ const KEY_BYTES = 32;
 const ID_BYTES = 5;
 /** `tg-` and four characters: 24 of 256 bits, enough to recognise a key and far from enough to guess it. */
 const PREFIX_LENGTH = 7;
+/** Servers that were attached belong to this one. */
+const ATTACHED_TENANT = "default";
 const TENANT = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 export interface KeyPorts {
@@ -70,7 +72,19 @@ async function create(request: AdminRequest, ports: KeyPorts): Promise<AdminAnsw
   if (!created.ok) return answerRefusal(refusalOfStore(created.error));
   const { id, key } = created.value;
   ports.log.record({ level: "info", event: "admin.key-created", fields: { id, tenant: tenant.value } });
-  return answerJson(201, { id, tenant: tenant.value, prefix: key.slice(0, PREFIX_LENGTH), key });
+  const warning = await unknownTenant(tenant.value, ports.store);
+  const told = { id, tenant: tenant.value, prefix: key.slice(0, PREFIX_LENGTH), key };
+  return answerJson(201, warning === null ? told : { ...told, warning });
+}
+
+/** A key may come before its service; a slip of the name looks the same, so it is said. */
+async function unknownTenant(tenant: TenantId, store: ClusterStore): Promise<string | null> {
+  const configs = await store.list("HotStandbyConfig");
+  const attached = await store.list("AttachedEngine");
+  if (!configs.ok || !attached.ok) return null;
+  const isServed = configs.value.items.some((config) => config.spec["tenant"] === tenant);
+  if (isServed || (tenant === ATTACHED_TENANT && attached.value.items.length > 0)) return null;
+  return `No service of tenant ${tenant} is there: until one is applied, the key reaches nothing.`;
 }
 
 function parseTenant(body: string): Result<TenantId, string> {

@@ -209,6 +209,14 @@ test("an API key is told once: 256 bits in base64url, and no digest leaves", asy
   for (const text of [listed.text, log.text()]) assert.ok(!text.includes(hash) && !text.includes(key));
 });
 
+test("a key of a tenant that no service has is made with a warning, and one that has it without", async () => {
+  const { call } = createAdminRig();
+  const early = await call(`POST ${KEYS}`, { body: '{"tenant":"gold"}' });
+  assert.match(textAt(early.json, "warning") ?? "", /^No service of tenant gold is there/);
+  await call(`PUT ${SERVICES}/gold`, body(serviceManifest("gold")));
+  assert.equal(textAt((await call(`POST ${KEYS}`, { body: '{"tenant":"gold"}' })).json, "warning"), null);
+});
+
 test("a key that was taken back is gone", async () => {
   const { call } = createAdminRig();
   const id = textAt((await call(`POST ${KEYS}`, { body: '{"tenant":"a"}' })).json, "id") ?? "";

@@ -1,7 +1,7 @@
 import { isJsonObject } from "../base/json.ts";
 import { pathOf } from "./admin-path.ts";
 import { createAdminClient, explainClientError } from "./client.ts";
-import { refuse, type ExitCode } from "./explain.ts";
+import { refuse, withoutControls, type ExitCode } from "./explain.ts";
 import { findAdmin } from "./find-admin.ts";
 import { textAt } from "./json-at.ts";
 import type { ClientOptions } from "./options.ts";
@@ -24,6 +24,8 @@ export async function runKeysCreate(options: KeyOptions & { readonly tenant: str
   // The key alone on standard output, so that it can be piped; the rest is for people.
   process.stdout.write(`${textAt(created, "key") ?? ""}\n`);
   process.stderr.write(`This is key ${id} of tenant ${options.tenant}, shown this once. Take it back with: tidegate keys delete ${id}\n`);
+  const warning = textAt(created, "warning");
+  if (warning !== null) process.stderr.write(`warning: ${withoutControls(warning)}\n`);
   return 0;
 }
 
