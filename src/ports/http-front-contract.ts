@@ -19,6 +19,7 @@ export interface SeamUnderTest {
 /** What every HttpFront promises; clients are an Upstream's calls. */
 export function testHttpFrontContract(adapter: string, make: () => SeamUnderTest): void {
   testArrival(adapter, make);
+  testEarlyAnswers(adapter, make);
   testGone(adapter, make);
   testListener(adapter, make);
 }
@@ -64,6 +65,21 @@ function testArrival(adapter: string, make: () => SeamUnderTest): void {
     assert.deepEqual([call.status(), call.isOver()], [200, false]);
     exchange.end();
     await seam.until(call.over);
+    await seam.until(listener.close(0));
+  });
+}
+
+function testEarlyAnswers(adapter: string, make: () => SeamUnderTest): void {
+  test(`${adapter} front: answers that come before the body's end leave the connection fit for the next call`, async () => {
+    const seam = make();
+    const { inbox, listener } = await serve(seam, (exchange) => answer(exchange, 401, "no"));
+    const request: UpstreamRequest = { method: "POST", target: "/", headers: [], body: new Uint8Array(100_000) };
+    for (let count = 0; count < 20; count += 1) {
+      const call = startCall(seam.upstream, listener.address, request);
+      await seam.until(call.over);
+      assert.deepEqual([call.names(), call.text()], [["head", "data", "end"], "no"]);
+    }
+    assert.equal(inbox.length, 20);
     await seam.until(listener.close(0));
   });
 

@@ -13,7 +13,7 @@ export interface Connection {
   lingerUntilMs: number | null;
 }
 
-/** Closing at once would destroy the answer on its way to a client that still sends. */
+/** How long a client may go on sending after its answer: closing at once would destroy the answer on its way. */
 const LINGER_MS = 1_000;
 /** A larger write goes out in pieces, so that progress inside it can be seen. */
 const WRITE_PIECE_BYTES = 64 * 1_024;
@@ -33,6 +33,7 @@ export class NodeExchange implements Exchange {
   #isOver = false;
   #isBodyComplete = false;
   #hasEnded = false;
+  #hasFinished = false;
   #hasWritten = false;
   #givenBytes = 0;
   #takenBytesSeen = 0;
@@ -59,6 +60,8 @@ export class NodeExchange implements Exchange {
     });
     this.#request.on("end", () => {
       this.#isBodyComplete = true;
+      // The client sent the rest in time: its connection may serve the next request, as its answer's head said.
+      if (this.#hasFinished) this.#connection.lingerUntilMs = null;
       if (!this.#isOver && !this.#hasEnded) this.#events.bodyEnd();
     });
     this.#response.on("drain", () => {
@@ -77,8 +80,6 @@ export class NodeExchange implements Exchange {
 
   head(status: number, headers: readonly string[]): void {
     if (this.#isOver) return;
-    // What is left of the body would be read as the next request's head, or for ever.
-    if (!this.#isBodyComplete && this.#request.readableFlowing !== null && !this.#request.complete) this.#response.shouldKeepAlive = false;
     this.#response.writeHead(status, [...headers]);
     // Head and first bytes belong into one packet; a head that nothing follows at once goes alone.
     queueMicrotask(() => {
@@ -148,10 +149,10 @@ export class NodeExchange implements Exchange {
     this.#connection.exchanges.delete(this);
     if (this.#isOver) return;
     this.#isOver = true;
-    if (this.#isBodyComplete || this.#request.complete) return;
+    this.#hasFinished = true;
+    if (this.#isBodyComplete) return;
     this.#connection.lingerUntilMs = performance.now() + LINGER_MS;
     this.#request.resume();
-    this.#connection.socket.end();
   }
 }
 
