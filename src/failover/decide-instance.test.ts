@@ -237,11 +237,17 @@ for (const c of cases) {
 
 test("restarts wait 0, 0.5, 1, 2, 4, 8, 10 and 10 seconds", () => {
   const waits: number[] = [];
-  let memo = { ...NEW_MEMO, readySinceMs: monotonicMs(99_000) };
+  let memo = { ...NEW_MEMO, readySinceMs: monotonicMs(99_500) };
   for (let death = 0; death < 8; death += 1) {
     const decided = decideInstance(look({ recorded: recorded("Ready"), memo }), service());
     waits.push((decided.memo.startNotBeforeMs ?? 100_000) - 100_000);
-    memo = { ...decided.memo, readySinceMs: monotonicMs(99_000) };
+    memo = { ...decided.memo, readySinceMs: monotonicMs(99_500) };
   }
   assert.deepEqual(waits, [0, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
+});
+
+test("an engine that was Ready for a second restarts at once, however often it died", () => {
+  const memo = { ...NEW_MEMO, restarts: 6, readySinceMs: monotonicMs(99_000) };
+  const decided = decideInstance(look({ recorded: recorded("Ready"), memo }), service());
+  assert.deepEqual([decided.memo.startNotBeforeMs, decided.memo.restarts], [null, 1]);
 });

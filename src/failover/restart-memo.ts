@@ -12,12 +12,15 @@ export interface InstanceMemo {
 
 export const NEW_MEMO: InstanceMemo = { restarts: 0, readySinceMs: null, startNotBeforeMs: null, heardAtMs: null, drainingSinceMs: null };
 
-/** Ready for that long = whatever broke it is over. */
-export const CALM_AFTER_MS = 10_000;
+/**
+ * Ready for that long = the start itself was good, whatever ended it later: the next restart is at once. The pauses are for engines
+ * that do not come up; one that served and died has taken its load time already, and redundancy waits for it.
+ */
+export const CALM_AFTER_MS = 1_000;
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MAX_MS = 10_000;
 
-/** An instance ended: the first restart is at once, the next after 0.5 s, doubling to 10 s. */
+/** An instance ended: the first restart is at once, the next after 0.5 s, doubling to 10 s, until it stays Ready for a second. */
 export function afterEnd(memo: InstanceMemo, nowMs: MonotonicMs): InstanceMemo {
   const isCalm = memo.readySinceMs !== null && nowMs - memo.readySinceMs >= CALM_AFTER_MS;
   const restarts = isCalm ? 0 : memo.restarts;
