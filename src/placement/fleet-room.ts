@@ -16,11 +16,12 @@ export interface GpuRoom extends GpuPlace {
 /** How much of the fleet is free, kept up to date while instances are placed one after the other. */
 export interface FleetRoom {
   readonly nodes: readonly GpuNode[];
+  nodeOf(name: NodeName): GpuNode | null;
   /** In the order of their indexes; lost ones are left out. */
   gpusOf(node: NodeName): readonly GpuRoom[];
   freeHostBytes(node: GpuNode): number;
   isQuarantined(place: GpuPlace, service: ServiceName): boolean;
-  /** Slices of one service, of the given instances or all. */
+  /** Everything that one service holds. */
   slicesOf(service: ServiceName): readonly HeldSlice[];
   hold(slices: readonly HeldSlice[]): void;
   /** Takes back what one instance holds there; what it still has elsewhere stays held. */
@@ -29,43 +30,63 @@ export interface FleetRoom {
 }
 
 export function createFleetRoom(fleet: Fleet): FleetRoom {
-  const held = new Map<InstanceName, HeldSlice[]>();
   const byGpu = new Map<string, HeldSlice[]>();
+  const byNode = new Map<NodeName, HeldSlice[]>();
+  const byService = new Map<ServiceName, HeldSlice[]>();
+  /** Asked for every node at each placement, changed at one: so kept until then. */
+  const gpusByNode = new Map<NodeName, readonly GpuRoom[]>();
   const lost = new Set(fleet.lost.map(placeKey));
   const quarantined = new Set(fleet.quarantined.map((entry) => `${entry.service} ${placeKey(entry)}`));
   // The order of the inventory must not matter: same fleet, same choice.
   const nodes = fleet.nodes.toSorted((left, right) => (left.name < right.name ? -1 : 1));
+  const nodeByName = new Map(nodes.map((node) => [node.name, node]));
 
   function hold(slices: readonly HeldSlice[]): void {
     for (const slice of slices) {
-      append(held, slice.instance, slice);
       append(byGpu, placeKey(slice), slice);
+      append(byNode, slice.node, slice);
+      if (slice.service !== null) append(byService, slice.service, slice);
+      gpusByNode.delete(slice.node);
     }
   }
   function release(instance: InstanceName, places: readonly GpuPlace[]): void {
-    const keys = new Set(places.map(placeKey));
-    const stays = (slice: HeldSlice): boolean => slice.instance !== instance || !keys.has(placeKey(slice));
-    held.set(instance, (held.get(instance) ?? []).filter(stays));
-    for (const key of keys) byGpu.set(key, (byGpu.get(key) ?? []).filter(stays));
+    for (const place of places) {
+      const key = placeKey(place);
+      const gone = (byGpu.get(key) ?? []).filter((slice) => slice.instance === instance);
+      for (const slice of gone) {
+        drop(byGpu, key, slice);
+        drop(byNode, slice.node, slice);
+        if (slice.service !== null) drop(byService, slice.service, slice);
+      }
+      gpusByNode.delete(place.node);
+    }
+  }
+  function gpusOf(name: NodeName): readonly GpuRoom[] {
+    const known = gpusByNode.get(name);
+    if (known !== undefined) return known;
+    const places = (nodeByName.get(name)?.gpus ?? []).map(({ index, memoryBytes }) => ({ node: name, gpu: index, memoryBytes }));
+    const rooms = places
+      .filter((place) => !lost.has(placeKey(place)))
+      .map((place) => roomOf(place, place.memoryBytes, byGpu.get(placeKey(place)) ?? []));
+    gpusByNode.set(name, rooms);
+    return rooms;
   }
   hold(fleet.held);
-  const nodeByName = new Map(nodes.map((node) => [node.name, node]));
 
   return {
     nodes,
-    gpusOf(node) {
-      const gpus = nodeByName.get(node)?.gpus ?? [];
-      return gpus
-        .filter((gpu) => !lost.has(placeKey({ node, gpu: gpu.index })))
-        .map((gpu) => roomOf({ node, gpu: gpu.index }, gpu.memoryBytes, byGpu.get(placeKey({ node, gpu: gpu.index })) ?? []));
-    },
+    nodeOf: (name) => nodeByName.get(name) ?? null,
+    gpusOf,
     freeHostBytes(node) {
       // Counted once for each instance, however many GPUs of the node it has.
-      const first = [...held.values()].flatMap((slices) => slices.find((slice) => slice.node === node.name) ?? []);
-      return node.hostMemoryBytes - sum(first.map((slice) => slice.hostBytes));
+      const byInstance = new Map<InstanceName, number>();
+      for (const { instance, hostBytes } of byNode.get(node.name) ?? []) {
+        byInstance.set(instance, Math.max(hostBytes, byInstance.get(instance) ?? 0));
+      }
+      return node.hostMemoryBytes - sum([...byInstance.values()]);
     },
     isQuarantined: (place, service) => quarantined.has(`${service} ${placeKey(place)}`),
-    slicesOf: (service) => [...held.values()].flat().filter((slice) => slice.service === service),
+    slicesOf: (service) => byService.get(service) ?? [],
     hold,
     release,
     matching: (request) => nodes.filter((node) => matchesNode(node, request)),
@@ -87,6 +108,13 @@ function append<Key>(map: Map<Key, HeldSlice[]>, key: Key, slice: HeldSlice): vo
   const list = map.get(key);
   if (list === undefined) map.set(key, [slice]);
   else list.push(slice);
+}
+
+function drop<Key>(map: Map<Key, HeldSlice[]>, key: Key, slice: HeldSlice): void {
+  map.set(
+    key,
+    (map.get(key) ?? []).filter((other) => other !== slice),
+  );
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

@@ -110,8 +110,8 @@ function settle({ request, members, slices, isHeld: mustStay, isWhole }: Candida
 
 function placedPartitions(standing: readonly PlacedInstance[], room: FleetRoom): PartitionPlan["desired"] {
   return standing.flatMap(({ request, members }) => {
-    const node = room.nodes.find((candidate) => candidate.name === members[0]?.node);
-    const notices = node === undefined ? [] : noticesOf(request, node, room);
+    const node = members[0] === undefined ? null : room.nodeOf(members[0].node);
+    const notices = node === null ? [] : noticesOf(request, node, room);
     return members.map((place, index) => ({ partition: { ...claimOf(request, index), ...place, phase: "Bound" as const }, notices }));
   });
 }

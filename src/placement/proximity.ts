@@ -12,12 +12,11 @@ export interface Proximity {
 /** A node without a zone shares it with nobody: nothing is known, so nothing is held against it. */
 export function proximityOf(request: InstanceRequest, node: GpuNode, room: FleetRoom): Proximity {
   const others = room.slicesOf(request.service).filter((slice) => slice.instance !== request.instance && isCompanion(request, slice.level));
-  const nodes = new Map(room.nodes.map((known) => [known.name, known]));
   const distinct = (kept: typeof others): number => new Set(kept.map((slice) => slice.instance)).size;
   return {
     otherCount: distinct(others),
     sameNodeCount: distinct(others.filter((slice) => slice.node === node.name)),
-    sameZoneCount: distinct(others.filter((slice) => node.zone !== null && nodes.get(slice.node)?.zone === node.zone)),
+    sameZoneCount: distinct(others.filter((slice) => node.zone !== null && room.nodeOf(slice.node)?.zone === node.zone)),
   };
 }
 
