@@ -153,6 +153,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#request.hasFirstByte = true;
     const served = servedBy(id, { endpoint: this.#choice.endpoint, level: this.#choice.level, attempts });
     exchange.head(200, parsed.isStream ? [...STREAM_HEADERS, ...served] : ["content-type", "application/json", ...served]);
+    if (!parsed.isStream) return;
     const seconds = (this.#parts.ports.clock.monotonicMs() - arrivedAt) / 1_000;
     this.#parts.metrics.firstToken.with(desk.tenant, desk.service).observe(seconds);
   }

@@ -124,6 +124,8 @@ export class EndpointBoard {
     const known = this.#watches.get(key);
     if (known !== undefined) {
       known.endpoint = endpoint;
+      known.service = of.service;
+      known.tableUid = of.uid;
       return known;
     }
     const watch = new EndpointWatch(endpoint, of, now);

@@ -40,7 +40,7 @@ export function createGatewayMetrics(): GatewayMetrics {
     requests: registry.counter("tidegate_requests_total", "Requests by how they ended.", ["tenant", "service", "outcome"]),
     firstToken: registry.histogram(
       "tidegate_time_to_first_token_seconds",
-      "From the request's head to its first byte of content at the client.",
+      "Of streams: from the request's head to the first token written to the client.",
       ["tenant", "service"],
       FIRST_TOKEN_SECONDS,
     ),
