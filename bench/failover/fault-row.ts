@@ -1,5 +1,5 @@
 import { describeLost, instanceOf, RATE_PER_SECOND, startLoad, stopLoad, untilSent, WHOLE_WITHIN_MS, type Bench } from "./bench.ts";
-import { isCounted, isLost, judgeRound, type FaultWindow, type Round } from "./judge.ts";
+import { isCounted, isLost, judgeRound, type AffectedRequest, type FaultWindow, type Round } from "./judge.ts";
 import type { LoadClient } from "./load.ts";
 import type { Mix } from "./mix.ts";
 import { monotonicMs } from "./monotonic.ts";
@@ -32,8 +32,9 @@ export interface FaultRowSpec {
 
 // The negative control's platform may never find out: continue the engine when the bar is long broken.
 const RESUME_AFTER_MS = { failover: 10_000, noFailover: 4_000 };
-const WARM_UP_REQUESTS = 30;
-const WARM_UP_SPREAD_REQUESTS = 25;
+// Over a second at 50 requests/s, so that batch and round trips are usual again; the spread moves the fault within the engine's steps.
+const WARM_UP_REQUESTS = 60;
+const WARM_UP_SPREAD_REQUESTS = 20;
 const SETTLED_WITHIN_MS = 25_000;
 
 interface FaultLog {
@@ -129,6 +130,7 @@ function summarise(bench: Bench, spec: FaultRowSpec, run: { load: LoadClient; lo
   ];
   const nearest = (record: { readonly endedAtMs: number }): number => faults.findLast(({ atMs }) => atMs <= record.endedAtMs)?.atMs ?? 0;
   const notes = [...noteRounds(rounds, counted), noteWhole(wholeAfterMs), ...problems, ...describeLost(lost, nearest)];
+  notes.push(...describeSlowest(counted.flatMap(({ affected }) => affected)));
   notes.push(`${records.length} requests in all, ${records.filter(({ level }) => level === "warm").length} answered by the warm instance`);
   return { row: spec.row, n: counted.length, bars, notes, control: null };
 }
@@ -151,6 +153,19 @@ function noteRounds(rounds: readonly Round[], counted: readonly Round[]): readon
     ),
   ];
 }
+
+const SLOWEST_SHOWN = 6;
+
+/** For people: what the longest recoveries were. */
+const describeSlowest = (affected: readonly AffectedRequest[]): readonly string[] =>
+  affected
+    .toSorted((a, b) => b.recoveryMs - a.recoveryMs)
+    .slice(0, SLOWEST_SHOWN)
+    .map(({ record, place, waitMs, recoveryMs }) => {
+      const { isStream, promptTokens, maxTokens, instance, attempts } = record;
+      const kind = `${isStream ? "stream" : "whole answer"}, ${place}, prompt ${promptTokens}, ${maxTokens} tokens`;
+      return `slow: ${recoveryMs.toFixed(0)} ms of ${waitMs.toFixed(0)} ms (${kind}), answered by ${instance} at attempt ${attempts}`;
+    });
 
 const noteWhole = (wholeAfterMs: readonly number[]): string =>
   `every instance Ready again after p50 ${(percentile(wholeAfterMs, 0.5) ?? 0).toFixed(0)} ms, max ${(largest(wholeAfterMs) ?? 0).toFixed(0)} ms`;
