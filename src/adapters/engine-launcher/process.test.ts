@@ -9,7 +9,7 @@ import { isJsonObject, type JsonObject } from "../../base/json.ts";
 import type { EngineExit, EngineLauncher, RunningEngine } from "../../ports/engine-launcher.ts";
 import { engineLauncherContract, launchPlan, type LauncherRig } from "../../ports/engine-launcher-contract.ts";
 import { createSystemClock } from "../clock/system.ts";
-import { identify } from "../process/process-identity.ts";
+import { findByEnvironment, identify } from "../process/process-identity.ts";
 import { createSystemRandom } from "../random/system.ts";
 import { createProcessLauncher } from "./process.ts";
 
@@ -215,6 +215,15 @@ fact("a command that cannot be started is LAUNCH_FAILED and leaves no record", a
   const refused = await launcher.ensure(launchPlan("hot-1"));
   assert.match(refused.ok ? "" : refused.error.reason, /ENOENT/);
   assert.equal(existsSync(join(rig.stateDir, "engines", "hot-1.json")), false);
+});
+
+fact("an engine whose intent cannot be recorded is not started", async (rig) => {
+  assert.deepEqual(await rig.launcher.observe(), []);
+  writeFileSync(join(rig.stateDir, "engines"), "in the way");
+  const refused = await rig.launcher.ensure(launchPlan("hot-1"));
+  await rm(join(rig.stateDir, "engines"));
+  assert.equal(refused.ok ? "started" : refused.error.code, "LAUNCH_FAILED");
+  assert.deepEqual(await findByEnvironment("TIDEGATE_INSTANCE", `${rig.stateId}/`), []);
 });
 
 async function start(launcher: EngineLauncher, count = 1): Promise<RunningEngine> {

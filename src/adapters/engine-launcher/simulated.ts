@@ -5,7 +5,7 @@ import type { EngineLauncher, LaunchPlan, RunningEngine } from "../../ports/engi
 import { createExitListeners } from "./exit-listeners.ts";
 
 /** An engine inside this process: where it answers, and how it is ended. */
-export interface SimulatedEngine {
+interface SimulatedEngine {
   readonly address: EndpointAddress;
   /** Ends it at once, as a death would; the launcher does not wait for it. */
   stop(): void;

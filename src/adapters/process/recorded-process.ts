@@ -20,7 +20,7 @@ const ADOPTED_LOOK_EACH_MS = 100;
 const NONCE_BYTES = 12;
 
 /** How processes of one sort are marked, so that each is found again: variable `name` with `<state id>/<process>/<nonce>`. */
-export interface ProcessMark {
+interface ProcessMark {
   readonly name: string;
   /** `<state id>/<process>`. */
   readonly owner: string;

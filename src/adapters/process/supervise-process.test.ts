@@ -121,6 +121,16 @@ test("a helper that was up for 10 s is started again after the shortest wait", a
   process.kill(pidOf(supervised), "SIGKILL");
 });
 
+test("a helper that is stopped while it waits for its next start is not started again", async () => {
+  const simulated = createSimulatedClock();
+  const options = supervision("process.exit(4)", { clock: simulated });
+  const supervised = await started(options);
+  assert.match(await options.next(), /^exit code 4, 100 ms/);
+  await supervised.stop(0);
+  await simulated.advance(60_000);
+  assert.deepEqual([supervised.pid(), simulated.nextDueMs(), existsSync(options.recordPath)], [null, null, false]);
+});
+
 test("a stopped process is ended although it takes no TERM", async () => {
   const supervised = await started(supervision(WAITS));
   const pid = pidOf(supervised);
