@@ -29,7 +29,7 @@ function startTimer(delayMs: number, fire: () => void, keepsProcessAlive: boolea
   let handle = arm();
   function arm(): NodeJS.Timeout {
     // The event loop counts whole milliseconds from its own last look, and may be early by one: look again.
-    const restMs = Math.min(Math.ceil(dueMs - performance.now()), TIMER_DELAY_MAX_MS);
+    const restMs = Math.max(0, Math.min(Math.ceil(dueMs - performance.now()), TIMER_DELAY_MAX_MS));
     const next = setTimeout(() => {
       if (performance.now() < dueMs) handle = arm();
       else fire();
