@@ -77,6 +77,8 @@ export class Judge {
     for (const watch of this.#parts.board.all()) {
       const ejection = this.#parts.health.ejectionOf(watch.endpoint);
       if (ejection?.cause === "silent" && now - ejection.since <= SILENT_MEMORY_MS) silent.add(watch);
+      // Not condemned yet, but on the way: a fault of ours shows everywhere at nearly one time.
+      if (watch.unanswered > 0 && watch.calls.size > 0) silent.add(watch);
       if (watch.calls.size > 0 || silent.has(watch)) owing += 1;
     }
     const nodes = new Set([...silent].map((watch) => watch.endpoint.node ?? watch.endpoint.uid));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { generation } from "../base/ids.ts";
+import { generation, nodeName, serviceName, uid } from "../base/ids.ts";
 import { GatewayRig, rigEndpoint, rigTable, type RigClient } from "./gateway-rig.ts";
 
 const WHOLE = "t0 t1 t2 t3 t4 ";
@@ -207,6 +207,60 @@ test("gateway: a held request is refused when nobody became ready in time", asyn
   assert.equal(client.status, 503);
   assert.match(client.text, /"code":"no_endpoint"/);
   assert.equal(client.header("x-should-retry"), "false");
+});
+
+test("gateway: when most endpoints of several nodes fall silent together it suspects itself and ejects nobody", async () => {
+  const rig = new GatewayRig();
+  const ports = [1, 2, 3, 4];
+  const tables = ports.map((port) =>
+    rigTable([rigEndpoint(port, { node: nodeName(`node-${port}`) })], {
+      uid: uid(`s${port}`),
+      service: serviceName(`s${port}`),
+      models: [`m${port}`],
+    }),
+  );
+  await rig.start(...tables);
+  for (const port of ports) {
+    rig.engine(port).stop();
+    rig.chat({ model: `m${port}` });
+    // Not all at one time: their requests began at different ones.
+    await rig.clock.advance(60);
+  }
+  await rig.clock.advance(3_000);
+  assert.deepEqual(rig.ejections(), []);
+});
+
+test("gateway: one node's loss takes all its endpoints, though they are most of those that owe", async () => {
+  const rig = new GatewayRig();
+  const hot = [1, 2, 3].map((port) => rigEndpoint(port, { node: nodeName(port === 3 ? "node-b" : "node-a") }));
+  await rig.start(rigTable(hot));
+  for (const port of [1, 2]) rig.engine(port).stop();
+  const clients = sendMany(rig, 9);
+  await rig.clock.advance(3_000);
+  assert.deepEqual(rig.ejections().toSorted(), ["gold-hot-1 silent", "gold-hot-2 silent"]);
+  for (const client of clients) assert.equal(client.wholeStream, WHOLE);
+});
+
+test("gateway: an idle endpoint whose port is closed is found by the next claim", async () => {
+  const rig = await twoHots();
+  rig.engine(1).kill();
+  await rig.clock.advance(5_100);
+  assert.deepEqual(rig.ejections(), ["gold-hot-1 refused"]);
+});
+
+test("gateway: an engine that is full is no failure, and its request goes elsewhere", async () => {
+  const rig = await twoHots();
+  rig.engine(1).status = 429;
+  const clients = sendMany(rig, 4);
+  await rig.clock.advance(1_000);
+  for (const client of clients) assert.equal(client.wholeStream, WHOLE);
+  assert.deepEqual(rig.ejections(), []);
+  rig.engine(2).status = 429;
+  for (let count = 0; count < 4; count += 1) rig.chat();
+  const last = rig.chat();
+  await rig.clock.advance(1_000);
+  assert.equal(last.status, 429);
+  assert.equal(last.header("retry-after-ms"), "1000");
 });
 
 test("gateway: one answer reaches the client whatever the engines do", async () => {
