@@ -8,7 +8,7 @@ import { explainStart, startInstance } from "../instances/start-instance.ts";
 import { drainInstance, fenceInstance } from "../instances/stop-instance.ts";
 import type { EngineLauncher, LaunchPlan } from "../ports/engine-launcher.ts";
 
-export interface CheckTarget {
+interface CheckTarget {
   readonly instance: InstanceName;
   readonly generation: LaunchPlan["generation"];
   readonly address: EndpointAddress;

@@ -6,10 +6,9 @@ import { parseGpuNode } from "../api/parse-gpu-node.ts";
 import { parseGpuPartition } from "../api/parse-gpu-partition.ts";
 import type { Kind, Resource } from "../api/resource.ts";
 import { serviceOfInstance } from "../failover/desired-instances.ts";
-import { gpuKey, type Placement, type RunningView } from "../failover/instance-look.ts";
+import type { Placement, RunningView } from "../failover/instance-look.ts";
 import type { ClusterStore, StoreError } from "../ports/cluster-store.ts";
 import type { EngineLauncher, RunningEngine } from "../ports/engine-launcher.ts";
-import type { GpuDriver } from "../ports/gpu-driver.ts";
 import { urlOf } from "../routing/build-table.ts";
 
 /** Where the allocator put a service's instances, and what it could not place. */
@@ -60,12 +59,6 @@ export async function observeEngines(launcher: EngineLauncher, service: ServiceN
 
 /** A name that is no instance's belongs to a service of that name, which does not exist: so its engine is ended too. */
 export const ownerOf = (engine: Pick<RunningEngine, "instance">): string => serviceOfInstance(engine.instance) ?? engine.instance;
-
-/** @returns null when the driver does not answer: then nothing is known to be lost. */
-export async function observeLostGpus(driver: GpuDriver): Promise<ReadonlySet<string> | null> {
-  const observed = await driver.observe();
-  return observed.ok ? new Set(observed.value.filter((gpu) => gpu.health === "lost").map(gpuKey)) : null;
-}
 
 type AnyPartition = Extract<ReturnType<typeof parseGpuPartition>, { ok: true }>["value"];
 

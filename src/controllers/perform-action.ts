@@ -36,7 +36,7 @@ export function performAction(action: InstanceAction, context: ActionContext, ta
 /** A node that left the inventory a moment ago: its rates are unknown, and the start fails or not by itself. */
 const UNKNOWN_LINKS = { hostToGpu: 54e9, disk: 12e9, network: 11e9 };
 
-export function launchPlan(start: Extract<InstanceAction, { type: "start" }>, context: ActionContext): LaunchPlan {
+function launchPlan(start: Extract<InstanceAction, { type: "start" }>, context: ActionContext): LaunchPlan {
   const { config } = context;
   const node = start.members[0]?.node;
   const links = (node === undefined ? undefined : context.nodes.get(node))?.links ?? UNKNOWN_LINKS;

@@ -190,3 +190,15 @@ test("an instance without a GPU says why, and the others serve", async () => {
   const unplaceable = (await world.status()).conditions.find((condition) => condition.type === "Unplaceable");
   assert.deepEqual([unplaceable?.status, unplaceable?.message], ["True", "No GPU is free. All are taken."]);
 });
+
+test("a driver that never answers delays no restart, and nothing is taken for lost", async () => {
+  const { world, clock, platform } = createWorld();
+  await world.putGold();
+  await world.placeAll();
+  await world.startControlPlane({ driver: { ...platform.driver, observe: () => new Promise(() => undefined) } });
+  await clock.advance(2_000);
+  assert.deepEqual(await world.states(), ALL_READY);
+  platform.kill("gold-hot-1");
+  await clock.advance(210);
+  assert.equal((await world.states())[0], "gold-hot-1/2 Starting");
+});

@@ -18,9 +18,10 @@ import type { Random } from "../ports/random.ts";
 import type { Upstream } from "../ports/upstream.ts";
 import { buildRouteTable, type TableContext } from "../routing/build-table.ts";
 import { maxBatchOf } from "../wire/dialect-simulated.ts";
+import { createGpuWatch } from "./gpu-watch.ts";
 import { createInstanceTasks } from "./instance-tasks.ts";
 import type { TableDesk } from "./link-controller.ts";
-import { listAll, must, observeEngines, observeLostGpus, observeNodes, observePlacement, ownerOf } from "./observe-service.ts";
+import { listAll, must, observeEngines, observeNodes, observePlacement, ownerOf } from "./observe-service.ts";
 import { performAction } from "./perform-action.ts";
 import { removeService } from "./remove-service.ts";
 import type { Requeue } from "./requeue.ts";
@@ -68,6 +69,7 @@ export function createStandbyController(ports: StandbyPorts, kick: (service: str
     exits: new Map(),
     reports: new Map(),
     memos: new Map(),
+    gpus: createGpuWatch(ports),
     tasks: createInstanceTasks({ ...ports, claim: ports.stateId }, kickFor),
   };
   const listening = ports.launcher.onExit((exit) => {
@@ -125,7 +127,7 @@ async function observe(resource: Resource, config: HotStandbyConfig, ports: Stan
     observeEngines(ports.launcher, config.name),
     observePlacement(ports.store, config.name, config.model.tensorParallelSize),
     observeNodes(ports.store),
-    observeLostGpus(ports.driver),
+    memory.gpus.lost(),
   ]);
   const exits = new Map(memory.exits);
   const names = new Set([...asked, ...running.keys()]);

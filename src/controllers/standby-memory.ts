@@ -3,6 +3,7 @@ import type { EngineKind } from "../api/hot-standby-config.ts";
 import type { ReportView } from "../failover/instance-look.ts";
 import type { InstanceMemo } from "../failover/restart-memo.ts";
 import type { EngineExit } from "../ports/engine-launcher.ts";
+import type { GpuWatch } from "./gpu-watch.ts";
 import type { InstanceTasks } from "./instance-tasks.ts";
 
 /** Kept between two looks only: lost with the process, and then found again by looking. */
@@ -14,5 +15,6 @@ export interface StandbyMemory {
   readonly services: Map<ServiceName, { readonly uid: Uid; readonly engine: EngineKind }>;
   /** Since when services whose config is gone wait for the gateways. */
   readonly removals: Map<ServiceName, MonotonicMs>;
+  readonly gpus: GpuWatch;
   readonly tasks: InstanceTasks;
 }

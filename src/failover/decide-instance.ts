@@ -6,7 +6,7 @@ import { decision, gpuKey, type InstanceDecision, type InstanceLook, type Servic
 import { afterEnd, CALM_AFTER_MS, type InstanceMemo } from "./restart-memo.ts";
 
 /** A healthy engine is asked so often whether it is; the question is the claim that keeps it alive. */
-export const HEARTBEAT_MS = 5_000;
+const HEARTBEAT_MS = 5_000;
 /** A gateway that is joined but acknowledges nothing holds up a drain no longer than this. */
 export const ACKNOWLEDGE_MAX_MS = 10_000;
 /** An acknowledgement is reported; without any gateway none comes. */

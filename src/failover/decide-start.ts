@@ -4,7 +4,7 @@ import { decision, gpuKey, type InstanceDecision, type InstanceLook, type Quaran
 import { afterEnd, type InstanceMemo } from "./restart-memo.ts";
 
 /** So many failed starts in a row at one placement, and the GPU is to blame until proved otherwise. */
-export const FAILED_STARTS_MAX = 2;
+const FAILED_STARTS_MAX = 2;
 
 /** Starts the next generation, or says what it waits for. Nothing of an older generation may run any more. */
 export function beginOrWait(recorded: InstanceStatus, memo: InstanceMemo, look: InstanceLook, service: ServiceLook): InstanceDecision {

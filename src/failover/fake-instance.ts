@@ -6,8 +6,8 @@ import { NEW_MEMO } from "./restart-memo.ts";
 // For tests of decisions about one instance.
 
 export const NAME = instanceName("gold-hot-1");
-export const URL = "http://127.0.0.1:40001";
-export const member = (gpu: number) => ({ node: nodeName("gpu-a"), gpu, partition: partitionName(`p-${gpu}`) });
+const URL = "http://127.0.0.1:40001";
+const member = (gpu: number) => ({ node: nodeName("gpu-a"), gpu, partition: partitionName(`p-${gpu}`) });
 
 export const recorded = (state: InstanceState, more: Partial<InstanceStatus> = {}): InstanceStatus => ({
   name: NAME,

@@ -37,9 +37,9 @@ export type TaskView =
 /** heartbeat = a cheap look at a healthy one; judgement = is it dead or hung? */
 export type CheckPurpose = "heartbeat" | "judgement";
 /** unsure = we ourselves were too slow to judge anybody. */
-export type CheckVerdict = "alive" | "dead" | "unsure";
+type CheckVerdict = "alive" | "dead" | "unsure";
 
-export interface ExitView {
+interface ExitView {
   readonly generation: Generation;
   readonly reason: string;
 }

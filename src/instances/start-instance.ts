@@ -12,7 +12,7 @@ export type StartError =
   | { readonly code: "NOT_VERIFIED"; readonly reason: string }
   | { readonly code: "START_CANCELLED" };
 
-export const HEALTH_POLL_MS = 50;
+const HEALTH_POLL_MS = 50;
 const HEALTH_TIMEOUT_MS = 1_000;
 const VERIFY_TIMEOUT_MS = 10_000;
 /** Beside the load itself: imports, compilation, several loads that share one link. */
