@@ -10,6 +10,7 @@ import type { Apply } from "./apply.ts";
 import { applyRoutes } from "./apply-routes.ts";
 import { isLoopbackHost } from "./check-caller.ts";
 import { pageRoutes } from "./page-routes.ts";
+import { missingService } from "./readiness.ts";
 import { resourceRoutes } from "./resource-routes.ts";
 import { createRouteTable, type AdminRoute } from "./route.ts";
 import { serveExchange } from "./serve-exchange.ts";
@@ -36,7 +37,7 @@ export interface AdminOptions {
   readonly token: string | null;
   /** The metrics page, in Prometheus' text format. */
   readonly metrics: () => string;
-  /** null = ready; else what is missing. */
+  /** What, beyond a service that nobody serves, keeps us from being ready; null = nothing. */
   readonly notReady: () => string | null;
   readonly version: string;
 }
@@ -54,7 +55,7 @@ export function createAdmin(ports: AdminPorts, options: AdminOptions): Admin {
   assert(isLoopbackHost(options.host) || options.token !== null, "an admin port beyond loopback has a token");
   const watches = createWatches(ports);
   const routes = [
-    ...pageRoutes(options),
+    ...pageRoutes({ ...options, missing: async () => options.notReady() ?? (await missingService(ports.store)) }),
     ...applyRoutes(ports.apply, ports.log),
     ...keyRoutes(ports),
     ...resourceRoutes({ ...ports, watches }),

@@ -5,7 +5,8 @@ import { RESOURCE_ROOT } from "./kubernetes-form.ts";
 
 interface Pages {
   readonly metrics: () => string;
-  readonly notReady: () => string | null;
+  /** null = ready. */
+  readonly missing: () => Promise<string | null>;
   readonly version: string;
 }
 
@@ -13,7 +14,12 @@ const TEXT_TYPE = "text/plain; charset=utf-8";
 
 /** Health for probes, metrics, and a page that says what is here. */
 export function pageRoutes(pages: Pages): readonly AdminRoute[] {
-  const get = (pattern: string, auth: AdminRoute["auth"], meaning: string, answer: () => AdminAnswer): AdminRoute => ({
+  const get = (
+    pattern: string,
+    auth: AdminRoute["auth"],
+    meaning: string,
+    answer: () => AdminAnswer | Promise<AdminAnswer>,
+  ): AdminRoute => ({
     method: "GET",
     pattern,
     auth,
@@ -24,11 +30,13 @@ export function pageRoutes(pages: Pages): readonly AdminRoute[] {
   return [
     get("/healthz", "open", "the process lives", () => text(200, TEXT_TYPE, "ok\n")),
     // Why it is not ready names services, so only the short answer is for everybody.
-    get("/readyz", "open", "200 when every service is served, else 503", () =>
-      pages.notReady() === null ? text(200, TEXT_TYPE, "ok\n") : text(503, TEXT_TYPE, "not ready\n"),
+    get("/readyz", "open", "200 when every service is served, else 503", async () =>
+      (await pages.missing()) === null ? text(200, TEXT_TYPE, "ok\n") : text(503, TEXT_TYPE, "not ready\n"),
     ),
     get("/metrics", "token", "metrics in Prometheus' text format", () => text(200, PROMETHEUS_TEXT_TYPE, pages.metrics())),
-    get("/", "token", "a page that links to what is here", () => text(200, "text/html; charset=utf-8", frontPage(pages))),
+    get("/", "token", "a page that links to what is here", async () =>
+      text(200, "text/html; charset=utf-8", frontPage(pages.version, await pages.missing())),
+    ),
   ];
 }
 
@@ -43,8 +51,7 @@ function text(status: number, contentType: string, body: string): AdminAnswer {
   };
 }
 
-function frontPage(pages: Pages): string {
-  const missing = pages.notReady();
+function frontPage(version: string, missing: string | null): string {
   const link = (href: string, what: string): string => `<li><a href="${href}"><code>${href}</code></a> ${what}</li>`;
   const kinds = KINDS.map((kind) => link(`${RESOURCE_ROOT}/${PLURALS[kind]}`, kind));
   return `<!doctype html>
@@ -52,7 +59,7 @@ function frontPage(pages: Pages): string {
 <head><meta charset="utf-8"><title>Tidegate</title>
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem;color-scheme:light dark}</style></head>
 <body>
-<h1>Tidegate ${escapeHtml(pages.version)}</h1>
+<h1>Tidegate ${escapeHtml(version)}</h1>
 <p>${missing === null ? "Ready." : `Not ready: ${escapeHtml(missing)}`}</p>
 <h2>Resources</h2>
 <p>JSON in Kubernetes' form. Add <code>?watch=true</code> to follow changes.</p>

@@ -82,6 +82,22 @@ test("health is answered to anybody and says nothing but itself", async () => {
   assert.deepEqual([health.status, health.text, ready.status, ready.text], [200, "ok\n", 503, "not ready\n"]);
 });
 
+test("readiness follows the services: looked at, and served by an instance", async () => {
+  const { call, store } = createAdminRig();
+  assert.equal((await call("GET /readyz")).status, 200);
+  const created = await store.create({ kind: "HotStandbyConfig", name: "gold", labels: {}, annotations: {}, spec: {} });
+  assert.ok(created.ok);
+  const statuses = [(await call("GET /readyz")).status];
+  let { version } = created.value;
+  for (const level of ["degraded", "warm"]) {
+    const written = await store.writeStatus({ kind: "HotStandbyConfig", name: "gold" }, { level }, version);
+    assert.ok(written.ok);
+    ({ version } = written.value);
+    statuses.push((await call("GET /readyz")).status);
+  }
+  assert.deepEqual(statuses, [503, 503, 200]);
+});
+
 test("the front page says why it is not ready, as text and never as markup", async () => {
   const { call } = createAdminRig({ notReady: () => "<script>alert(1)</script>" });
   const page = await call("GET /");
