@@ -1,7 +1,8 @@
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { CLIENT_OPTIONS, optionOf, type ClientOptions, type OptionKey, type UpOptions } from "./options.ts";
 import { ADMIN_PORT, LOOPBACK } from "./find-admin.ts";
 import type { GetOptions } from "./get.ts";
+import type { SimulateOptions } from "./simulate.ts";
 
 /** Runs a command that was found; the number becomes the exit code. */
 export type Finish = (run: Promise<number>) => Promise<void>;
@@ -154,12 +155,33 @@ function addTools(program: Command, finish: Finish): void {
       const { runDoctor } = await import("./doctor.ts");
       await finish(runDoctor(options));
     });
+  addSimulate(program, finish);
   withOptions(program.command("version").description("print the version"), ["output"])
     .addHelpText("after", example("version"))
     .action(async (options: { readonly output: string }) => {
       const { runVersion } = await import("./version.ts");
       await finish(runVersion(options));
     });
+}
+
+function addSimulate(program: Command, finish: Finish): void {
+  withOptions(program.command("simulate"), [])
+    .description("run the whole platform on a virtual clock, kill an engine in it, and check what its clients got")
+    .option("--seed <n>", "the first world; the same seed gives the same history", wholeNumber, 1)
+    .option("--seeds <n>", "how many worlds", wholeNumber, 1)
+    .option("--seconds <n>", "virtual seconds of load", wholeNumber, 10)
+    .option("--log", "print every event as a JSON line", false)
+    .addHelpText("after", example("simulate --seed 7 --seconds 10", "simulate --seeds 100"))
+    .action(async (options: SimulateOptions) => {
+      const { runSimulate } = await import("./simulate.ts");
+      await finish(runSimulate(options));
+    });
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d{1,9}$/.test(text) || value < 1) throw new InvalidArgumentError("It must be a whole number of at least 1.");
+  return value;
 }
 
 /**

@@ -1,0 +1,135 @@
+import { parseServiceStatus } from "../api/parse-service-status.ts";
+import type { ResourceDraft } from "../api/resource.ts";
+import { assert } from "../base/assert.ts";
+import { instanceName } from "../base/ids.ts";
+import type { JsonObject } from "../base/json.ts";
+import { WorldClient, type Outcome, type WorldRequest } from "./world-client.ts";
+import { startWorld, type World } from "./world.ts";
+
+export interface KillScenario {
+  readonly seed: number;
+  /** How long requests are started; the kill comes in the middle. */
+  readonly loadMs: number;
+  readonly requestsPerSecond: number;
+}
+
+export interface KillReport {
+  readonly outcomes: Readonly<Record<Outcome, number>>;
+  /** What must never be: empty in a good run. */
+  readonly violations: readonly string[];
+  /** Longest time from the kill to the end of a stream that it cut; null = it cut none. */
+  readonly slowestErrorEventMs: number | null;
+  readonly virtualMs: number;
+  readonly log: string;
+}
+
+const SERVICE = "tenant-gold";
+const VICTIM = instanceName(`${SERVICE}-hot-1`);
+/** Loads take 1.5 s at these rates. */
+const READY_WITHIN_MS = 20_000;
+/** After the load: the longest answer, and the restart of the victim. */
+const SETTLE_MS = 20_000;
+
+const draft = (kind: ResourceDraft["kind"], name: string, spec: JsonObject, zone: string | null = null): ResourceDraft => ({
+  kind,
+  name,
+  labels: zone === null ? {} : { "topology.kubernetes.io/zone": zone },
+  annotations: {},
+  spec,
+});
+const node = (name: string, zone: string): ResourceDraft =>
+  draft(
+    "GPUNode",
+    name,
+    {
+      capacityType: "on-demand",
+      hostMemory: "512GB",
+      links: { hostToGpu: "54GB", disk: "12GB", network: "11GB" },
+      gpus: [{ model: "H100-80GB", count: 2 }],
+    },
+    zone,
+  );
+const RESOURCES: readonly ResourceDraft[] = [
+  node("gpu-a", "az-1"),
+  node("gpu-b", "az-1"),
+  node("gpu-c", "az-2"),
+  draft("HotStandbyConfig", SERVICE, {
+    tenant: SERVICE,
+    tier: "platinum",
+    model: { name: "tide-8b", engine: "simulated", revision: "r1", weights: "16GB", contextLength: 8_192 },
+    hotStandby: { gpuCount: 2, memoryReserved: "80GB" },
+    warmStandby: { gpuCount: 1, memoryReserved: "40GB" },
+  }),
+];
+
+/** Two hot instances under load, one of them killed: nobody loses an answer without a word, and the instance comes back. */
+export async function runKillScenario({ seed, loadMs, requestsPerSecond }: KillScenario): Promise<KillReport> {
+  const world = await startWorld(seed, RESOURCES);
+  const key = await world.createKey(SERVICE);
+  await waitUntil(world, READY_WITHIN_MS, async () => (await generationWhenReady(world)) !== null);
+  const client = new WorldClient(
+    { clock: world.clock, random: world.chance("client"), upstream: world.upstreamOf("client"), log: world.log },
+    { gateway: world.gatewayAddress, key, model: "tide-8b", requestsPerSecond },
+  );
+  // Not on a round time: between two steps, in the middle of a chunk, before a head.
+  await world.clock.advance(loadMs / 2 + world.chance("kill").next() * 100);
+  const killedAtMs = world.clock.monotonicMs();
+  assert(world.launcher.kill(VICTIM, "SIGKILL"), "the victim runs");
+  await world.clock.advance(loadMs / 2);
+  client.stop();
+  const hasSettled = await waitUntil(world, SETTLE_MS, async () => client.openCount === 0 && (await generationWhenReady(world)) === 2);
+  await world.stop();
+  return report(world, client.requests, { killedAtMs, hasSettled });
+}
+
+function report(
+  world: World,
+  requests: readonly WorldRequest[],
+  { killedAtMs, hasSettled }: { readonly killedAtMs: number; readonly hasSettled: boolean },
+): KillReport {
+  const outcomes: Record<Outcome, number> = { open: 0, complete: 0, refused: 0, "error-event": 0, broken: 0 };
+  const answers = new Map<string, string>();
+  const violations = hasSettled ? [] : [`${VICTIM} is not Ready again, or a request is open, ${SETTLE_MS} ms after the load.`];
+  for (const request of requests) {
+    outcomes[request.outcome] += 1;
+    violations.push(...wrongsOf(request, killedAtMs));
+    if (request.outcome !== "complete") continue;
+    const known = answers.get(request.ask) ?? request.text;
+    answers.set(request.ask, known);
+    if (request.text !== known) violations.push(`Request ${request.id} got another answer than its equals.`);
+  }
+  if (world.network.openCount() > 0) violations.push(`${world.network.openCount()} connections are left open.`);
+  const cutMs = requests.filter(({ outcome }) => outcome === "error-event").map(({ endedAtMs }) => (endedAtMs ?? 0) - killedAtMs);
+  return {
+    outcomes,
+    violations,
+    slowestErrorEventMs: cutMs.length === 0 ? null : Math.max(...cutMs),
+    virtualMs: world.clock.monotonicMs(),
+    log: world.log.text(),
+  };
+}
+
+function wrongsOf({ id, outcome, isStream, firstByteAtMs }: WorldRequest, killedAtMs: number): readonly string[] {
+  if (outcome === "complete") return [];
+  if (outcome === "error-event" && isStream && firstByteAtMs !== null && firstByteAtMs <= killedAtMs) return [];
+  return [`Request ${id} ended as ${outcome}, first byte at ${firstByteAtMs} ms; the kill was at ${killedAtMs} ms.`];
+}
+
+/** @returns the victim's generation when every instance serves or rests. */
+async function generationWhenReady(world: World): Promise<number | null> {
+  const stored = await world.store.get("HotStandbyConfig", SERVICE);
+  const status = stored.ok ? parseServiceStatus(stored.value.status) : null;
+  if (status === null || !status.ok) return null;
+  const { instances } = status.value;
+  const areAllUp = instances.length === 3 && instances.every(({ state }) => state === "Ready" || state === "Asleep");
+  return areAllUp ? (instances.find(({ name }) => name === VICTIM)?.generation ?? null) : null;
+}
+
+async function waitUntil(world: World, limitMs: number, isTrue: () => Promise<boolean>): Promise<boolean> {
+  const untilMs = world.clock.monotonicMs() + limitMs;
+  while (world.clock.monotonicMs() < untilMs) {
+    if (await isTrue()) return true;
+    await world.clock.advance(100);
+  }
+  return isTrue();
+}

@@ -1,0 +1,136 @@
+import type { EndpointAddress } from "../api/route-table.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { EventLog } from "../ports/event-log.ts";
+import type { Random } from "../ports/random.ts";
+import type { Upstream } from "../ports/upstream.ts";
+
+/** How a request ended, as its client saw it. `broken` must never happen: no answer, or one that stops without a word. */
+export type Outcome = "open" | "complete" | "refused" | "error-event" | "broken";
+
+/** One request of the load, counted by its client alone. */
+export interface WorldRequest {
+  readonly id: number;
+  readonly ask: string;
+  readonly isStream: boolean;
+  readonly startedAtMs: number;
+  firstByteAtMs: number | null;
+  endedAtMs: number | null;
+  outcome: Outcome;
+  /** The answer's text, joined. */
+  text: string;
+}
+
+export interface WorldClientPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly upstream: Upstream;
+  readonly log: EventLog;
+}
+
+export interface WorldLoad {
+  readonly gateway: EndpointAddress;
+  readonly key: string;
+  readonly model: string;
+  readonly requestsPerSecond: number;
+}
+
+const STREAM_RATIO = 0.6;
+/** Few prompts, asked again and again: equal questions must get equal answers. */
+const PROMPTS = ["Tell of the tide.", "Count the waves.", "Why is the sea salt?", "Name a harbour.", "How deep is it?"];
+const TOKENS_MAX = [8, 16, 48];
+
+/** An open-loop client: requests start by chance, whether or not earlier ones have ended. */
+export class WorldClient {
+  readonly requests: WorldRequest[] = [];
+  readonly #ports: WorldClientPorts;
+  readonly #load: WorldLoad;
+  #isRunning = true;
+
+  constructor(ports: WorldClientPorts, load: WorldLoad) {
+    this.#ports = ports;
+    this.#load = load;
+    this.#scheduleNext();
+  }
+
+  /** No further request; those that are open go on. */
+  stop(): void {
+    this.#isRunning = false;
+  }
+
+  get openCount(): number {
+    return this.requests.filter((request) => request.outcome === "open").length;
+  }
+
+  #scheduleNext(): void {
+    const { clock, random } = this.#ports;
+    const gapMs = (-Math.log(1 - random.next()) * 1_000) / this.#load.requestsPerSecond;
+    clock.after(gapMs, () => {
+      if (!this.#isRunning) return;
+      this.#send();
+      this.#scheduleNext();
+    });
+  }
+
+  #send(): void {
+    const { clock, random, upstream } = this.#ports;
+    const prompt = pick(PROMPTS, random);
+    const tokensMax = pick(TOKENS_MAX, random);
+    const isStream = random.next() < STREAM_RATIO;
+    const request: WorldRequest = {
+      id: this.requests.length + 1,
+      ask: `${prompt} ${tokensMax}`,
+      isStream,
+      startedAtMs: clock.monotonicMs(),
+      firstByteAtMs: null,
+      endedAtMs: null,
+      outcome: "open",
+      text: "",
+    };
+    this.requests.push(request);
+    const { model, key, gateway } = this.#load;
+    const body = { model, stream: isStream, max_tokens: tokensMax, temperature: 0, messages: [{ role: "user", content: prompt }] };
+    const headers = ["authorization", `Bearer ${key}`, "content-type", "application/json"];
+    const decoder = new TextDecoder();
+    let status = 0;
+    let received = "";
+    upstream.call(
+      gateway,
+      { method: "POST", target: "/v1/chat/completions", headers, body: new TextEncoder().encode(JSON.stringify(body)) },
+      {
+        head: (answered) => (status = answered),
+        data: (lent) => {
+          request.firstByteAtMs ??= clock.monotonicMs();
+          received += decoder.decode(lent, { stream: true });
+        },
+        end: () => this.#over(request, outcomeOf(request, status, received), received),
+        failed: () => this.#over(request, "broken", received),
+      },
+    );
+  }
+
+  #over(request: WorldRequest, outcome: Outcome, received: string): void {
+    request.outcome = outcome;
+    request.endedAtMs = this.#ports.clock.monotonicMs();
+    request.text = contentOf(received);
+    const { id, startedAtMs, endedAtMs, text } = request;
+    const tookMs = endedAtMs - startedAtMs;
+    this.#ports.log.record({ level: "info", event: "client.over", fields: { atMs: endedAtMs, request: id, outcome, tookMs, text } });
+  }
+}
+
+function outcomeOf(request: WorldRequest, status: number, received: string): Outcome {
+  if (status !== 200) return received.includes('"error"') ? "refused" : "broken";
+  if (!request.isStream) return "complete";
+  if (received.endsWith("data: [DONE]\n\n") && !received.includes('"error"')) return "complete";
+  return received.includes('data: {"error"') ? "error-event" : "broken";
+}
+
+/** The pieces of `content` as they stand in the JSON, escaped: enough to compare. */
+const contentOf = (received: string): string =>
+  [...received.matchAll(/"content":"((?:[^"\\]|\\.)*)"/g)].map((match) => match[1] ?? "").join("");
+
+const pick = <Item>(items: readonly [Item, ...Item[]] | readonly Item[], random: Random): Item => {
+  const item = items[Math.floor(random.next() * items.length)];
+  if (item === undefined) throw new Error("Broken assumption: there is something to pick.");
+  return item;
+};

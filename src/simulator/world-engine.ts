@@ -1,0 +1,67 @@
+import type { SimulatedClock } from "../adapters/clock/simulated.ts";
+import { checkedHandler } from "../adapters/checked-exchange.ts";
+import type { StartSimulatedEngine } from "../adapters/engine-launcher/simulated.ts";
+import type { SimulatedAccount } from "../adapters/gpu-driver/simulated.ts";
+import { createSeededRandom } from "../adapters/random/simulated.ts";
+import type { LaunchPlan } from "../ports/engine-launcher.ts";
+import { maxBatchOf } from "../wire/dialect-simulated.ts";
+import { createEngine, explainStartError } from "./engine-handler.ts";
+import { ENGINE_DEFAULTS, type EngineOptions } from "./engine-options.ts";
+import type { SimulatedNetwork } from "./network.ts";
+
+export interface WorldEngineParts {
+  readonly seed: number;
+  readonly stateId: string;
+  readonly clock: SimulatedClock;
+  readonly network: SimulatedNetwork;
+  readonly account: SimulatedAccount;
+}
+
+/** Port of the first engine; each process gets its own, as on one machine. */
+const FIRST_PORT = 40_000;
+
+/** Engines as processes of the simulated machine: an address, an account of its GPUs, and a death that its kernel tells. */
+export const startWorldEngines =
+  ({ seed, stateId, clock, network, account }: WorldEngineParts): StartSimulatedEngine =>
+  (plan, process) => {
+    const party = `${plan.instance}/${plan.generation}`;
+    const address = { host: "127.0.0.1", port: FIRST_PORT + process.pid };
+    const holding = account.open({ instance: plan.instance, pid: process.pid });
+    const made = createEngine(
+      optionsOf(plan, stateId),
+      { clock, random: createSeededRandom(`${seed}/${party}`), account: holding.account },
+      { crashed: (reason) => process.ended(reason), unclaimed: () => process.ended("nobody claimed it for 30 s") },
+    );
+    if (!made.ok) return explainStartError(made.error).why;
+    const engine = made.value;
+    network.attach(address, checkedHandler(engine.handler), party);
+    void engine.start().then((started) => {
+      if (!started.ok) process.ended(explainStartError(started.error).why);
+    });
+    return {
+      address,
+      stop: () => {
+        network.crash(party);
+        engine.stop();
+        holding.close();
+      },
+    };
+  };
+
+const optionsOf = (plan: LaunchPlan, stateId: string): EngineOptions => ({
+  ...ENGINE_DEFAULTS,
+  instance: plan.instance,
+  model: plan.model.name,
+  revision: plan.model.revision,
+  adapters: plan.model.adapters,
+  weightsBytes: plan.model.weightsBytes,
+  contextLength: plan.model.contextLength,
+  gpus: plan.members,
+  memoryBytesPerGpu: plan.memoryBytesPerGpu,
+  load: plan.load,
+  wakeBytesPerSecond: plan.hostToGpuBytesPerSecond,
+  profile: { ...ENGINE_DEFAULTS.profile, maxBatch: maxBatchOf(plan.model) },
+  areFaultsEnabled: true,
+  isSleepEnabled: plan.isSleepable,
+  claim: stateId,
+});
