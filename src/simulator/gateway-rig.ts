@@ -1,3 +1,4 @@
+import { checkedHandler, checkedUpstream } from "../adapters/checked-exchange.ts";
 import { createSimulatedClock, type SimulatedClock } from "../adapters/clock/simulated.ts";
 import { createSha256KeyDigest } from "../adapters/key-digest/sha256.ts";
 import { createSeededRandom } from "../adapters/random/simulated.ts";
@@ -141,7 +142,7 @@ export class GatewayRig {
         clock: this.clock,
         random: createSeededRandom(7),
         host: { loopLagMs: () => this.loopLagMs, residentBytes: () => 0 },
-        upstream: upstreamOf === null ? this.#upstream() : upstreamOf(this.clock),
+        upstream: checkedUpstream(upstreamOf === null ? this.#upstream() : upstreamOf(this.clock)),
         link: {
           open: (_hello, events) => {
             this.#link = events;
@@ -196,7 +197,7 @@ export class GatewayRig {
       target: change.target ?? "/v1/chat/completions",
       headers: change.headers ?? ["authorization", `Bearer ${RIG_KEY}`, "content-type", "application/json"],
     });
-    client.events = this.gateway.handler(client);
+    client.events = checkedHandler(this.gateway.handler)(client);
     if (client.status === null && body.length > 0) client.events.body(Buffer.from(body));
     if (client.status === null) client.events.bodyEnd();
     return client;

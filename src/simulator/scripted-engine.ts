@@ -19,6 +19,8 @@ interface OpenCall {
   isOver: boolean;
   isPaused: boolean;
   tokens: number;
+  /** What it would do now, were the engine not stopped or hung. */
+  waiting: (() => void) | null;
 }
 
 /** A small engine for tests of the gateway: streams `tokenCount` numbered tokens, one each `gapMs`, or answers in one piece. */
@@ -53,7 +55,7 @@ export class ScriptedEngine {
   }
 
   call(request: UpstreamRequest, events: CallEvents): Call {
-    const call: OpenCall = { request, events, timer: null, isOver: false, isPaused: false, tokens: 0 };
+    const call: OpenCall = { request, events, timer: null, isOver: false, isPaused: false, tokens: 0, waiting: null };
     this.requests.push(request);
     this.#open.add(call);
     call.timer = this.#clock.after(0, () => this.#meet(call));
@@ -88,20 +90,35 @@ export class ScriptedEngine {
   /** SIGCONT, or the end of a hang: what waited goes on. */
   goOn(): void {
     this.mode = "well";
-    for (const call of Array.from(this.#open)) this.#meet(call);
+    for (const call of Array.from(this.#open)) {
+      const { waiting } = call;
+      call.waiting = null;
+      waiting?.();
+    }
   }
 
   #meet(call: OpenCall): void {
-    if (call.isOver || this.mode === "stopped") return;
+    if (call.isOver || this.#mustWait(call, ["stopped"], () => this.#meet(call))) return;
     if (this.mode === "dead") return this.#fail(call, { code: "REFUSED", sent: "none" });
     if (call.request.method === "GET") return this.isLosingProbes ? undefined : this.#page(call);
-    if (this.mode === "hung") return;
+    if (this.#mustWait(call, ["hung"], () => this.#meet(call))) return;
     if (this.status !== 200) return this.#whole(call, this.status, this.errorBody);
     const isStream = Buffer.from(call.request.body ?? []).includes('"stream":true');
     call.timer = this.#clock.after(isStream ? this.prefillMs : this.prefillMs + this.gapMs * this.tokenCount, () => {
       if (isStream) this.#begin(call);
-      else if (this.mode === "well") this.#whole(call, 200, ANSWER);
+      else this.#answer(call);
     });
+  }
+
+  #answer(call: OpenCall): void {
+    if (call.isOver || this.#mustWait(call, ["stopped", "hung"], () => this.#answer(call))) return;
+    this.#whole(call, 200, ANSWER);
+  }
+
+  #mustWait(call: OpenCall, modes: readonly EngineMode[], until: () => void): boolean {
+    if (!modes.includes(this.mode)) return false;
+    call.waiting = until;
+    return true;
   }
 
   #page(call: OpenCall): void {
@@ -114,14 +131,14 @@ export class ScriptedEngine {
   }
 
   #begin(call: OpenCall): void {
-    if (call.isOver || this.mode !== "well") return;
+    if (call.isOver || this.#mustWait(call, ["stopped", "hung"], () => this.#begin(call))) return;
     call.events.head(200, ["content-type", "text/event-stream"]);
     this.#data(call, `data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n`);
     this.#token(call);
   }
 
   #token(call: OpenCall): void {
-    if (call.isOver || call.isPaused || this.mode !== "well") return;
+    if (call.isOver || call.isPaused || this.#mustWait(call, ["stopped", "hung"], () => this.#token(call))) return;
     this.steps += 1;
     if (call.tokens === this.breakAfter?.tokens) return this.#break(call, this.breakAfter.how);
     if (call.tokens >= this.tokenCount) {
