@@ -152,15 +152,17 @@ fact("a recorded pid that is somebody else's by now is neither taken for ours no
   const record: unknown = JSON.parse(readFileSync(path, "utf8"));
   assert.ok(isJsonObject(record));
   await rig.launcher.remove(engine.instance, 0);
-  const starts = [identify(strangerPid)?.startTicks, record["startTicks"]];
-  for (const startTicks of starts) {
-    writeFileSync(path, JSON.stringify({ ...record, pid: strangerPid, startTicks }));
-    const second = rig.restarted();
-    assert.deepEqual(await second.observe(), []);
-    await second.remove(engine.instance, 0);
+  try {
+    for (const startTicks of [identify(strangerPid)?.startTicks, record["startTicks"]]) {
+      writeFileSync(path, JSON.stringify({ ...record, pid: strangerPid, startTicks }));
+      const second = rig.restarted();
+      assert.deepEqual(await second.observe(), []);
+      await second.remove(engine.instance, 0);
+    }
+    assert.notEqual(identify(strangerPid), null);
+  } finally {
+    stranger.kill("SIGKILL");
   }
-  assert.notEqual(identify(strangerPid), null);
-  stranger.kill("SIGKILL");
 });
 
 fact("an engine whose starter died before it could note the pid is found by its mark", async (rig) => {
