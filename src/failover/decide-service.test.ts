@@ -177,7 +177,7 @@ test("the first of two different first answers is recorded and the other instanc
   assert.deepEqual([next.knownAnswer, ...next.instances.map((instance) => instance.state)], ["right", "Ready", "Fenced", "Ready"]);
 });
 
-test("a quarantine for failed starts ends after a minute, one for a lost GPU when it is well again", () => {
+test("a quarantine for failed starts ends after a minute or with another spec, one for a lost GPU when it is well again", () => {
   const seen = steady();
   assert.ok(seen.status !== null);
   const entry = (gpu: number, reason: string) => ({ node: nodeName("gpu-b"), gpu, reason, since: formatWall(WALL) });
@@ -187,6 +187,7 @@ test("a quarantine for failed starts ends after a minute, one for a lost GPU whe
   assert.deepEqual(left({ lostGpus: new Set(["gpu-b/1"]) }), [0, 1]);
   assert.deepEqual(left({ lostGpus: null, wallMs: wallMs(WALL + QUARANTINE_MS) }), [1]);
   assert.deepEqual(left({ lostGpus: new Set() }), [0]);
+  assert.deepEqual(left({ lostGpus: null, specGeneration: 2 }), [1]);
 });
 
 test("an engine that neither config nor status knows is ended", () => {

@@ -207,6 +207,8 @@ function rollsNext(
 function keepQuarantined(before: ServiceStatus, world: ServiceWorld): ServiceStatus["quarantined"] {
   return before.quarantined.filter((entry) => {
     if (entry.reason === "GpuLost") return world.lostGpus === null || world.lostGpus.has(gpuKey(entry));
+    // Another config may start where the last one could not.
+    if (before.observedGeneration !== world.specGeneration) return false;
     const since = parseWall(entry.since);
     return since !== null && world.wallMs - since < QUARANTINE_MS;
   });
