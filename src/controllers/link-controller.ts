@@ -24,7 +24,7 @@ export interface LinkController extends TableDesk {
   /** Sums over the joined gateways since each one's start. */
   countsOf(service: ServiceName): ServiceCounts;
 }
-export interface JoinedGateway {
+interface JoinedGateway {
   readonly id: GatewayId;
   readonly pid: number;
   readonly address: string;
