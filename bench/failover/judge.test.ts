@@ -45,6 +45,11 @@ const places: readonly { name: string; record: RequestRecord; place: ReturnType<
     place: null,
   },
   {
+    name: "a request that came after the fault and met the next one belongs to the next",
+    record: request({ arrivedAtMs: 3_500, endedAtMs: 4_500, attempts: 2, tokenTimesMs: [4_100] }),
+    place: null,
+  },
+  {
     name: "a failed request across the fault is affected",
     record: request({ outcome: "error-status", instance: null, attempts: null, tokenTimesMs: [] }),
     place: "before-first-byte",

@@ -36,6 +36,8 @@ export interface AffectedRequest {
  */
 export function placeOf(record: RequestRecord, fault: FaultWindow): Place | null {
   if (record.arrivedAtMs >= fault.untilMs || record.endedAtMs < fault.atMs) return null;
+  // It came after this fault and met the next one: that one it is affected by.
+  if (record.arrivedAtMs > fault.atMs && record.endedAtMs >= fault.untilMs) return null;
   const isFromFailed = record.instance === fault.instance;
   const firstTokenAtMs = record.tokenTimesMs[0];
   if (firstTokenAtMs !== undefined && firstTokenAtMs <= fault.atMs) return isFromFailed ? "mid-stream" : null;
