@@ -18,7 +18,9 @@ export function promiseExclusions(config: HotStandbyConfig, spec: JsonObject): r
         ]
       : []),
     ...(config.warm === null ? ["There is no warm instance: when all hot ones are lost, requests wait for a reload."] : []),
-    ...(config.warm !== null && config.warm.rest === "asleep" ? ["The warm instance stays awake: rest asleep is not acted on yet, so its memory is not freed."] : []),
+    ...(config.warm !== null && config.warm.rest === "asleep"
+      ? ["The warm instance stays awake: rest asleep is not acted on yet, so its memory is not freed."]
+      : []),
     ...(config.warm !== null && config.warm.lend !== "never" ? ["The reserved bytes are not lent while idle yet: they stand unused."] : []),
     ...(config.cold === null ? [] : [coldLine(config.cold)]),
     ...(config.degraded.some((step) => step.kind === "model")
