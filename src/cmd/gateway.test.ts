@@ -161,7 +161,29 @@ for (const kind of ["streams", "whole answers"] as const) {
   });
 }
 
-test("a gateway process killed and started alone serves from its stored table within a second", async (t) => {
+test("a hung engine process that still says healthy is found by its lack of steps, though new requests keep coming", async (t) => {
+  const { client, engines, control } = await startWorld(t, ["--enable-faults"]);
+  await streamOnce(client, 4);
+  const fault = JSON.stringify({ fault: { kind: "hang" }, forMs: 60_000 });
+  const injected = await fetch(`${engines[0]?.url}/tidegate/faults`, { method: "POST", body: fault });
+  assert.equal(injected.status, 200);
+  assert.equal((await fetch(`${engines[0]?.url}/health`)).status, 200);
+  let isFound = false;
+  const found = (): boolean => control.heard.some((message) => message.type === "ejected" && message.cause === "no-progress");
+  const outcomes: Promise<Outcome>[] = [];
+  // Every answer of the healthy engine is followed by the next request to both.
+  while (!isFound && outcomes.length < 2_000) {
+    outcomes.push(streamOnce(client, 4));
+    const next = streamOnce(client, 4);
+    outcomes.push(next);
+    await Promise.race(outcomes.slice(-2));
+    isFound = found();
+  }
+  assert.equal(isFound, true);
+  for (const outcome of await Promise.all(outcomes)) assert.equal(outcome.kind, "whole");
+});
+
+test("a gateway process killed and started alone serves from its stored table", async (t) => {
   const { gateway, control, dataDir, client } = await startWorld(t);
   await streamOnce(client, 4);
   await control.counted;
