@@ -2,7 +2,11 @@
 
 interface Finished {
   readonly type: string;
-  readonly data: { readonly name: string; readonly file?: string; readonly details?: { readonly duration_ms: number; readonly type?: string } };
+  readonly data: {
+    readonly name: string;
+    readonly file?: string;
+    readonly details?: { readonly duration_ms: number; readonly type?: string };
+  };
 }
 
 const LIMIT_MS = 10_000;

@@ -31,7 +31,10 @@ export function open(
     ...(body === null ? {} : { "content-type": "application/json" }),
   };
   return new Promise((resolve, reject) => {
-    const call = request({ agent: false, host: "127.0.0.1", port, path, method: options.method ?? (body === null ? "GET" : "POST"), headers }, resolve);
+    const call = request(
+      { agent: false, host: "127.0.0.1", port, path, method: options.method ?? (body === null ? "GET" : "POST"), headers },
+      resolve,
+    );
     call.once("error", reject);
     call.end(body ?? undefined);
   });
