@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { CLIENT_OPTIONS, optionOf, type ClientOptions, type OptionKey, type UpOptions } from "./options.ts";
 import { ADMIN_PORT, LOOPBACK } from "./find-admin.ts";
 import type { GetOptions } from "./get.ts";
@@ -166,12 +166,14 @@ function addTools(program: Command, finish: Finish): void {
 
 function addSimulate(program: Command, finish: Finish): void {
   withOptions(program.command("simulate"), [])
-    .description("run the whole platform on a virtual clock, kill an engine in it, and check what its clients got")
+    .description("run the whole platform on a virtual clock with a fault in one engine, and check what its clients got")
     .option("--seed <n>", "the first world; the same seed gives the same history", wholeNumber, 1)
     .option("--seeds <n>", "how many worlds", wholeNumber, 1)
     .option("--seconds <n>", "virtual seconds of load", wholeNumber, 10)
+    .addOption(new Option("--fault <kind>", "what happens to the engine").choices(["kill", "freeze", "hang"]).default("kill"))
+    .option("--without-control-plane", "the control plane is away when it happens", false)
     .option("--log", "print every event as a JSON line", false)
-    .addHelpText("after", example("simulate --seed 7 --seconds 10", "simulate --seeds 100"))
+    .addHelpText("after", example("simulate --seed 7 --seconds 10", "simulate --seeds 20 --fault freeze --without-control-plane"))
     .action(async (options: SimulateOptions) => {
       const { runSimulate } = await import("./simulate.ts");
       await finish(runSimulate(options));

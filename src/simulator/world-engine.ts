@@ -3,6 +3,7 @@ import { checkedHandler } from "../adapters/checked-exchange.ts";
 import type { StartSimulatedEngine } from "../adapters/engine-launcher/simulated.ts";
 import type { SimulatedAccount } from "../adapters/gpu-driver/simulated.ts";
 import { createSeededRandom } from "../adapters/random/simulated.ts";
+import type { Generation, InstanceName } from "../base/ids.ts";
 import type { LaunchPlan } from "../ports/engine-launcher.ts";
 import { maxBatchOf } from "../wire/dialect-simulated.ts";
 import { createEngine, explainStartError } from "./engine-handler.ts";
@@ -20,11 +21,14 @@ export interface WorldEngineParts {
 /** Port of the first engine; each process gets its own, as on one machine. */
 const FIRST_PORT = 40_000;
 
+/** An engine process's name on the network. */
+export const partyOf = (instance: InstanceName, generation: Generation): string => `${instance}/${generation}`;
+
 /** Engines as processes of the simulated machine: an address, an account of its GPUs, and a death that its kernel tells. */
 export const startWorldEngines =
   ({ seed, stateId, clock, network, account }: WorldEngineParts): StartSimulatedEngine =>
   (plan, process) => {
-    const party = `${plan.instance}/${plan.generation}`;
+    const party = partyOf(plan.instance, plan.generation);
     const address = { host: "127.0.0.1", port: FIRST_PORT + process.pid };
     const holding = account.open({ instance: plan.instance, pid: process.pid });
     const made = createEngine(

@@ -14,8 +14,9 @@ import type { ResourceDraft } from "../api/resource.ts";
 import type { EndpointAddress } from "../api/route-table.ts";
 import { assert } from "../base/assert.ts";
 import { gatewayId, tenantId } from "../base/ids.ts";
-import { startControllers, type Controllers } from "../controllers/start-controllers.ts";
+import { startControllers, type Controllers, type ControlPorts } from "../controllers/start-controllers.ts";
 import { createGateway, type Gateway } from "../gateway/gateway.ts";
+import type { GatewayPorts } from "../gateway/gateway-ports.ts";
 import type { ClusterStore } from "../ports/cluster-store.ts";
 import type { Random } from "../ports/random.ts";
 import type { Upstream } from "../ports/upstream.ts";
@@ -24,6 +25,9 @@ import { startWorldEngines } from "./world-engine.ts";
 
 const STATE_ID = "simulated-state";
 const GATEWAY = "gateway-0";
+const GATEWAY_ADDRESS: EndpointAddress = { host: "127.0.0.1", port: 8_080 };
+/** Calls that are under way when a loop ends. */
+const STOP_MS = 2_000;
 
 /**
  * The whole platform in one process on a virtual clock: control plane, one gateway, engines on simulated GPUs.
@@ -41,6 +45,10 @@ export interface World {
   upstreamOf(party: string): Upstream;
   /** A key of that tenant, known to the gateway soon after. */
   createKey(tenant: string): Promise<string>;
+  /** Its loops end and its link breaks; engines and gateway run on. */
+  stopControlPlane(): Promise<void>;
+  /** The next control plane finds the same store and the same engines. */
+  startControlPlane(): Promise<void>;
   /** Ends gateway, loops and engines; nothing must be open afterwards. */
   stop(): Promise<void>;
 }
@@ -58,24 +66,8 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[])
   const upstreamOf = (party: string): Upstream => checkedUpstream(network.upstreamOf(party));
   for (const draft of drafts) assert((await store.create(draft)).ok, `${draft.kind} ${draft.name} is created`);
 
-  const gateway = createGateway(
-    {
-      clock,
-      random: chance(GATEWAY),
-      host: createSimulatedHost(),
-      upstream: upstreamOf(GATEWAY),
-      link: link.link,
-      memory: createMemoryGatewayMemory(),
-      keyDigest: createSha256KeyDigest(),
-      eventLog: log,
-    },
-    { id: gatewayId(GATEWAY), pid: 1 },
-  );
-  const gatewayAddress = { host: "127.0.0.1", port: 8_080 };
-  network.attach(gatewayAddress, checkedHandler(gateway.handler), GATEWAY);
-  await gateway.load();
-  gateway.start(gatewayAddress);
-  const controllers = await startControllers({
+  const gateway = await startGateway({ clock, random: chance(GATEWAY), network, upstream: upstreamOf(GATEWAY), link: link.link, log });
+  const controlPlane = new ControlPlane(clock, {
     store,
     launcher,
     driver: account.driver,
@@ -86,13 +78,14 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[])
     log,
     stateId: STATE_ID,
   });
+  await controlPlane.start();
   return {
     clock,
     network,
     launcher,
     store,
     log,
-    gatewayAddress,
+    gatewayAddress: GATEWAY_ADDRESS,
     chance,
     upstreamOf,
     createKey: async (tenant) => {
@@ -100,22 +93,62 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[])
       assert(created.ok, "a key is made");
       return created.value.key;
     },
-    stop: () => stopAll({ clock, launcher, gateway, controllers }),
+    stopControlPlane: () => controlPlane.stop(),
+    startControlPlane: () => controlPlane.start(),
+    stop: async () => {
+      gateway.stop();
+      await controlPlane.stop();
+      for (const engine of await launcher.observe()) launcher.kill(engine.instance, "the world ends");
+      await clock.advance(STOP_MS);
+    },
   };
 }
 
-interface Running {
-  readonly clock: SimulatedClock;
-  readonly launcher: SimulatedLauncher;
-  readonly gateway: Gateway;
-  readonly controllers: Controllers;
+type GatewayParts = Pick<GatewayPorts, "random" | "upstream" | "link"> & Pick<World, "clock" | "network" | "log">;
+
+async function startGateway({ clock, random, network, upstream, link, log }: GatewayParts): Promise<Gateway> {
+  const gateway = createGateway(
+    {
+      clock,
+      random,
+      host: createSimulatedHost(),
+      upstream,
+      link,
+      memory: createMemoryGatewayMemory(),
+      keyDigest: createSha256KeyDigest(),
+      eventLog: log,
+    },
+    { id: gatewayId(GATEWAY), pid: 1 },
+  );
+  network.attach(GATEWAY_ADDRESS, checkedHandler(gateway.handler), GATEWAY);
+  await gateway.load();
+  gateway.start(GATEWAY_ADDRESS);
+  return gateway;
 }
 
-async function stopAll({ clock, launcher, gateway, controllers }: Running): Promise<void> {
-  const stopped = controllers.stop();
-  gateway.stop();
-  await clock.advance(2_000);
-  await stopped;
-  for (const engine of await launcher.observe()) launcher.kill(engine.instance, "the world ends");
-  await clock.advance(2_000);
+/** One after the other, over the same ports. */
+class ControlPlane {
+  readonly #clock: SimulatedClock;
+  readonly #ports: ControlPorts;
+  #controllers: Controllers | null = null;
+
+  constructor(clock: SimulatedClock, ports: ControlPorts) {
+    this.#clock = clock;
+    this.#ports = ports;
+  }
+
+  async start(): Promise<void> {
+    assert(this.#controllers === null, "one control plane runs at a time");
+    this.#controllers = await startControllers(this.#ports);
+  }
+
+  async stop(): Promise<void> {
+    const stopping = this.#controllers;
+    this.#controllers = null;
+    if (stopping === null) return;
+    const stopped = stopping.stop();
+    await this.#clock.advance(STOP_MS);
+    await stopped;
+    await this.#ports.hub.close();
+  }
 }
