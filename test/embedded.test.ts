@@ -1,7 +1,7 @@
 // The whole embedded platform, as a user starts it: real processes, sockets and signals.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { cpSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -184,13 +184,14 @@ test("embedded: bad and good reloads cut no stream, and the last good configurat
   const key = readKeys(platform.dataDir).get("tenant-gold") ?? "";
   const stream = await open(platform.gatewayPort, "/v1/chat/completions", {
     key,
-    body: chat("tidegate-sim-8b", { stream: true, max_tokens: 600, ignore_eos: true }),
+    body: chat("tidegate-sim-8b", { stream: true, max_tokens: 4_000, ignore_eos: true }),
   });
   const reading = (async (): Promise<string[]> => {
     const frames: string[] = [];
     for await (const frame of readFrames(stream)) frames.push(frame);
     return frames;
   })();
+  await applyBadManifests(platform.adminPort);
   const gold = join(manifests, "tenant-gold.yaml");
   const good = readFileSync(gold, "utf8");
   writeFileSync(gold, good.replace("tier: gold", "teir: gold"));
@@ -202,3 +203,14 @@ test("embedded: bad and good reloads cut no stream, and the last good configurat
   platform.process.kill("SIGTERM");
   assert.equal(await platform.ended, 0);
 });
+
+/** Each is refused whole; what serves, and the open stream, do not notice. */
+async function applyBadManifests(adminPort: number): Promise<void> {
+  const folder = join(root, "test", "manifests", "bad");
+  const names = readdirSync(folder);
+  assert.ok(names.length >= 30);
+  for (const name of names) {
+    const answer = await fetchText(adminPort, "/apis/inference.example.com/v1/apply", { yaml: readFileSync(join(folder, name), "utf8") });
+    assert.equal(answer.status, 422, `${name}: ${answer.text}`);
+  }
+}

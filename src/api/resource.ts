@@ -1,7 +1,6 @@
 import type { JsonObject } from "../base/json.ts";
 import type { Uid, WallMs } from "../base/ids.ts";
 
-export const API_GROUP = "inference.example.com";
 export const API_VERSION = "inference.example.com/v1";
 
 /** Every kind that is stored. `AttachedEngine` and `ApiKey` have no manifest form yet. */

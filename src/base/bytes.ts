@@ -1,7 +1,6 @@
 export const KB = 1_000;
 export const MB = 1_000_000;
 export const GB = 1_000_000_000;
-export const KiB = 1_024;
 export const MiB = 1_048_576;
 export const GiB = 1_073_741_824;
 

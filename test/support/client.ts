@@ -1,5 +1,14 @@
 import { request, type IncomingMessage } from "node:http";
 
+interface CallOptions {
+  readonly method?: string;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** Sent as it stands. */
+  readonly yaml?: string;
+  readonly key?: string;
+}
+
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -7,11 +16,7 @@ export interface Answer {
 }
 
 /** One exchange on loopback, read to its end. */
-export async function fetchText(
-  port: number,
-  path: string,
-  options: { readonly method?: string; readonly body?: unknown; readonly key?: string } = {},
-): Promise<Answer> {
+export async function fetchText(port: number, path: string, options: CallOptions = {}): Promise<Answer> {
   const response = await open(port, path, options);
   let text = "";
   response.setEncoding("utf8");
@@ -20,15 +25,11 @@ export async function fetchText(
 }
 
 /** The answer's head; its body is read by whoever asked. */
-export function open(
-  port: number,
-  path: string,
-  options: { readonly method?: string; readonly body?: unknown; readonly key?: string } = {},
-): Promise<IncomingMessage> {
-  const body = options.body === undefined ? null : JSON.stringify(options.body);
+export function open(port: number, path: string, options: CallOptions = {}): Promise<IncomingMessage> {
+  const body = options.body === undefined ? (options.yaml ?? null) : JSON.stringify(options.body);
   const headers = {
     ...(options.key === undefined ? {} : { authorization: `Bearer ${options.key}` }),
-    ...(body === null ? {} : { "content-type": "application/json" }),
+    ...(body === null ? {} : { "content-type": options.yaml === undefined ? "application/json" : "application/yaml" }),
   };
   return new Promise((resolve, reject) => {
     const call = request(

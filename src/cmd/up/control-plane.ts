@@ -188,7 +188,7 @@ async function listenAdmin(parts: ControlPlaneParts, token: string | null, metri
       version: productVersion(),
     },
   );
-  const listening = await createNodeHttpFront().listen({ host: options.adminHost, port }, admin.handler);
+  const listening = await createNodeHttpFront({ connectionsMax: 256 }).listen({ host: options.adminHost, port }, admin.handler);
   if (!listening.ok) return err(explainListen(listening.error, "admin API"));
   port = listening.value.address.port;
   const listener = listening.value;
