@@ -88,14 +88,16 @@ export class FakeControlWorld {
     this.platform = new FakePlatform(ports.clock);
   }
 
-  /** Creates or changes a resource, and its status where one is given. */
+  /** Creates or changes a resource, and its status where one is given; again when the loops wrote meanwhile. */
   async put(draft: Pick<ResourceDraft, "kind" | "name" | "spec">, status: JsonObject | null = null): Promise<void> {
     const { store } = this.#ports;
-    const old = await store.get(draft.kind, draft.name);
     const full = { labels: {}, annotations: {}, ...draft };
-    const written = old.ok ? await store.writeSpec(full, old.value.version) : await store.create(full);
-    assert(written.ok, "the resource is written");
-    if (status !== null) assert((await store.writeStatus(draft, status, written.value.version)).ok, "the status is written");
+    for (let attempt = 0; attempt < 10; attempt += 1) {
+      const old = await store.get(draft.kind, draft.name);
+      const written = old.ok ? await store.writeSpec(full, old.value.version) : await store.create(full);
+      if (written.ok && (status === null || (await store.writeStatus(draft, status, written.value.version)).ok)) return;
+    }
+    assert(false, `${draft.kind} ${draft.name} is written`);
   }
 
   putGold(change: JsonObject = {}): Promise<void> {
