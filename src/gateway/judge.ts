@@ -10,21 +10,24 @@ import type { Prober } from "./prober.ts";
 export const TICK_MS = 50;
 /** Our own loop was away for longer: what looks like an engine's silence is ours. */
 const LOOP_LAG_MAX_MS = 200;
+/** How long a host's report may repeat a lag that is over. */
+const LAG_MEMORY_MS = 2_500;
 /** Ejections for silence of the last moments still count as silent. */
 const SILENT_MEMORY_MS = 2_000;
 
 export interface JudgeParts {
-  readonly ports: { readonly clock: Clock; readonly host: Host };
+  readonly ports: { readonly clock: Pick<Clock, "monotonicMs">; readonly host: Pick<Host, "loopLagMs"> };
   readonly board: EndpointBoard;
   readonly health: HealthIndex;
-  readonly ejector: Ejector;
-  readonly prober: Prober;
+  readonly ejector: Pick<Ejector, "eject">;
+  readonly prober: Pick<Prober, "probe" | "askReturn">;
 }
 
 /** One look at every endpoint each tick: who owes answers and is silent, who lives, who is hung. */
 export class Judge {
   readonly #parts: JudgeParts;
   #lastTickAt: MonotonicMs | null = null;
+  #awayAt: MonotonicMs | null = null;
 
   constructor(parts: JudgeParts) {
     this.#parts = parts;
@@ -32,9 +35,7 @@ export class Judge {
 
   tick(): void {
     const now = this.#parts.ports.clock.monotonicMs();
-    const sinceLastMs = this.#lastTickAt === null ? 0 : now - this.#lastTickAt;
-    this.#lastTickAt = now;
-    if (sinceLastMs > TICK_MS + LOOP_LAG_MAX_MS || this.#parts.ports.host.loopLagMs() > LOOP_LAG_MAX_MS) {
+    if (this.#wereWeAway(now)) {
       for (const watch of this.#parts.board.all()) watch.forgetSuspicion(now);
       return;
     }
@@ -42,6 +43,21 @@ export class Judge {
     if (condemned.length > 0 && !this.#areWeToBlame(condemned, now)) {
       for (const { watch, cause } of condemned) this.#parts.ejector.eject(watch, cause);
     }
+  }
+
+  /**
+   * A late tick tells the moment of our absence: what is seen after it counts again. The host remembers a lag for a while longer;
+   * one that no late tick explains is believed.
+   */
+  #wereWeAway(now: MonotonicMs): boolean {
+    const sinceLastMs = this.#lastTickAt === null ? 0 : now - this.#lastTickAt;
+    this.#lastTickAt = now;
+    if (sinceLastMs > LOOP_LAG_MAX_MS) {
+      this.#awayAt = now;
+      return true;
+    }
+    if (this.#parts.ports.host.loopLagMs() <= LOOP_LAG_MAX_MS) return false;
+    return this.#awayAt === null || now - this.#awayAt > LAG_MEMORY_MS;
   }
 
   #look(now: MonotonicMs): { watch: EndpointWatch; cause: "silent" | "no-progress" }[] {
