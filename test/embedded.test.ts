@@ -184,11 +184,16 @@ test("embedded: bad and good reloads cut no stream, and the last good configurat
   const key = readKeys(platform.dataDir).get("tenant-gold") ?? "";
   const stream = await open(platform.gatewayPort, "/v1/chat/completions", {
     key,
-    body: chat("tidegate-sim-8b", { stream: true, max_tokens: 4_000, ignore_eos: true }),
+    body: chat("tidegate-sim-8b", { stream: true, max_tokens: 8_000, ignore_eos: true }),
   });
+  const reloads = new AbortController();
   const reading = (async (): Promise<string[]> => {
     const frames: string[] = [];
-    for await (const frame of readFrames(stream)) frames.push(frame);
+    let framesLeft = 3;
+    for await (const frame of readFrames(stream)) {
+      frames.push(frame);
+      if (reloads.signal.aborted && (framesLeft -= 1) === 0) return frames;
+    }
     return frames;
   })();
   await applyBadManifests(platform.adminPort);
@@ -198,8 +203,14 @@ test("embedded: bad and good reloads cut no stream, and the last good configurat
   assert.match(await platform.seen("Nothing was changed"), /tenant-gold\.yaml:\d+:\d+: UNKNOWN_FIELD/);
   writeFileSync(gold, good.replace("tier: gold", "tier: gold\n  priority: low"));
   await platform.seen("HotStandbyConfig tenant-gold configured");
+  reloads.abort();
   const frames = await reading;
-  assert.equal(frames.at(-1), "data: [DONE]");
+  // It went on after the last reload, neither ended nor broken.
+  assert.match(frames.at(-1) ?? "", /^data: \{"id":/);
+  assert.deepEqual(
+    frames.filter((frame) => frame.includes('"error"')),
+    [],
+  );
   platform.process.kill("SIGTERM");
   assert.equal(await platform.ended, 0);
 });
@@ -207,7 +218,8 @@ test("embedded: bad and good reloads cut no stream, and the last good configurat
 /** Each is refused whole; what serves, and the open stream, do not notice. */
 async function applyBadManifests(adminPort: number): Promise<void> {
   const folder = join(root, "test", "manifests", "bad");
-  const names = readdirSync(folder);
+  // Beside the inventory that runs here those selectors would match.
+  const names = readdirSync(folder).filter((name) => !name.startsWith("impossible-selector"));
   assert.ok(names.length >= 30);
   for (const name of names) {
     const answer = await fetchText(adminPort, "/apis/inference.example.com/v1/apply", { yaml: readFileSync(join(folder, name), "utf8") });
