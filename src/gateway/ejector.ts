@@ -51,6 +51,19 @@ export class Ejector {
     this.#freeCalls(watch, cause);
   }
 
+  /** Says again what is out: a control plane that comes back was not there when it was said. */
+  repeatReports(watches: Iterable<EndpointWatch>): void {
+    const { ports, health } = this.#parts;
+    const now = ports.clock.monotonicMs();
+    for (const watch of watches) {
+      const ejection = health.ejectionOf(watch.endpoint);
+      if (ejection === null) continue;
+      const { instance, uid, generation } = watch.endpoint;
+      const { cause, since } = ejection;
+      ports.link.send({ type: "ejected", service: watch.service, instance, uid, generation, cause, ageMs: Math.max(0, now - since) });
+    }
+  }
+
   restore(watch: EndpointWatch): void {
     const { ports, health, metrics } = this.#parts;
     const now = ports.clock.monotonicMs();

@@ -64,7 +64,15 @@ class AssembledGateway implements Gateway {
     const ejector = new Ejector({ ports, routes, health, metrics: this.metrics });
     const parts = { ports, routes, health, ejector, metrics: this.metrics, board: this.#board, desks: this.#desks };
     const pump = new Pump({ ...parts, weights: new SmoothWeighted() });
-    this.#link = new LinkClient({ ports, options, routes, keys, desks: this.#desks, tablesChanged: () => this.#tablesChanged() });
+    this.#link = new LinkClient({
+      ports,
+      options,
+      routes,
+      keys,
+      desks: this.#desks,
+      tablesChanged: () => this.#tablesChanged(),
+      synced: () => ejector.repeatReports(this.#board.all()),
+    });
     this.#prober = new Prober({ ...parts, stateId: () => this.#link.stateId, returned: (watch) => this.#returned(watch) });
     this.#judge = new Judge({ ...parts, prober: this.#prober });
     this.handler = serveExchange({

@@ -17,6 +17,8 @@ export interface LinkClientParts {
   readonly desks: ServiceDesks;
   /** Tables changed: watches, claims and held requests follow. */
   tablesChanged(): void;
+  /** A control plane has told everything: it wants to know what is out. */
+  synced(): void;
 }
 
 /** The gateway's side of the link: takes tables and keys, keeps them in its own file, reports counts. */
@@ -107,6 +109,7 @@ export class LinkClient {
     this.#hasBeenTold = true;
     if (repeated !== null) for (const table of this.#parts.routes.all()) if (!repeated.has(table.uid)) this.#parts.routes.remove(table.uid);
     this.#changed();
+    this.#parts.synced();
   }
 
   #changed(): void {

@@ -33,6 +33,11 @@ for (const fault of SCENARIO_FAULTS) {
   }
 }
 
+test("an engine that a gateway ejects long before the control plane is back is restarted all the same", async () => {
+  const { violations } = await runFaultScenario({ ...LOAD, loadMs: 10_000, seed: 3, fault: "hang", isControlPlaneAway: true });
+  assert.deepEqual(violations, []);
+});
+
 test("one seed gives one history of the whole platform, to the byte", async () => {
   const run = (seed: number) => runFaultScenario({ ...LOAD, seed, fault: "hang", isControlPlaneAway: true });
   const [first, again, other] = [await run(7), await run(7), await run(8)];
