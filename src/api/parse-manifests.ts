@@ -10,6 +10,8 @@ import { yamlPlaces } from "./yaml-places.ts";
 // A manifest is written by people: these are far above the largest honest one.
 const FILE_BYTES_MAX = 1_048_576;
 const DOCUMENTS_MAX = 1_000;
+/** Lines, entries and keys of one file: 1 MiB of nothing but commas would block the reader for seconds. */
+const MARKS_MAX = 60_000;
 const DEPTH_MAX = 32;
 /** Anchors may save a few repetitions; beyond this they only serve to blow up memory. */
 const ALIASES_MAX = 100;
@@ -88,6 +90,16 @@ function isReservationMap(raw: unknown): boolean {
   return isJsonObject(raw["metadata"]) && raw["metadata"]["name"] === "standby-gpu-reservation";
 }
 
+function marksIn(text: string): number {
+  let count = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    // Line feed, comma, colon, [ and {.
+    if (code === 10 || code === 44 || code === 58 || code === 91 || code === 123) count += 1;
+  }
+  return count;
+}
+
 function* documentsOf(file: ManifestFile, problems: Problem[]): Generator<{ readonly document: Document.Parsed; readonly locate: Locate }> {
   const ofFile = (
     code: ProblemCode,
@@ -99,6 +111,15 @@ function* documentsOf(file: ManifestFile, problems: Problem[]): Generator<{ read
     ofFile("TOO_LARGE", {
       what: `The file has ${file.text.length} characters.`,
       why: `At most ${FILE_BYTES_MAX} are read.`,
+      next: "Split it into several files.",
+    });
+    return;
+  }
+  const marks = marksIn(file.text);
+  if (marks > MARKS_MAX) {
+    ofFile("TOO_LARGE", {
+      what: `The file has ${marks} lines, keys and entries.`,
+      why: `At most ${MARKS_MAX} are read.`,
       next: "Split it into several files.",
     });
     return;
