@@ -90,6 +90,12 @@ function isReservationMap(raw: unknown): boolean {
   return isJsonObject(raw["metadata"]) && raw["metadata"]["name"] === "standby-gpu-reservation";
 }
 
+function sizeOverLimit(text: string): Pick<ProblemFinding, "what" | "why"> | null {
+  if (text.length > FILE_BYTES_MAX) return { what: `The file has ${text.length} characters.`, why: `At most ${FILE_BYTES_MAX} are read.` };
+  const marks = marksIn(text);
+  return marks > MARKS_MAX ? { what: `The file has ${marks} lines, keys and entries.`, why: `At most ${MARKS_MAX} are read.` } : null;
+}
+
 function marksIn(text: string): number {
   let count = 0;
   for (let at = 0; at < text.length; at += 1) {
@@ -107,21 +113,9 @@ function* documentsOf(file: ManifestFile, problems: Problem[]): Generator<{ read
     line: number | null = null,
     column: number | null = null,
   ) => problems.push({ code, file: file.path, line, column, path: "", ...text });
-  if (file.text.length > FILE_BYTES_MAX) {
-    ofFile("TOO_LARGE", {
-      what: `The file has ${file.text.length} characters.`,
-      why: `At most ${FILE_BYTES_MAX} are read.`,
-      next: "Split it into several files.",
-    });
-    return;
-  }
-  const marks = marksIn(file.text);
-  if (marks > MARKS_MAX) {
-    ofFile("TOO_LARGE", {
-      what: `The file has ${marks} lines, keys and entries.`,
-      why: `At most ${MARKS_MAX} are read.`,
-      next: "Split it into several files.",
-    });
+  const size = sizeOverLimit(file.text);
+  if (size !== null) {
+    ofFile("TOO_LARGE", { ...size, next: "Split it into several files." });
     return;
   }
   const deepLine = lineThatIsTooDeep(file.text);

@@ -6,7 +6,7 @@ const cases = [
   {
     name: "a vLLM list gives names and context lengths",
     body: { data: [{ id: "tide-8b", max_model_len: 8192 }, { id: "tide-8b-law" }] },
-    then: [
+    expected: [
       { id: "tide-8b", contextLength: 8192 },
       { id: "tide-8b-law", contextLength: null },
     ],
@@ -14,21 +14,21 @@ const cases = [
   {
     name: "a llama.cpp list gives the trained context",
     body: { data: [{ id: "m.gguf", meta: { n_ctx_train: 4096 } }] },
-    then: [{ id: "m.gguf", contextLength: 4096 }],
+    expected: [{ id: "m.gguf", contextLength: 4096 }],
   },
   {
     name: "entries without a usable name are left out of a model list",
     body: { data: [{ id: 7 }, "x", { id: "a" }] },
-    then: [{ id: "a", contextLength: null }],
+    expected: [{ id: "a", contextLength: null }],
   },
-  { name: "a model list without any name is none", body: { data: [{ id: "" }] }, then: null },
-  { name: "an object without data is no model list", body: { models: [] }, then: null },
+  { name: "a model list without any name is none", body: { data: [{ id: "" }] }, expected: null },
+  { name: "an object without data is no model list", body: { models: [] }, expected: null },
   {
     name: "a negative context length counts as untold",
     body: { data: [{ id: "a", max_model_len: -1 }] },
-    then: [{ id: "a", contextLength: null }],
+    expected: [{ id: "a", contextLength: null }],
   },
 ];
-for (const c of cases) test(c.name, () => assert.deepEqual(parseModelList(JSON.stringify(c.body)), c.then));
+for (const c of cases) test(c.name, () => assert.deepEqual(parseModelList(JSON.stringify(c.body)), c.expected));
 
 test("a body that is no JSON is no model list", () => assert.equal(parseModelList("<html>"), null));

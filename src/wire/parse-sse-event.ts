@@ -18,6 +18,7 @@ export type SseEvent =
 const DATA = Buffer.from("data:");
 const DONE = Buffer.from("[DONE]");
 const ERROR_KEY = Buffer.from('"error"');
+const ABORT = Buffer.from('"abort"');
 
 /** Reads an event before the first content token: needs the whole JSON, happens a few times per stream. */
 export function parseSseEvent(frame: Buffer): SseEvent {
@@ -34,7 +35,7 @@ export function glanceSseEvent(frame: Buffer): SseEvent {
   if (payload.length === 0) return { kind: "empty" };
   if (payload.equals(DONE)) return { kind: "done" };
   if (payload[0] !== 0x7b || payload.at(-1) !== 0x7d) return { kind: "garbage" };
-  if (payload.includes(ERROR_KEY)) return readPossibleError(payload);
+  if (payload.includes(ERROR_KEY) || payload.includes(ABORT)) return readPossibleError(payload);
   return { kind: "content" };
 }
 
@@ -83,7 +84,13 @@ function readPossibleError(payload: Buffer): SseEvent {
   const chunk = parseChunk(payload);
   if (chunk === null) return { kind: "garbage" };
   const error = chunk["error"];
-  return { kind: error === undefined || error === null ? "content" : "error" };
+  return { kind: (error === undefined || error === null) && !isAborted(chunk) ? "content" : "error" };
+}
+
+/** An engine that is put to sleep ends its answers so: cut short, whatever their form says. */
+export function isAborted(answer: JsonObject): boolean {
+  const choices = answer["choices"];
+  return Array.isArray(choices) && choices.some((choice: unknown) => isJsonObject(choice) && choice["finish_reason"] === "abort");
 }
 
 function parseChunk(payload: Buffer): JsonObject | null {

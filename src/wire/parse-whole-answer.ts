@@ -1,5 +1,5 @@
 import { isJsonObject } from "../base/json.ts";
-import { parseUsage } from "./parse-sse-event.ts";
+import { isAborted, parseUsage } from "./parse-sse-event.ts";
 
 /** What a complete answer without streaming is. */
 export type WholeAnswer =
@@ -19,7 +19,7 @@ export function parseWholeAnswer(body: Buffer): WholeAnswer {
   try {
     const value = JSON.parse(body.toString("utf8")) as unknown;
     if (!isJsonObject(value)) return { kind: "garbage" };
-    if (value["error"] !== undefined && value["error"] !== null) return { kind: "error" };
+    if ((value["error"] !== undefined && value["error"] !== null) || isAborted(value)) return { kind: "error" };
     return { kind: "answer", tokens: parseUsage(value["usage"]) ?? { promptTokens: 0, outputTokens: 0 } };
   } catch (cause) {
     if (cause instanceof SyntaxError) return { kind: "garbage" };
