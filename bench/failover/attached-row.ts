@@ -95,6 +95,7 @@ export async function runAttachedRow(world: AttachedWorld, rounds: number): Prom
       problems.push("not both attached engines answer");
       break;
     }
+    bench.control.calmMoment();
     await untilSent(load, 30);
     const atMs = monotonicMs();
     engines.kill("a");

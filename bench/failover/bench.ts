@@ -2,6 +2,7 @@ import type { ChatTarget } from "./chat-call.ts";
 import type { EngineModel } from "./judge.ts";
 import { LoadClient } from "./load.ts";
 import type { Pace } from "./load-message.ts";
+import type { MachineControl } from "./machine-control.ts";
 import type { Mix } from "./mix.ts";
 import type { NoFailover } from "./no-failover.ts";
 import type { Platform } from "./platform.ts";
@@ -24,6 +25,7 @@ export interface Bench {
   readonly seed: number;
   /** The negative control that stands where the gateway would; null = the gateway. */
   readonly noFailover: NoFailover | null;
+  readonly control: MachineControl;
   /** Client processes that run now: ended with the bench. */
   readonly loads: Set<LoadClient>;
 }

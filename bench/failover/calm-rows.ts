@@ -24,6 +24,7 @@ export async function runSplitRow(bench: Bench, requests: number): Promise<RowRe
   const load = await startLoad(bench, { tenant: MIXED, mix: usualMix, pace: { kind: "open", ratePerSecond: RATE_PER_SECOND } });
   while (load.sent < requests) {
     await untilSent(load, Math.min(25, requests - load.sent));
+    bench.control.calmMoment();
     bench.progress.update(`split-80-20 ${load.sent}/${requests}`);
   }
   await stopLoad(bench, load);
@@ -90,6 +91,7 @@ export async function runSteadyRow(bench: Bench, minutes: number): Promise<RowRe
   for (let minute = 0; minute < minutes; minute += 1) {
     const watch = (untilMs: number): Promise<boolean> =>
       load.until(() => {
+        bench.control.calmMoment();
         inFlightMax = Math.max(inFlightMax, load.inFlight);
         const seconds = ((monotonicMs() - startedAtMs) / 1_000).toFixed(0);
         bench.progress.update(`steady-95 ${seconds}/${minutes * 60} s: ${load.sent} sent, ${load.inFlight} in flight`);

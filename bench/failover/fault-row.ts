@@ -41,12 +41,14 @@ interface FaultLog {
   readonly faults: FaultWindow[];
   readonly wholeAfterMs: number[];
   readonly problems: string[];
+  /** Requests sent when the last fault was mended: the next warm-up counts from there. */
+  sentAtWhole: number;
 }
 
 /** Rounds of one fault on `<tenant>-hot-1` under the usual load, on one running platform. */
 export async function runFaultRow(bench: Bench, spec: FaultRowSpec): Promise<RowResult> {
   const load = await startLoad(bench, { tenant: spec.tenant, mix: spec.mix, pace: { kind: "open", ratePerSecond: RATE_PER_SECOND } });
-  const log: FaultLog = { faults: [], wholeAfterMs: [], problems: [] };
+  const log: FaultLog = { faults: [], wholeAfterMs: [], problems: [], sentAtWhole: load.sent };
   const chance = seeded(bench.seed + 1);
   let counted = 0;
   const triesMax = Math.ceil(spec.rounds * 1.25) + 3;
@@ -71,13 +73,16 @@ async function runRound(bench: Bench, spec: FaultRowSpec, run: { load: LoadClien
     return;
   }
   await routeControl(bench, spec.tenant);
-  await untilSent(load, WARM_UP_REQUESTS + Math.floor(chance() * WARM_UP_SPREAD_REQUESTS));
+  bench.control.calmMoment();
+  const warmUp = WARM_UP_REQUESTS + Math.floor(chance() * WARM_UP_SPREAD_REQUESTS);
+  await untilSent(load, log.sentAtWhole + warmUp - load.sent);
   const victim = await instanceOf(bench, `${spec.tenant}-hot-1`);
   const injected = await spec.inject(victim, load);
   const previous = log.faults.pop();
   if (previous !== undefined) log.faults.push({ ...previous, untilMs: injected.atMs });
   const resumedAtMs = await untilReplaced(bench, spec, { victim, injected, load, log });
   log.faults.push({ atMs: injected.atMs, instance: victim.name, untilMs: Number.POSITIVE_INFINITY, resumedAtMs });
+  log.sentAtWhole = load.sent;
   const nowMs = monotonicMs();
   await load.until(() => load.settledBeforeMs > nowMs, SETTLED_WITHIN_MS);
 }

@@ -31,6 +31,7 @@ export async function runGatewayRow(bench: Bench, rounds: number): Promise<RowRe
       problems.push("not every instance is Ready");
       break;
     }
+    bench.control.calmMoment();
     await untilSent(load, 40);
     const engines = bench.platform.engines();
     const outage = await runOutage(bench, load);

@@ -105,9 +105,9 @@ async function openBench(session: Session): Promise<Bench> {
 }
 
 function baseOf(session: Session): Omit<Bench, "platform" | "references" | "noFailover"> {
-  const { progress, profile, options, started } = session;
+  const { progress, profile, options, started, control } = session;
   const survivor = steadyState(profile, usualMix, RATE_PER_SECOND);
-  return { progress, model: { profile, survivor }, seed: options.seed, loads: started.loads };
+  return { progress, model: { profile, survivor }, seed: options.seed, control, loads: started.loads };
 }
 
 /** Runs a row, again while the machine's own control does not hold. */
