@@ -12,7 +12,7 @@ interface Finished {
 const LIMIT_MS = 10_000;
 // Tests of real processes start a whole platform.
 const PROCESS_LIMIT_MS = 60_000;
-const startsProcesses = /(?:^|\/)(?:test|src\/cmd|src\/simulator)\//;
+const startsProcesses = /(?:^|\/)(?:test|src\/cmd|src\/simulator|src\/adapters\/(?:cluster-store|engine-launcher|gpu-driver|process))\//;
 
 export default async function* reportSlowTests(events: AsyncIterable<Finished>): AsyncGenerator<string> {
   for await (const { type, data } of events) {
