@@ -97,6 +97,12 @@ test("recovery of a whole answer is less the modelled decode time", () => {
   assert.equal(measure(record, fault, model)?.recoveryMs, 80);
 });
 
+test("a request that was refused at once never recovers", () => {
+  const refused = request({ outcome: "error-status", instance: null, attempts: null, tokenTimesMs: [], endedAtMs: 1_002 });
+  const silent = request({ instance: "s-hot-1", outcome: "truncated", tokenTimesMs: [950], endedAtMs: 1_002 });
+  for (const record of [refused, silent]) assert.equal(measure(record, fault, model)?.recoveryMs, Number.POSITIVE_INFINITY);
+});
+
 test("recovery is never negative", () => {
   const record = request({ isStream: false, tokenTimesMs: [], attempts: 2, maxTokens: 128, endedAtMs: 1_200 });
   assert.equal(measure(record, fault, model)?.recoveryMs, 0);

@@ -24,7 +24,7 @@ export interface AffectedRequest {
   readonly place: Place;
   /** From the fault, or the arrival when later, to the next good token or the error event; nothing subtracted. */
   readonly waitMs: number;
-  /** `waitMs` less the modelled prefill and, of a whole answer, the modelled decode time; never negative. */
+  /** `waitMs` less the modelled prefill and, of a whole answer, the modelled decode time; never negative; Infinity = it was lost. */
   readonly recoveryMs: number;
 }
 
@@ -60,7 +60,9 @@ export function measure(record: RequestRecord, fault: FaultWindow, model: Engine
   const isCut = record.outcome !== "complete";
   const untilMs = isCut ? record.endedAtMs : (nextTokenAtMs ?? record.endedAtMs);
   const waitMs = Math.max(0, untilMs - fromMs);
-  if (place === "mid-stream" || isCut) return { record, place, waitMs, recoveryMs: waitMs };
+  // A lost request never recovers, however fast it was refused.
+  const isLostHere = isCut && !(place === "mid-stream" && record.outcome === "error-event");
+  if (place === "mid-stream" || isCut) return { record, place, waitMs, recoveryMs: isLostHere ? Number.POSITIVE_INFINITY : waitMs };
   const prefillMs = modelledPrefillMs(model.profile, record.promptTokens, model.survivor);
   const decodeMs = record.isStream ? 0 : modelledDecodeMs(record.maxTokens, model.survivor);
   return { record, place, waitMs, recoveryMs: Math.max(0, waitMs - prefillMs - decodeMs) };

@@ -42,7 +42,10 @@ export const atLeast = (name: string, value: number, limit: { readonly min: numb
   pass: value >= limit.min,
 });
 
-const show = (value: number | null): string => (value === null ? "none" : `${Number(value.toFixed(1))}`);
+function show(value: number | null): string {
+  if (value === null) return "none";
+  return Number.isFinite(value) ? `${Number(value.toFixed(1))}` : "never";
+}
 
 /** The closing table: a line for each bar. */
 export function formatTable(results: readonly RowResult[]): string {
@@ -64,7 +67,7 @@ export function formatTable(results: readonly RowResult[]): string {
     .join("\n");
 }
 
-/** `rows` has one entry for each bar: `{name, value, unit, must, pass}`; a void row passes nothing. */
+/** `rows` has one entry for each bar: `{name, value, unit, must, pass}`; a void row passes nothing; null = never, or not measured. */
 export function toJson(results: readonly RowResult[], machine: Readonly<Record<string, unknown>>): string {
   const rows = results.flatMap((result) => {
     const verdict = verdictOf(result);
