@@ -28,6 +28,7 @@ export interface FaultRowSpec {
   /** What the round does before it waits for every instance. */
   readonly beforeWhole?: (load: LoadClient, injected: Injected) => Promise<void>;
   readonly moreBars?: () => readonly Bar[];
+  readonly moreNotes?: () => readonly string[];
 }
 
 // The negative control's platform may never find out: continue the engine when the bar is long broken.
@@ -134,7 +135,13 @@ function summarise(bench: Bench, spec: FaultRowSpec, run: { load: LoadClient; lo
     ...(spec.moreBars?.() ?? []),
   ];
   const nearest = (record: { readonly endedAtMs: number }): number => faults.findLast(({ atMs }) => atMs <= record.endedAtMs)?.atMs ?? 0;
-  const notes = [...noteRounds(rounds, counted), noteWhole(wholeAfterMs), ...problems, ...describeLost(lost, nearest)];
+  const notes = [
+    ...noteRounds(rounds, counted),
+    noteWhole(wholeAfterMs),
+    ...(spec.moreNotes?.() ?? []),
+    ...problems,
+    ...describeLost(lost, nearest),
+  ];
   notes.push(...describeSlowest(counted.flatMap(({ affected }) => affected)));
   notes.push(`${records.length} requests in all, ${records.filter(({ level }) => level === "warm").length} answered by the warm instance`);
   return { row: spec.row, n: counted.length, bars, notes, control: null };

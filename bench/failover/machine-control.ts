@@ -11,6 +11,7 @@ const SPAWN_EVERY_MS = 3_000;
 /** What the machine itself did while a row ran. */
 export interface ControlReading {
   readonly loopLagP99Ms: number | null;
+  readonly spawnP50Ms: number | null;
   readonly spawnP99Ms: number | null;
   readonly spawns: number;
   /** false = the machine was too busy or too slow for absolute bars: the row is void. */
@@ -19,7 +20,7 @@ export interface ControlReading {
 
 async function spawnOnceMs(): Promise<number> {
   const fromMs = monotonicMs();
-  const child = spawn(process.execPath, ["-e", "0"], { stdio: "ignore" });
+  const child = spawn(process.execPath, ["-e", "0"], { stdio: "ignore", env: {} });
   await once(child, "exit");
   return monotonicMs() - fromMs;
 }
@@ -54,10 +55,11 @@ export class MachineControl {
     const [lagsMs] = (await once(this.#idle, "message")) as [number[]];
     const loopLagP99Ms = percentile(lagsMs, 0.99);
     const spawnP99Ms = percentile(this.#spawnsMs, 0.99);
+    const spawnP50Ms = percentile(this.#spawnsMs, 0.5);
     const spawns = this.#spawnsMs.length;
     this.#spawnsMs = [];
     const holds = loopLagP99Ms !== null && loopLagP99Ms <= LOOP_LAG_P99_MAX_MS && spawnP99Ms !== null && spawnP99Ms <= SPAWN_P99_MAX_MS;
-    return { loopLagP99Ms, spawnP99Ms, spawns, holds };
+    return { loopLagP99Ms, spawnP50Ms, spawnP99Ms, spawns, holds };
   }
 
   stop(): void {

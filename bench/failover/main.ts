@@ -116,8 +116,8 @@ async function runRow(session: Session, run: () => Promise<RowResult>): Promise<
     await session.control.read();
     const result = { ...(await run()), control: await session.control.read() };
     const verdict = verdictOf(result);
-    const { loopLagP99Ms, spawnP99Ms } = result.control;
-    const machine = `idle loop lag p99 ${loopLagP99Ms?.toFixed(1)} ms, empty Node p99 ${spawnP99Ms?.toFixed(0)} ms`;
+    const { loopLagP99Ms, spawnP50Ms, spawnP99Ms, spawns } = result.control;
+    const machine = `idle loop lag p99 ${loopLagP99Ms?.toFixed(1)} ms, empty Node p50 ${spawnP50Ms?.toFixed(0)}, p99 ${spawnP99Ms?.toFixed(0)} ms of ${spawns}`;
     session.progress.line(`${result.row}: ${verdict} (${machine})`);
     for (const note of result.notes) session.progress.line(`  ${note}`);
     if (verdict !== "void" || session.options.isQuick || rerun === RERUNS_MAX) return result;
