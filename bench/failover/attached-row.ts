@@ -30,7 +30,7 @@ class OwnEngines {
   }
 
   async start(name: string): Promise<void> {
-    const sizes = ["--weights-bytes", "4000000000", "--context-length", "40960", "--memory-bytes", "70000000000"];
+    const sizes = ["--weights-bytes", "1000000000", "--context-length", "40960", "--memory-bytes", "70000000000"];
     const place = ["--gpu", "own/0", "--load-link", "disk", "--host", "127.0.0.1", "--port", `${this.#ports.get(name)}`];
     const identity = ["engine", "--instance", name, "--model", MODEL, "--revision", "r1"];
     const child = spawn(process.execPath, [COMMAND, ...identity, ...place, ...sizes, ...benchEngineArguments()], {
