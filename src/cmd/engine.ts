@@ -8,6 +8,7 @@ import type { Listener } from "../ports/http-front.ts";
 import { createEngine, explainStartError, type Engine } from "../simulator/engine-handler.ts";
 import { ENGINE_HELP, parseEngineArguments, type EngineArguments } from "./engine-arguments.ts";
 import { formatExplanation } from "./explain.ts";
+import { keepCompiled } from "./keep-compiled.ts";
 import { usageError } from "./usage-error.ts";
 
 const EXIT_PORT_TAKEN = 1;
@@ -79,6 +80,7 @@ async function run(args: readonly string[]): Promise<void> {
 async function load(engine: Engine, listener: Listener, { options }: EngineArguments): Promise<void> {
   const { host, port } = listener.address;
   say(`listens on http://${host}:${port}, loads ${options.model}@${options.revision}`);
+  keepCompiled();
   if (engine.contextLength < options.contextLength) {
     say(`its memory holds a context of ${engine.contextLength} tokens, not ${options.contextLength}`);
   }

@@ -15,6 +15,7 @@ import { createGateway, type Gateway } from "../gateway/gateway.ts";
 import { serveMetrics } from "../gateway/serve-metrics.ts";
 import type { Listener, ListenError } from "../ports/http-front.ts";
 import { refuse } from "./explain.ts";
+import { keepCompiled } from "./keep-compiled.ts";
 import { holderOfPort } from "./port-holder.ts";
 import { usageError } from "./usage-error.ts";
 
@@ -121,6 +122,7 @@ async function serve(gateway: Gateway, options: GatewayArguments): Promise<numbe
   gateway.start({ host, port });
   endOnSignals(gateway, listeners);
   process.stdout.write(`ready ${options.id} http://${host}:${port} pid ${process.pid}${metricsUrl}\n`);
+  keepCompiled();
   return null;
 }
 
