@@ -10,6 +10,7 @@ import type { Random } from "../../ports/random.ts";
 import type { UpOptions } from "../options.ts";
 import { keepCompiled } from "../keep-compiled.ts";
 import type { ManifestFile } from "../read-manifests.ts";
+import { openAppliedManifests, type AppliedManifests } from "./applied-manifests.ts";
 import { announce } from "./announce.ts";
 import { attachEngines } from "./attach-engines.ts";
 import { startControlPlane, type ControlPlane } from "./control-plane.ts";
@@ -35,13 +36,19 @@ const digest = createSha256KeyDigest();
 
 /** Brings the platform up over an open store, and keeps it until a signal ends it. @returns the exit code. */
 export async function runPlatform(platform: Platform): Promise<number> {
-  const { store, files, terminal, options } = platform;
+  const { store, state, files, terminal, options } = platform;
   const apply = createApply(store);
-  // What is stored has been accepted before: it comes back first, and at once. Only a first start waits for its manifests.
+  const applied = openAppliedManifests(state.appliedFile);
   const isFirst = await isEmpty(store);
-  if (isFirst && !(await applyFiles(files, apply, terminal))) return 1;
+  // The same files again: what came of them is stored, with what was changed by hand since. After a crash every moment counts.
+  if (isFirst || !applied.isSame(files)) {
+    const isApplied = await applyFiles(files, apply, terminal);
+    if (isApplied) applied.remember(files);
+    else if (isFirst) return 1;
+    else terminal.complain("The last good configuration keeps serving.");
+  }
   const attached = await attachEngines(options.attach, store);
-  return attached.ok ? serve(platform, apply, isFirst) : terminal.refuse(attached.error);
+  return attached.ok ? serve(platform, apply, applied) : terminal.refuse(attached.error);
 }
 
 async function isEmpty(store: ClusterStore): Promise<boolean> {
@@ -68,14 +75,13 @@ async function applyFiles(files: readonly ManifestFile[], apply: Apply, terminal
   return true;
 }
 
-async function serve(platform: Platform, apply: Apply, isFirst: boolean): Promise<number> {
+async function serve(platform: Platform, apply: Apply, applied: AppliedManifests): Promise<number> {
   const { options, state, store, files, terminal, end, clock, random } = platform;
   const log = createFileEventLog(state.eventLog);
   const started = await startControlPlane({ options, state, store, apply, terminal, log, hurry: end.hurry, clock, random, digest });
   if (!started.ok) return terminal.refuse(started.error);
   const plane = started.value;
-  if (!isFirst && !(await applyFiles(files, apply, terminal))) terminal.line("The last good configuration keeps serving.");
-  const watch = options.paths.length === 0 ? null : watchManifests(options.paths, files, { apply, clock, say: terminal.line });
+  const watch = options.paths.length === 0 ? null : watchManifests(options.paths, files, { apply, applied, clock, say: terminal.line });
   const ending = new AbortController();
   const ended = end.first.then((signal) => {
     ending.abort();

@@ -13,6 +13,7 @@ export interface StateDir {
   readonly gpuSocket: string;
   readonly adminFile: string;
   readonly keysFile: string;
+  readonly appliedFile: string;
   readonly eventLog: string;
   readonly runFolder: string;
 }
@@ -50,6 +51,7 @@ export function openStateDir(asked: string, random: Random): Result<StateDir, Ex
       gpuSocket: join(path, "gpu.sock"),
       adminFile: join(path, "admin.json"),
       keysFile: join(path, "keys.txt"),
+      appliedFile: join(path, "applied.sha256"),
       eventLog: join(path, "events.log"),
       runFolder,
     });

@@ -3,6 +3,7 @@ import { parseManifests, type ManifestFile } from "../../api/parse-manifests.ts"
 import { formatProblem } from "../../api/problem.ts";
 import type { ResourceDraft } from "../../api/resource.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
+import type { AppliedManifests } from "./applied-manifests.ts";
 import { formatExplanation } from "../explain.ts";
 import { readManifests } from "../read-manifests.ts";
 
@@ -35,9 +36,9 @@ export function formatRefusal(refusal: ApplyRefusal): string {
 export function watchManifests(
   paths: readonly string[],
   first: readonly ManifestFile[],
-  ports: { readonly apply: Apply; readonly clock: Clock; say(text: string): void },
+  ports: { readonly apply: Apply; readonly applied: AppliedManifests; readonly clock: Clock; say(text: string): void },
 ): ManifestWatch {
-  const state = { text: textOf(first), named: namesOf(first), isEnded: false };
+  const state = { files: first, text: textOf(first), isEnded: false };
   let timer: Timer = ports.clock.after(LOOK_EVERY_MS, look);
   function look(): void {
     void reload(paths, state, ports).finally(() => {
@@ -54,7 +55,8 @@ export function watchManifests(
 
 interface WatchState {
   text: string;
-  named: readonly Named[];
+  /** As they were applied last. */
+  files: readonly ManifestFile[];
 }
 
 async function reload(paths: readonly string[], state: WatchState, ports: Parameters<typeof watchManifests>[2]): Promise<void> {
@@ -65,10 +67,11 @@ async function reload(paths: readonly string[], state: WatchState, ports: Parame
   if (!read.ok) return ports.say(`${text}\nNothing was changed; the last good configuration keeps serving.`);
   const applied = await ports.apply.files(read.value, false);
   if (!applied.ok) return ports.say(`${formatRefusal(applied.error)}\nNothing was changed; the last good configuration keeps serving.`);
+  ports.applied.remember(read.value);
   const named = namesOf(read.value);
-  const vanished = state.named.filter((old) => !named.some((now) => now.kind === old.kind && now.name === old.name));
+  const vanished = namesOf(state.files).filter((old) => !named.some((now) => now.kind === old.kind && now.name === old.name));
   for (const { kind, name } of vanished) await ports.apply.remove(kind, name);
-  state.named = named;
+  state.files = read.value;
   const changes = applied.value.results
     .filter((result) => result.action !== "unchanged")
     .map((result) => `${result.kind} ${result.name} ${result.action}`);
