@@ -25,7 +25,7 @@ export function announce(terminal: Terminal, facts: Announcement): void {
   terminal.line(`Metrics: ${facts.metricsUrls.join("  ")}`);
   terminal.line("");
   announceKeys(terminal, facts);
-  const victim = facts.rows.find(({ instance }) => instance.level === "hot" && instance.state === "Ready" && instance.pid !== null);
+  const victim = victimOf(facts.rows);
   const flag = facts.dataDirFlag === null ? "" : ` --data-dir ${facts.dataDirFlag}`;
   if (victim !== undefined) {
     terminal.line("Try it: in another terminal watch the instances, then end one of them.");
@@ -65,3 +65,9 @@ function announceKeys(terminal: Terminal, facts: Announcement): void {
 
 const curl = (flag: string, gatewayUrl: string, key: string, body: string): string =>
   `  curl ${flag}${gatewayUrl}/v1/chat/completions -H "Authorization: Bearer ${key}" -H 'content-type: application/json' -d '${body}'`;
+
+/** A hot instance to end, rather one that has a hot neighbour: that is the case where nobody waits. */
+function victimOf(rows: readonly InstanceRow[]): InstanceRow | undefined {
+  const hot = rows.filter(({ instance }) => instance.level === "hot" && instance.state === "Ready" && instance.pid !== null);
+  return hot.find((row) => hot.some((other) => other !== row && other.service === row.service)) ?? hot[0];
+}
