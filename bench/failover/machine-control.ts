@@ -7,6 +7,8 @@ import { percentile } from "./statistics.ts";
 export const LOOP_LAG_P99_MAX_MS = 10;
 export const SPAWN_P99_MAX_MS = 150;
 const SPAWN_EVERY_MS = 3_000;
+/** Starts of an empty Node before each row, and as many after it. */
+const QUIET_STARTS = 12;
 
 /** What the machine itself did while a row ran. */
 export interface ControlReading {
@@ -14,6 +16,8 @@ export interface ControlReading {
   readonly spawnP50Ms: number | null;
   readonly spawnP99Ms: number | null;
   readonly spawns: number;
+  /** The same while the row's own load ran: told, not judged. */
+  readonly spawnUnderLoadP99Ms: number | null;
   /** false = the machine was too busy or too slow for absolute bars: the row is void. */
   readonly holds: boolean;
 }
@@ -26,12 +30,13 @@ async function spawnOnceMs(): Promise<number> {
 }
 
 /**
- * Measures from its start to each `read`: an idle loop's lag all the time, and the start of an empty Node whenever a row says that
- * this is a calm moment. Between a fault and the last restart a core is busy with the platform's own work, which is no fault of the machine.
+ * What the machine can do, measured around and during a row: an idle loop's lag all the time; the start of an empty Node before the row's load
+ * begins and after it has ended, since under load that start measures our own load and not the machine.
  */
 export class MachineControl {
   readonly #idle: ChildProcess;
   #spawnsMs: number[] = [];
+  #underLoadMs: number[] = [];
   #sampledAtMs = Number.NEGATIVE_INFINITY;
 
   constructor() {
@@ -43,23 +48,39 @@ export class MachineControl {
     if (monotonicMs() - this.#sampledAtMs < SPAWN_EVERY_MS) return;
     this.#sampledAtMs = monotonicMs();
     spawnOnceMs().then(
-      (tookMs) => this.#spawnsMs.push(tookMs),
-      () => this.#spawnsMs.push(Number.POSITIVE_INFINITY),
+      (tookMs) => this.#underLoadMs.push(tookMs),
+      () => this.#underLoadMs.push(Number.POSITIVE_INFINITY),
     );
   }
 
-  /** What was measured since the last read. Takes one more start, so that a short row has at least one. */
+  /** Forgets what was before the row, and takes the starts before its load. */
+  async begin(): Promise<void> {
+    await this.#readIdle();
+    this.#spawnsMs = [];
+    this.#underLoadMs = [];
+    await this.#quietStarts();
+  }
+
+  /** What was measured since `begin`, with the starts after the row's load. */
   async read(): Promise<ControlReading> {
-    this.#spawnsMs.push(await spawnOnceMs());
-    this.#idle.send("read");
-    const [lagsMs] = (await once(this.#idle, "message")) as [number[]];
-    const loopLagP99Ms = percentile(lagsMs, 0.99);
+    const loopLagP99Ms = percentile(await this.#readIdle(), 0.99);
+    await this.#quietStarts();
     const spawnP99Ms = percentile(this.#spawnsMs, 0.99);
     const spawnP50Ms = percentile(this.#spawnsMs, 0.5);
     const spawns = this.#spawnsMs.length;
-    this.#spawnsMs = [];
+    const spawnUnderLoadP99Ms = percentile(this.#underLoadMs, 0.99);
     const holds = loopLagP99Ms !== null && loopLagP99Ms <= LOOP_LAG_P99_MAX_MS && spawnP99Ms !== null && spawnP99Ms <= SPAWN_P99_MAX_MS;
-    return { loopLagP99Ms, spawnP50Ms, spawnP99Ms, spawns, holds };
+    return { loopLagP99Ms, spawnP50Ms, spawnP99Ms, spawns, spawnUnderLoadP99Ms, holds };
+  }
+
+  async #readIdle(): Promise<number[]> {
+    this.#idle.send("read");
+    const [lagsMs] = (await once(this.#idle, "message")) as [number[]];
+    return lagsMs;
+  }
+
+  async #quietStarts(): Promise<void> {
+    for (let start = 0; start < QUIET_STARTS; start += 1) this.#spawnsMs.push(await spawnOnceMs());
   }
 
   stop(): void {

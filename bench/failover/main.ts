@@ -113,11 +113,11 @@ function baseOf(session: Session): Omit<Bench, "platform" | "references" | "noFa
 /** Runs a row, again while the machine's own control does not hold. */
 async function runRow(session: Session, run: () => Promise<RowResult>): Promise<RowResult> {
   for (let rerun = 0; ; rerun += 1) {
-    await session.control.read();
+    await session.control.begin();
     const result = { ...(await run()), control: await session.control.read() };
     const verdict = verdictOf(result);
-    const { loopLagP99Ms, spawnP50Ms, spawnP99Ms, spawns } = result.control;
-    const machine = `idle loop lag p99 ${loopLagP99Ms?.toFixed(1)} ms, empty Node p50 ${spawnP50Ms?.toFixed(0)}, p99 ${spawnP99Ms?.toFixed(0)} ms of ${spawns}`;
+    const { loopLagP99Ms, spawnP50Ms, spawnP99Ms, spawns, spawnUnderLoadP99Ms } = result.control;
+    const machine = `idle loop lag p99 ${loopLagP99Ms?.toFixed(1)} ms, empty Node p50 ${spawnP50Ms?.toFixed(0)}, p99 ${spawnP99Ms?.toFixed(0)} ms of ${spawns}, under load ${spawnUnderLoadP99Ms?.toFixed(0) ?? "-"} ms`;
     session.progress.line(`${result.row}: ${verdict} (${machine})`);
     for (const note of result.notes) session.progress.line(`  ${note}`);
     if (verdict !== "void" || session.options.isQuick || rerun === RERUNS_MAX) return result;

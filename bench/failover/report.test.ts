@@ -10,13 +10,13 @@ const row = (changes: Partial<RowResult>): RowResult => ({
   n: 3,
   bars: [atLeast("rounds that count", 3, { min: 3, unit: "rounds" }), atMost("requests lost", 0, { max: 0, unit: "requests" })],
   notes: [],
-  control: { loopLagP99Ms: 2, spawnP50Ms: 50, spawnP99Ms: 60, spawns: 4, holds: true },
+  control: { loopLagP99Ms: 2, spawnP50Ms: 50, spawnP99Ms: 60, spawns: 4, spawnUnderLoadP99Ms: 90, holds: true },
   ...changes,
 });
 const lossy = row({
   bars: [atLeast("rounds that count", 3, { min: 3, unit: "rounds" }), atMost("requests lost", 4, { max: 0, unit: "requests" })],
 });
-const busy = { loopLagP99Ms: 30, spawnP50Ms: 50, spawnP99Ms: 60, spawns: 4, holds: false };
+const busy = { loopLagP99Ms: 30, spawnP50Ms: 50, spawnP99Ms: 60, spawns: 4, spawnUnderLoadP99Ms: 90, holds: false };
 
 test("a bench row passes when every bar does", () => {
   assert.deepEqual([verdictOf(row({})), verdictOf(lossy), verdictOf(row({ bars: [] }))], ["pass", "FAIL", "FAIL"]);

@@ -42,7 +42,8 @@ function signalGroup(leader: ProcessIdentity, name: "SIGTERM" | "SIGKILL"): void
   if (isAlive(leader)) signal(-leader.pid, name);
 }
 
-function signal(pid: number, name: "SIGTERM" | "SIGKILL"): void {
+/** To a process (or, negative, a group) that may have ended a moment ago. */
+export function signal(pid: number, name: "SIGTERM" | "SIGKILL"): void {
   try {
     process.kill(pid, name);
   } catch (cause) {

@@ -21,6 +21,7 @@ import { holderOfPort } from "../port-holder.ts";
 import { productVersion } from "../version.ts";
 import { recordControlPlane } from "./control-plane-record.ts";
 import { CHILD_ENVIRONMENT, COMMAND_PREFIX, keepHelper } from "./helper-processes.ts";
+import { keepGateway } from "./keep-gateway.ts";
 import { createPlatformMetrics } from "./platform-metrics.ts";
 import { explainBusyPort, explainListen } from "./refusals.ts";
 import { stablePort } from "./stable-port.ts";
@@ -98,7 +99,8 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
 
   const hub = createUnixGatewayHub(state.linkSocket);
   started.defer(() => hub.close());
-  const kept = await keepHelper(GATEWAY, gatewayArguments(state, gateway.value), state, helperPorts);
+  const start = { name: GATEWAY, port: gateway.value.main.port, arguments: gatewayArguments(state, gateway.value) };
+  const kept = await keepGateway(start, state, helperPorts);
   if (!kept.ok) return kept;
   started.defer(() => kept.value.stop(graceMs(GATEWAY_GRACE_MS)));
   const controllers = await startControllers({
