@@ -1,5 +1,6 @@
 import { createFileEventLog } from "../../adapters/event-log/file.ts";
 import { createSha256KeyDigest } from "../../adapters/key-digest/sha256.ts";
+import type { CreatedKey } from "../../admin/api-keys.ts";
 import { createApply, type Apply } from "../../admin/apply.ts";
 import { parseHotStandbyConfig } from "../../api/parse-hot-standby-config.ts";
 import { formatProblem } from "../../api/problem.ts";
@@ -78,8 +79,17 @@ async function applyFiles(files: readonly ManifestFile[], apply: Apply, terminal
 async function serve(platform: Platform, apply: Apply, applied: AppliedManifests): Promise<number> {
   const { options, state, store, files, terminal, end, clock, random } = platform;
   const log = createFileEventLog(state.eventLog);
+  // Before gateways are let in, so that the first thing they learn holds these keys.
+  const newKeys = await makeFirstKeys([...new Set((await servedTenants(store)).map(({ tenant }) => tenantId(tenant)))], {
+    store,
+    random,
+    digest,
+  });
   const started = await startControlPlane({ options, state, store, apply, terminal, log, hurry: end.hurry, clock, random, digest });
-  if (!started.ok) return terminal.refuse(started.error);
+  if (!started.ok) {
+    await forget(newKeys, store);
+    return terminal.refuse(started.error);
+  }
   const plane = started.value;
   const watch = options.paths.length === 0 ? null : watchManifests(options.paths, files, { apply, applied, clock, say: terminal.line });
   const ending = new AbortController();
@@ -87,7 +97,7 @@ async function serve(platform: Platform, apply: Apply, applied: AppliedManifests
     ending.abort();
     return signal;
   });
-  await introduce(platform, plane, ending.signal);
+  await introduce(platform, { plane, newKeys }, ending.signal);
   keepCompiled();
   const signal = await ended;
   terminal.line(`\n${signal}: ending, the state stays in ${state.path}.`);
@@ -97,10 +107,15 @@ async function serve(platform: Platform, apply: Apply, applied: AppliedManifests
   return 0;
 }
 
+/** Never shown, so never to be used: the next start makes others. */
+async function forget(keys: readonly CreatedKey[], store: ClusterStore): Promise<void> {
+  for (const key of keys) await store.remove("ApiKey", key.id);
+}
+
 /** Waits until the instances serve, telling of each; then says how to use them. */
 async function introduce(
-  { store, state, options, terminal, clock, random }: Platform,
-  plane: ControlPlane,
+  { store, state, options, terminal, clock }: Platform,
+  { plane, newKeys }: { readonly plane: ControlPlane; readonly newKeys: readonly CreatedKey[] },
   signal: AbortSignal,
 ): Promise<void> {
   const readiness = await watchReady(
@@ -108,9 +123,8 @@ async function introduce(
     ({ instance }, { readyCount, rows }) => terminal.progress(`${instance.name} is Ready (${readyCount} of ${rows.length})`),
     signal,
   );
-  if (signal.aborted) return;
+  if (signal.aborted) return forget(newKeys, store);
   const tenants = await servedTenants(store);
-  const newKeys = await makeFirstKeys([...new Set(tenants.map(({ tenant }) => tenantId(tenant)))], { store, random, digest });
   if (newKeys.length > 0 && !terminal.isInteractive) writeKeysFile(state.keysFile, newKeys);
   announce(terminal, {
     rows: readiness.rows,
