@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { getCompileCacheDir } from "node:module";
 import { Worker } from "node:worker_threads";
 import type { Resource } from "../../api/resource.ts";
 import { assert } from "../../base/assert.ts";
@@ -16,7 +17,11 @@ import { createWatchers } from "./watchers.ts";
  * An acknowledged write survives `kill -9` and power loss. A damaged file is refused, never recreated.
  */
 export async function openSqliteStore(path: string, clock: Pick<Clock, "wallMs">): Promise<Result<ClusterStore, StoreOpenError>> {
-  const worker = new Worker(new URL("./sqlite-worker.ts", import.meta.url), { workerData: path, name: "store", execArgv: [] });
+  const worker = new Worker(new URL("./sqlite-worker.ts", import.meta.url), {
+    workerData: { path, cacheDir: getCompileCacheDir() ?? null },
+    name: "store",
+    execArgv: [],
+  });
   const asker = createStoreAsker({
     post: (message) => worker.postMessage(message),
     // An idle store must not keep a process alive that has nothing else to do.

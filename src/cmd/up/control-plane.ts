@@ -21,7 +21,7 @@ import { holderOfPort } from "../port-holder.ts";
 import { productVersion } from "../version.ts";
 import { recordControlPlane } from "./control-plane-record.ts";
 import { CHILD_ENVIRONMENT, COMMAND_PREFIX, keepHelper } from "./helper-processes.ts";
-import { keepGateway } from "./keep-gateway.ts";
+import { isRecordedAlive, keepGateway } from "./keep-gateway.ts";
 import { createPlatformMetrics } from "./platform-metrics.ts";
 import { explainBusyPort, explainListen } from "./refusals.ts";
 import { stablePort } from "./stable-port.ts";
@@ -99,10 +99,6 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
 
   const hub = createUnixGatewayHub(state.linkSocket);
   started.defer(() => hub.close());
-  const start = { name: GATEWAY, port: gateway.value.main.port, arguments: gatewayArguments(state, gateway.value) };
-  const kept = await keepGateway(start, state, helperPorts);
-  if (!kept.ok) return kept;
-  started.defer(() => kept.value.stop(graceMs(GATEWAY_GRACE_MS)));
   const controllers = await startControllers({
     store,
     launcher,
@@ -115,6 +111,11 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
     stateId: state.stateId,
   });
   started.defer(() => controllers.stop());
+  // After the loops: they bring back the dead, while a gateway that lives needs no more than to be looked after.
+  const start = { name: GATEWAY, port: gateway.value.main.port, arguments: gatewayArguments(state, gateway.value) };
+  const kept = await keepGateway(start, state, helperPorts);
+  if (!kept.ok) return kept;
+  started.defer(() => kept.value.stop(graceMs(GATEWAY_GRACE_MS)));
 
   const metrics = createPlatformMetrics({ store, driver, clock, link: controllers.link });
   started.defer(() => metrics.stop());
@@ -141,11 +142,12 @@ interface GatewayAddresses {
 
 /** The gateway listens by itself; a port that somebody else holds is refused here, where it can be explained. */
 async function gatewayAddresses(options: UpOptions, state: StateDir): Promise<Result<GatewayAddresses, Explanation>> {
-  const port = options.gatewayPort === 0 ? await stablePort("gateway", state) : options.gatewayPort;
+  const isRunning = await isRecordedAlive(GATEWAY, state);
+  const port = options.gatewayPort === 0 ? await stablePort("gateway", state, isRunning) : options.gatewayPort;
   const main = { host: options.gatewayHost, port };
-  const holder = holderOfPort(port);
+  const holder = isRunning ? null : holderOfPort(port);
   if (holder !== null && !holder.command.includes(state.path)) return err(explainBusyPort(main, "gateway"));
-  return ok({ main, metrics: { host: "127.0.0.1", port: await stablePort("gateway-metrics", state) } });
+  return ok({ main, metrics: { host: "127.0.0.1", port: await stablePort("gateway-metrics", state, isRunning) } });
 }
 
 const gatewayArguments = (state: StateDir, { main, metrics }: GatewayAddresses): readonly string[] => [

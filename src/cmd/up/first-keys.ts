@@ -1,22 +1,22 @@
 import { writeFileSync } from "node:fs";
 import { createApiKey, type CreatedKey, type KeyPorts } from "../../admin/api-keys.ts";
-import { parseApiKey } from "../../api/parse-api-key.ts";
-import type { TenantId } from "../../base/ids.ts";
+import type { Resource } from "../../api/resource.ts";
+import { tenantId } from "../../base/ids.ts";
+import { textAt } from "../json-at.ts";
 
 /** One key for each tenant that has none yet: made at its first start, shown once. */
-export async function makeFirstKeys(tenants: readonly TenantId[], ports: Omit<KeyPorts, "log">): Promise<readonly CreatedKey[]> {
-  const stored = await ports.store.list("ApiKey");
-  if (!stored.ok) return [];
-  const provided = new Set(
-    stored.value.items.flatMap((item) => {
-      const key = parseApiKey(item);
-      return key.ok ? [key.value.tenant] : [];
-    }),
+export async function makeFirstKeys(ports: Omit<KeyPorts, "log">): Promise<readonly CreatedKey[]> {
+  const [configs, attached, keys] = await Promise.all(
+    (["HotStandbyConfig", "AttachedEngine", "ApiKey"] as const).map((kind) => ports.store.list(kind)),
   );
+  const itemsOf = (listed: typeof configs): readonly Resource[] => (listed?.ok === true ? listed.value.items : []);
+  // Read as they stand: every spec came through the door, and after a crash the schemas can wait.
+  const provided = new Set(itemsOf(keys).map((key) => textAt(key.spec, "tenant")));
+  const served = [...itemsOf(configs).map((config) => textAt(config.spec, "tenant")), ...itemsOf(attached).map(() => "default")];
   const made: CreatedKey[] = [];
-  for (const tenant of tenants) {
-    if (provided.has(tenant)) continue;
-    const created = await createApiKey(tenant, ports);
+  for (const tenant of new Set(served)) {
+    if (tenant === null || provided.has(tenant)) continue;
+    const created = await createApiKey(tenantId(tenant), ports);
     if (created.ok) made.push(created.value);
   }
   return made;

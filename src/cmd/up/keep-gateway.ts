@@ -33,12 +33,21 @@ export async function keepGateway(start: GatewayStart, state: StateDir, ports: H
   return ok(new GuestKeeper(guest, start, state, ports));
 }
 
+/** The process on record runs. */
+export async function isRecordedAlive(name: string, state: StateDir): Promise<boolean> {
+  const record = await readRunRecord(join(state.runFolder, `${name}.json`));
+  return (
+    record !== null && record.pid !== null && record.startTicks !== null && isAlive({ pid: record.pid, startTicks: record.startTicks })
+  );
+}
+
 /** Who holds the port, when it is not the process on record. That it belongs to this state directory was seen before. */
 async function findGuest({ name, port }: GatewayStart, state: StateDir): Promise<ProcessIdentity | null> {
+  // The usual case needs no search through all processes.
+  if (await isRecordedAlive(name, state)) return null;
   const holder = holderOfPort(port);
   if (holder === null) return null;
-  const record = await readRunRecord(join(state.runFolder, `${name}.json`));
-  return record?.pid === holder.pid ? null : identify(holder.pid);
+  return identify(holder.pid);
 }
 
 class GuestKeeper implements KeptGateway {

@@ -4,7 +4,6 @@ import type { CreatedKey } from "../../admin/api-keys.ts";
 import { createApply, type Apply } from "../../admin/apply.ts";
 import { parseHotStandbyConfig } from "../../api/parse-hot-standby-config.ts";
 import { formatProblem } from "../../api/problem.ts";
-import { tenantId } from "../../base/ids.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ClusterStore } from "../../ports/cluster-store.ts";
 import type { Random } from "../../ports/random.ts";
@@ -80,11 +79,7 @@ async function serve(platform: Platform, apply: Apply, applied: AppliedManifests
   const { options, state, store, files, terminal, end, clock, random } = platform;
   const log = createFileEventLog(state.eventLog);
   // Before gateways are let in, so that the first thing they learn holds these keys.
-  const newKeys = await makeFirstKeys([...new Set((await servedTenants(store)).map(({ tenant }) => tenantId(tenant)))], {
-    store,
-    random,
-    digest,
-  });
+  const newKeys = await makeFirstKeys({ store, random, digest });
   const started = await startControlPlane({ options, state, store, apply, terminal, log, hurry: end.hurry, clock, random, digest });
   if (!started.ok) {
     await forget(newKeys, store);

@@ -7,11 +7,12 @@ import type { StateDir } from "./state-dir.ts";
 /**
  * A free loopback port, chosen once for each state directory: a helper that outlived the last control plane is
  * adopted only when it was started with the same words.
+ * @param isHeldByUs that helper runs, so nobody else can hold its port.
  */
-export async function stablePort(name: string, state: StateDir): Promise<number> {
+export async function stablePort(name: string, state: StateDir, isHeldByUs: boolean): Promise<number> {
   const path = join(state.path, `port-${name}`);
   const known = readPort(path);
-  const holder = known === null ? null : holderOfPort(known);
+  const holder = known === null || isHeldByUs ? null : holderOfPort(known);
   if (known !== null && (holder === null || holder.command.includes(state.path))) return known;
   const chosen = await freePort();
   writeFileSync(path, `${chosen}\n`, { mode: 0o600 });
