@@ -5,7 +5,16 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { chat, fetchText, readInstances, watchUntil } from "./support/client.ts";
-import { freePort, newDataDir, processesOf, readKeys, removeDataDir, startPlatform, watchOutput, type Platform } from "./support/platform.ts";
+import {
+  freePort,
+  newDataDir,
+  processesOf,
+  readKeys,
+  removeDataDir,
+  startPlatform,
+  watchOutput,
+  type Platform,
+} from "./support/platform.ts";
 import { root } from "./support/source-files.ts";
 
 const laptop = join(root, "examples", "laptop");
@@ -60,7 +69,9 @@ test("away: without control plane and with a new gateway clients are served, and
   const gatewayPid = recordedPid(folder, "gateway-0");
   process.kill(gatewayPid, "SIGKILL");
   await gone(gatewayPid);
-  const byHand = spawn(process.execPath, [entry, "gateway", "--data-dir", folder, "--port", `${platform.gatewayPort}`], { stdio: ["ignore", "pipe", "pipe"] });
+  const byHand = spawn(process.execPath, [entry, "gateway", "--data-dir", folder, "--port", `${platform.gatewayPort}`], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   strays.push(byHand);
   await watchOutput(byHand).seen("ready gateway-0");
   await assertServed(platform, key, 5);
@@ -68,7 +79,9 @@ test("away: without control plane and with a new gateway clients are served, and
   const again = await startPlatform([laptop], folder, platform);
   await again.seen("started by hand serves on");
   await again.seen("kill -9 ");
-  await watchUntil(again.adminPort, "tenant-platinum", (instances) => [...instances.values()].every((instance) => instance.state === "Ready"));
+  await watchUntil(again.adminPort, "tenant-platinum", (instances) =>
+    [...instances.values()].every((instance) => instance.state === "Ready"),
+  );
   const now = await readInstances(again.adminPort, "tenant-platinum");
   assert.equal(now.get("tenant-platinum-hot-1")?.generation, 2);
   for (const name of ["tenant-platinum-hot-2", "tenant-platinum-warm-1"]) {
@@ -104,7 +117,10 @@ test("away: of two attached engines one is killed, nobody loses an answer, and t
     if (index === 5) engines[0]?.process.kill("SIGKILL");
     answers.push(await fetchText(platform.gatewayPort, "/v1/chat/completions", { key, body }));
   }
-  assert.deepEqual(answers.map((answer) => answer.status), Array.from({ length: 20 }, () => 200));
+  assert.deepEqual(
+    answers.map((answer) => answer.status),
+    Array.from({ length: 20 }, () => 200),
+  );
   assert.deepEqual(new Set(answers.slice(0, 5).map((answer) => answer.headers["x-tidegate-instance"])), new Set(["own-0", "own-1"]));
   platform.process.kill("SIGTERM");
   assert.equal(await platform.ended, 0);
