@@ -71,7 +71,15 @@ test("embedded: first start, service, a killed engine, an orderly end and a seco
   const stranger = await fetchText(platform.gatewayPort, "/v1/chat/completions", { key: "tg-wrong", body: chat("tidegate-sim-8b") });
   assert.equal(stranger.status, 401);
 
+  const metricsPort = await assertMetrics(platform, said);
+
   await killWhileStreaming(platform, key);
+  const counted = (await fetchText(metricsPort, "/metrics")).text;
+  assert.match(counted, /tidegate_time_to_first_token_seconds_count\{tenant="tenant-platinum",service="tenant-platinum"\} 1/);
+  assert.match(
+    counted,
+    /tidegate_ejections_total\{service="tenant-platinum",instance="tenant-platinum-hot-[12]",cause="(?:reset|cut|refused)"\} 1/,
+  );
 
   platform.process.kill("SIGINT");
   platform.process.kill("SIGINT");
@@ -86,6 +94,23 @@ test("embedded: first start, service, a killed engine, an orderly end and a seco
   assert.equal(await again.ended, 0);
   await assertGone(again);
 });
+
+/** The control plane's page and the gateway's, at the addresses that were announced. @returns the port of the latter. */
+async function assertMetrics(platform: Platform, said: string): Promise<number> {
+  const [, adminPort = "", gatewayPort = ""] = /Metrics: \S+:(\d+)\/metrics\s+\S+:(\d+)\/metrics/.exec(said) ?? [];
+  assert.equal(Number(adminPort), platform.adminPort);
+  // The page is as old as the last look, which may have been before the last engine was Ready.
+  const wanted = /tidegate_service_instances\{service="tenant-platinum",level="hot",state="Ready"\} 2/;
+  let page = "";
+  for (let tries = 0; tries < 5_000 && !wanted.test(page); tries += 1) page = (await fetchText(platform.adminPort, "/metrics")).text;
+  assert.match(page, wanted);
+  assert.match(page, /tidegate_service_level\{service="tenant-platinum",level="hot"\} 1/);
+  assert.match(page, /tidegate_gpu_reserved_bytes\{node="gpu-a",gpu="0"\} 40000000000/);
+  assert.match(page, /tidegate_gpu_used_bytes\{node="gpu-a",gpu="0"\} [1-9]\d+/);
+  const counted = (await fetchText(Number(gatewayPort), "/metrics")).text;
+  assert.match(counted, /tidegate_requests_total\{tenant="tenant-platinum",service="tenant-platinum",outcome="ok"\} 1/);
+  return Number(gatewayPort);
+}
 
 /** Kills the engine of an open stream: the stream says so, a new request is answered, the instance comes back. */
 async function killWhileStreaming(platform: Platform, key: string): Promise<void> {
