@@ -5,33 +5,15 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { chat, fetchText, readInstances, watchUntil } from "./support/client.ts";
-import {
-  freePort,
-  newDataDir,
-  processesOf,
-  readKeys,
-  removeDataDir,
-  startPlatform,
-  watchOutput,
-  type Platform,
-} from "./support/platform.ts";
+import { freePort, ownDataDirs, processesOf, readKeys, startPlatform, watchOutput, type Platform } from "./support/platform.ts";
 import { root } from "./support/source-files.ts";
 
 const laptop = join(root, "examples", "laptop");
 const entry = join(root, "bin", "tidegate.js");
-const used: string[] = [];
+const dataDir = ownDataDirs();
 const strays: ChildProcess[] = [];
-const dataDir = (): string => {
-  const path = newDataDir();
-  used.push(path);
-  return path;
-};
 after(() => {
   for (const child of strays) child.kill("SIGKILL");
-  for (const path of used) {
-    for (const pid of processesOf(path)) process.kill(pid, "SIGKILL");
-    removeDataDir(path);
-  }
 });
 
 const recordedPid = (folder: string, name: string): number => {

@@ -4,33 +4,13 @@ import { spawn } from "node:child_process";
 import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { chat, fetchText, open, readFrames, readInstances, watchUntil } from "./support/client.ts";
-import {
-  freePort,
-  newDataDir,
-  processesOf,
-  readKeys,
-  removeDataDir,
-  startPlatform,
-  watchOutput,
-  type Platform,
-} from "./support/platform.ts";
+import { freePort, ownDataDirs, processesOf, readKeys, startPlatform, watchOutput, type Platform } from "./support/platform.ts";
 import { root } from "./support/source-files.ts";
 
 const laptop = join(root, "examples", "laptop");
-const used: string[] = [];
-const dataDir = (): string => {
-  const path = newDataDir();
-  used.push(path);
-  return path;
-};
-after(() => {
-  for (const path of used) {
-    for (const pid of processesOf(path)) process.kill(pid, "SIGKILL");
-    removeDataDir(path);
-  }
-});
+const dataDir = ownDataDirs();
 
 async function assertGone(platform: Pick<Platform, "dataDir" | "gatewayPort" | "adminPort">): Promise<void> {
   assert.deepEqual(processesOf(platform.dataDir), []);

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after } from "node:test";
 import { root } from "./source-files.ts";
 
 /** A platform of real processes in a state directory of its own. */
@@ -28,8 +29,21 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-export const newDataDir = (): string => mkdtempSync(join(tmpdir(), "tg-"));
-export const removeDataDir = (path: string): void => rmSync(path, { recursive: true, force: true });
+/** New state directories; when the file's tests are over, what still runs in them is ended and they are removed. */
+export function ownDataDirs(): () => string {
+  const used: string[] = [];
+  after(() => {
+    for (const path of used) {
+      for (const pid of processesOf(path)) process.kill(pid, "SIGKILL");
+      rmSync(path, { recursive: true, force: true });
+    }
+  });
+  return () => {
+    const path = mkdtempSync(join(tmpdir(), "tg-"));
+    used.push(path);
+    return path;
+  };
+}
 
 /** Starts `tidegate up` with the given arguments; `through` replaces the command, as by npm. */
 export async function startPlatform(
