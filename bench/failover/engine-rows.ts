@@ -7,7 +7,7 @@ import { monotonicMs } from "./monotonic.ts";
 import { isWhole, type SeenInstance, type SeenService } from "./platform-status.ts";
 import { isSameProcess, seeProcess, signal, type SeenProcess } from "./process-table.ts";
 import { atMost, type RowResult } from "./report.ts";
-import { largest, percentile } from "./statistics.ts";
+import { largest } from "./statistics.ts";
 
 export const MIXED = "bench-mixed";
 export const ANSWERS = "bench-answers";
@@ -102,7 +102,7 @@ export async function runControlPlaneRow(bench: Bench, rounds: number): Promise<
     mostMaxMs: 1_000,
     inject,
     beforeWhole,
-    moreNotes: () => [`converged after p50 ${(percentile(log.convergedMs, 0.5) ?? 0).toFixed(0)} ms, by the start of the command`],
+    moreNotes: () => [`converged after, in ms from the start of the command: ${log.convergedMs.map((ms) => ms.toFixed(0)).join(" ")}`],
     moreBars: () => [
       atMost("Ready engines that lost their process", log.reloads, { max: 0, unit: "engines" }),
       atMost("orphans and second engines", log.strangers, { max: 0, unit: "engines" }),

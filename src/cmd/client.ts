@@ -1,4 +1,5 @@
-import { request, type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { http } from "../adapters/http-front/lean-http.ts";
 import { err, ok, type Explanation, type Result } from "../base/result.ts";
 import type { JsonValue } from "../base/json.ts";
 import type { AdminTarget } from "./find-admin.ts";
@@ -33,7 +34,7 @@ export function createAdminClient(target: AdminTarget): AdminClient {
         ...(body === null ? {} : { "content-type": body.contentType, "content-length": Buffer.byteLength(body.text) }),
       };
       const { host, port } = target.address;
-      const outgoing = request({ host, port, method, path, headers, signal, timeout: timeoutMs, agent: false }, resolve);
+      const outgoing = http.request({ host, port, method, path, headers, signal, timeout: timeoutMs, agent: false }, resolve);
       outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer within ${timeoutMs / 1_000} s`)));
       outgoing.on("error", reject);
       outgoing.end(body?.text);

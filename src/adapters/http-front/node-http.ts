@@ -1,10 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { EndpointAddress } from "../../api/route-table.ts";
 import type { Handler, HttpFront, Listener, ListenError } from "../../ports/http-front.ts";
 import { checkRequestHead, HEADERS_MAX } from "../../wire/http-request-rules.ts";
+import { http } from "./lean-http.ts";
 import { NodeExchange, type Connection } from "./node-exchange.ts";
 import { answerOnSocket, refusalOf, renderRefusal, type Refusal } from "./refusal.ts";
 
@@ -49,7 +50,7 @@ class NodeListener {
   constructor(limits: Required<NodeHttpFrontOptions>, handler: Handler) {
     this.#limits = limits;
     this.#handler = handler;
-    this.#server = createServer({
+    this.#server = http.createServer({
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
       connectionsCheckingInterval: limits.checkIntervalMs,

@@ -1,5 +1,5 @@
-import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
+import { http } from "./lean-http.ts";
 
 /** An answer that the front gives by itself, before any handler. */
 export interface Refusal {
@@ -30,7 +30,7 @@ export const renderRefusal = ({ code, message }: Refusal): string =>
 export function answerOnSocket(socket: Duplex, refusal: Refusal): void {
   const body = renderRefusal(refusal);
   const head = [
-    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? ""}`,
+    `HTTP/1.1 ${refusal.status} ${http.STATUS_CODES[refusal.status] ?? ""}`,
     "content-type: application/json",
     `content-length: ${Buffer.byteLength(body)}`,
     "connection: close",

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isJsonObject, type JsonObject } from "../../base/json.ts";
 
@@ -14,24 +14,15 @@ export interface RunRecord {
   readonly about: JsonObject;
 }
 
-/** Atomic and durable: a reader, also one after a power loss, sees the old record or the new one. */
+/**
+ * Atomic: a reader sees the old record or the new one, whoever is killed. Not synced to the disk: a power loss that
+ * takes the record takes the process with it.
+ */
 export async function writeRunRecord(path: string, record: RunRecord): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const aside = `${path}.new`;
-  const file = await open(aside, "w", 0o600);
-  try {
-    await file.writeFile(`${JSON.stringify(record, null, 2)}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await writeFile(aside, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 });
   await rename(aside, path);
-  const folder = await open(dirname(path), "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 /** @returns null when there is none, or none that can be read. */

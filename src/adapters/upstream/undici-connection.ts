@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { Client } from "undici";
+import Client from "undici/lib/dispatcher/client.js";
 import type { EndpointAddress } from "../../api/route-table.ts";
 import type { UndiciCall } from "./undici-call.ts";
 import { ConnectTimeout } from "./undici-failure.ts";
