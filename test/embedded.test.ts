@@ -5,6 +5,7 @@ import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync 
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { brokenManifests } from "../src/api/broken-manifests.ts";
 import { chat, fetchText, open, readFrames, readInstances, watchUntil } from "./support/client.ts";
 import { freePort, ownDataDirs, processesOf, readKeys, startPlatform, watchOutput, type Platform } from "./support/platform.ts";
 import { root } from "./support/source-files.ts";
@@ -229,5 +230,11 @@ async function applyBadManifests(adminPort: number): Promise<void> {
   for (const name of names) {
     const answer = await fetchText(adminPort, "/apis/inference.example.com/v1/apply", { yaml: readFileSync(join(folder, name), "utf8") });
     assert.equal(answer.status, 422, `${name}: ${answer.text}`);
+  }
+  const generated = brokenManifests();
+  assert.ok(generated.length >= 150);
+  for (const { kind, field, slip, text } of generated) {
+    const answer = await fetchText(adminPort, "/apis/inference.example.com/v1/apply", { yaml: text });
+    assert.equal(answer.status, 422, `${kind} ${field.path} ${slip}: ${answer.text}`);
   }
 }
