@@ -1,4 +1,5 @@
 import type { Epoch, Generation, GatewayId, InstanceName, KeyHash, KeyId, ServiceName, TenantId, Uid } from "../base/ids.ts";
+import type { Level } from "./hot-standby-config.ts";
 import type { RouteTable } from "./route-table.ts";
 
 export interface KeyEntry {
@@ -33,7 +34,56 @@ export type UpMessage =
       /** Age of the observation when sent, so that clocks need not agree. */
       readonly ageMs: number;
     }
+  | RungActivated
+  | Episode
   | { readonly type: "counts"; readonly services: readonly ServiceCounts[] };
+
+/** A gateway woke an instance, or could not. Repeated after each `synced` until a table says the same. */
+export interface RungActivated {
+  readonly type: "rung-activated";
+  readonly service: ServiceName;
+  readonly instance: InstanceName;
+  readonly uid: Uid;
+  readonly generation: Generation;
+  /** lost = nobody above could serve; saturated = overflow, which is no failover. */
+  readonly because: "lost" | "saturated";
+  readonly outcome: "awake" | "failed";
+  /** For people: why it failed; empty when it is awake. */
+  readonly reason: string;
+  readonly ageMs: number;
+}
+
+/**
+ * One loss as one gateway saw it, measured on its own steady clock: from the first endpoint of the serving rung that was lost with
+ * requests on it until its last affected request has its next good token. Sent when it changes, repeated after `synced`; newer replaces older.
+ */
+export interface Episode {
+  readonly type: "episode";
+  readonly service: ServiceName;
+  /** Of the table under which it began. */
+  readonly uid: Uid;
+  readonly epoch: Epoch;
+  /** Counts episodes of this service at this gateway. */
+  readonly number: number;
+  /** The instance whose loss began it, and how it was seen. */
+  readonly instance: InstanceName;
+  readonly cause: EjectionCause;
+  readonly from: Level;
+  /** Rung of the first good token afterwards; null before. */
+  readonly to: Level | null;
+  /** Ages when sent, so that clocks need not agree; null = has not happened. */
+  readonly faultAgeMs: number;
+  readonly detectedAgeMs: number;
+  /** The instance that answered first was usable (a wake was verified, or it was Ready all along). */
+  readonly targetReadyAgeMs: number | null;
+  readonly firstGoodTokenAgeMs: number | null;
+  /** Requests in flight on the lost, or first tried there afterwards, or held for want of anybody. */
+  readonly affected: number;
+  readonly lost: number;
+  /** Largest wait of an affected request: from the fault, or its arrival if later, to its next good token. null = none has one yet. */
+  readonly rtoMs: number | null;
+  readonly isOver: boolean;
+}
 
 /** Totals since the gateway started; the receiver takes differences. Sent each second. */
 export interface ServiceCounts {
@@ -43,4 +93,6 @@ export interface ServiceCounts {
   readonly inFlight: number;
   readonly promptTokens: number;
   readonly outputTokens: number;
+  /** Of first tokens in the last second; null = there were none. */
+  readonly firstTokenP99Ms: number | null;
 }

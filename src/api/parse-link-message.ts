@@ -8,6 +8,7 @@ import type { RouteTable } from "./route-table.ts";
 const name = z.string().min(1).max(300);
 const counted = z.int().min(0);
 const optionalLimit = counted.nullable();
+const age = z.number().min(0);
 
 const endpoint = z.object({
   instance: name.transform(instanceName),
@@ -17,6 +18,8 @@ const endpoint = z.object({
   engine: z.enum(["simulated", "vllm", "sglang", "llama.cpp"]),
   upstreamModel: name.nullable(),
   isReady: z.boolean(),
+  // Absent from a control plane of an earlier version, as in a gateway's old memory.
+  isAsleep: z.boolean().default(false),
   weight: z.number().min(0).max(1_000_000),
   maxBatch: z.int().min(1).max(1_000_000),
   node: name.transform(nodeName).nullable(),
@@ -24,8 +27,9 @@ const endpoint = z.object({
   fingerprint: z.string().max(1_000),
   hasProgress: z.boolean(),
 });
+const level = z.enum(["hot", "warm", "cold"]);
 const rung = z.object({
-  level: z.enum(["hot", "warm", "cold"]),
+  level,
   activation: z.discriminatedUnion("kind", [
     z.object({ kind: z.literal("none") }),
     z.object({ kind: z.literal("wake") }),
@@ -48,6 +52,9 @@ const table = z.object({
   models: z.array(name).min(1).max(1_024),
   contextLength: z.int().min(1),
   rungs: z.array(rung).max(16),
+  serveFrom: level.default("hot"),
+  knownAnswer: z.string().max(65_536).nullable().default(null),
+  priority: z.int().default(0),
   grants: z.object({ descent: z.enum(["automatic", "held"]), movesLeft: counted }),
   degraded: z.array(degradedStep).max(16),
   overflow: z.object({ inFlightRatio: z.number().gt(0), queuedForMs: counted }),
@@ -88,18 +95,49 @@ const serviceCounts = z.object({
   inFlight: counted,
   promptTokens: counted,
   outputTokens: counted,
+  firstTokenP99Ms: age.nullable().default(null),
 });
+const cause = z.enum(["refused", "reset", "cut", "5xx", "silent", "no-progress", "stall", "malformed"]);
+const ofInstance = {
+  service: name.transform(serviceName),
+  instance: name.transform(instanceName),
+  uid: name.transform(uid),
+};
 const up = z.discriminatedUnion("type", [
   z.object({ type: z.literal("hello"), gateway: name.transform(gatewayId), pid: counted, address: z.string().max(300) }),
   z.object({ type: z.literal("ack"), uid: name.transform(uid), epoch: counted.transform(epoch), revision: counted }),
   z.object({
     type: z.literal("ejected"),
-    service: name.transform(serviceName),
-    instance: name.transform(instanceName),
-    uid: name.transform(uid),
+    ...ofInstance,
     generation: counted.transform(generation),
-    cause: z.enum(["refused", "reset", "cut", "5xx", "silent", "no-progress", "stall", "malformed"]),
-    ageMs: z.number().min(0),
+    cause,
+    ageMs: age,
+  }),
+  z.object({
+    type: z.literal("rung-activated"),
+    ...ofInstance,
+    generation: counted.transform(generation),
+    because: z.enum(["lost", "saturated"]),
+    outcome: z.enum(["awake", "failed"]),
+    reason: z.string().max(2_000),
+    ageMs: age,
+  }),
+  z.object({
+    type: z.literal("episode"),
+    ...ofInstance,
+    epoch: counted.transform(epoch),
+    number: counted,
+    cause,
+    from: level,
+    to: level.nullable(),
+    faultAgeMs: age,
+    detectedAgeMs: age,
+    targetReadyAgeMs: age.nullable(),
+    firstGoodTokenAgeMs: age.nullable(),
+    affected: counted,
+    lost: counted,
+    rtoMs: age.nullable(),
+    isOver: z.boolean(),
   }),
   z.object({ type: z.literal("counts"), services: z.array(serviceCounts).max(100_000) }),
 ]);

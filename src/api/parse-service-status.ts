@@ -8,6 +8,7 @@ import { INSTANCE_STATES, PHASES, type ServiceStatus } from "./service-status.ts
 
 const counted = z.int().min(0);
 const level = z.enum(["hot", "warm", "cold"]);
+const place = z.enum(["hot", "warm", "cold", "degraded"]);
 const gpu = { node: z.string().transform(nodeName), gpu: counted };
 
 const instance = z.object({
@@ -23,6 +24,8 @@ const instance = z.object({
   serves: z.array(z.string().transform(serviceName)),
   fingerprint: z.string(),
   failedStarts: counted,
+  // Absent in statuses of an earlier version.
+  failedWakes: counted.default(0),
   message: z.string(),
 });
 const condition = z.object({
@@ -34,7 +37,21 @@ const condition = z.object({
 });
 const serviceStatus = z.object({
   phase: z.enum(PHASES),
-  level: z.enum(["hot", "warm", "cold", "degraded"]),
+  level: place,
+  pinned: level.nullable().default(null),
+  soakSince: z.string().nullable().default(null),
+  openMove: z
+    .object({
+      record: z.string(),
+      epoch: counted.transform(epoch),
+      from: place,
+      to: place,
+      cause: z.string(),
+      requestedBy: z.enum(["automatic", "operator"]),
+      decidedAt: z.string(),
+    })
+    .nullable()
+    .default(null),
   epoch: counted.transform(epoch),
   revision: counted,
   observedGeneration: counted,

@@ -20,6 +20,8 @@ export interface RungEndpoint {
   /** The model's name at the engine, when it differs from the service's; null = the same. */
   readonly upstreamModel: string | null;
   readonly isReady: boolean;
+  /** Loaded and asleep: may be woken where the rung's activation is `wake`, and serves once its known answer is right. */
+  readonly isAsleep: boolean;
   /** Relative; 0 = takes only what spills over. */
   readonly weight: number;
   /** Sequences that the engine decodes together; in flight above it queue inside the engine. */
@@ -59,6 +61,15 @@ export interface RouteTable {
   readonly models: readonly string[];
   readonly contextLength: number;
   readonly rungs: readonly Rung[];
+  /**
+   * The rung that traffic belongs to: it is tried first, then the others from the top. Below hot while the service is down its ladder
+   * and what came back above has not soaked yet; such rungs take what spills over.
+   */
+  readonly serveFrom: Level;
+  /** What a woken engine must answer before it serves; null = not recorded yet, so nothing may be woken by a gateway. */
+  readonly knownAnswer: string | null;
+  /** Larger is woken first inside a tier. */
+  readonly priority: number;
   readonly grants: Grants;
   readonly degraded: readonly DegradedStep[];
   readonly overflow: Overflow;

@@ -43,15 +43,34 @@ export interface InstanceStatus {
   readonly fingerprint: string;
   /** Failed starts in a row at this placement: two quarantine the GPU for this instance. */
   readonly failedStarts: number;
+  /** Failed wakes of this generation: one takes it off the ladder, two end it. */
+  readonly failedWakes: number;
   /** Why the state is what it is, for people: `exit by SIGKILL`, `loading 16 GB`. */
   readonly message: string;
+}
+
+export interface OpenMove {
+  /** Name of its FailoverRecord. */
+  readonly record: string;
+  readonly epoch: Epoch;
+  readonly from: Level | "degraded";
+  readonly to: Level | "degraded";
+  readonly cause: string;
+  readonly requestedBy: "automatic" | "operator";
+  readonly decidedAt: string;
 }
 
 /** The durable truth of a HotStandbyConfig: route tables are derived from it. */
 export interface ServiceStatus {
   readonly phase: ServicePhase;
-  /** Where traffic is served now; `degraded` = by no instance. */
+  /** Where traffic belongs now, also while that rung is still being woken or started; `degraded` = nothing can serve and nothing is on its way. */
   readonly level: Level | "degraded";
+  /** An operator moved the service here: nothing but a loss moves it until an operator does. null = the ladder decides. */
+  readonly pinned: Level | null;
+  /** Since when everything above `level` has been whole without a break: failback waits for the soak. null = it is not. */
+  readonly soakSince: string | null;
+  /** The last move down, while its clock runs (redundancy is not restored yet); enough to write its FailoverRecord again. null = none. */
+  readonly openMove: OpenMove | null;
   readonly epoch: Epoch;
   /** Orders everything inside an epoch; grows at every published change. */
   readonly revision: number;

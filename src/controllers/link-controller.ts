@@ -148,6 +148,8 @@ class Link implements LinkController {
     if (from === undefined) return;
     switch (message.type) {
       case "hello":
+      case "rung-activated":
+      case "episode":
         return;
       case "ack":
         return this.#acknowledge(from, message);
@@ -177,7 +179,7 @@ function knows(gateway: Gateway, table: RouteTable): boolean {
 }
 
 function sumCounts(service: ServiceName, gateways: readonly Gateway[]): ServiceCounts {
-  const sum = { service, requests: 0, failed: 0, inFlight: 0, promptTokens: 0, outputTokens: 0 };
+  const sum = { service, requests: 0, failed: 0, inFlight: 0, promptTokens: 0, outputTokens: 0, firstTokenP99Ms: null };
   for (const counts of gateways.flatMap((gateway) => gateway.counts)) {
     if (counts.service !== service) continue;
     sum.requests += counts.requests;

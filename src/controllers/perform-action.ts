@@ -20,6 +20,9 @@ export function performAction(action: InstanceAction, context: ActionContext, ta
   switch (action.type) {
     case "start":
       return tasks.start(launchPlan(action, context));
+    case "wake":
+    case "sleep":
+      return;
     case "fence":
       return tasks.fence(action.instance);
     case "drain":

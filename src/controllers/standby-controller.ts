@@ -139,6 +139,7 @@ async function observe(resource: Resource, config: HotStandbyConfig, ports: Stan
       task: tasks.get(name) ?? memory.tasks.view(name),
       exit: exits.get(name) ?? null,
       report: reports.get(name) ?? null,
+      activation: null,
       memo: memory.memos.get(name) ?? NEW_MEMO,
     });
   }

@@ -131,7 +131,10 @@ test("the sum of what gateways count is kept by service", async () => {
   const starting = start();
   await clock.advance(2_000);
   const { service } = tables()[0] ?? assert.fail("no table");
-  link.send({ type: "counts", services: [{ service, requests: 7, failed: 1, inFlight: 2, promptTokens: 10, outputTokens: 20 }] });
+  link.send({
+    type: "counts",
+    services: [{ service, requests: 7, failed: 1, inFlight: 2, promptTokens: 10, outputTokens: 20, firstTokenP99Ms: null }],
+  });
   await clock.advance(1);
   const controllers = await starting;
   assert.equal(controllers.link.countsOf(service).requests, 7);

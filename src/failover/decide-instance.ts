@@ -50,6 +50,7 @@ function admit(desired: DesiredInstance, service: ServiceLook): InstanceStatus {
     serves: [service.service],
     fingerprint: "",
     failedStarts: 0,
+    failedWakes: 0,
     message: "",
   };
 }

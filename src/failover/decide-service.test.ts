@@ -41,6 +41,7 @@ const placed = (gpu: number): SeenInstance => ({
   task: null,
   exit: null,
   report: null,
+  activation: null,
   memo: NEW_MEMO,
 });
 const NAMES = ["gold-hot-1", "gold-hot-2", "gold-warm-1"].map(instanceName);

@@ -47,7 +47,15 @@ export interface ServiceDecision {
 /** A GPU blamed for failed starts is tried again after that long; a lost one when the driver sees it well. */
 export const QUARANTINE_MS = 60_000;
 
-const UNSEEN: SeenInstance = { placement: { kind: "waiting" }, running: null, task: null, exit: null, report: null, memo: NEW_MEMO };
+const UNSEEN: SeenInstance = {
+  placement: { kind: "waiting" },
+  running: null,
+  task: null,
+  exit: null,
+  report: null,
+  activation: null,
+  memo: NEW_MEMO,
+};
 
 /** What a service's status becomes, and what is to be done once it is stored. Pure; run twice, it decides once. */
 export function decideService(world: ServiceWorld): ServiceDecision {
@@ -103,6 +111,9 @@ function emptyStatus(config: HotStandbyConfig): ServiceStatus {
   return {
     phase: "ColdStarting",
     level: "degraded",
+    pinned: null,
+    soakSince: null,
+    openMove: null,
     epoch: epoch(0),
     revision: 0,
     observedGeneration: 0,

@@ -115,4 +115,4 @@ function startReason({ generation: last, state, message }: InstanceStatus): stri
 const following = (count: Generation): Generation => generation(count + 1);
 
 const startAction = (of: InstanceStatus) =>
-  ({ type: "start", instance: of.name, uid: of.uid, generation: of.generation, members: of.members }) as const;
+  ({ type: "start", instance: of.name, uid: of.uid, generation: of.generation, members: of.members, isUrgent: false }) as const;

@@ -9,6 +9,8 @@ export interface DesiredInstance {
   readonly weight: number;
   /** GPUs, all of one node. */
   readonly memberCount: number;
+  /** How it shall be when nothing needs it: loaded and awake, or loaded and asleep. */
+  readonly rest: "awake" | "asleep";
 }
 
 /** Hot first, then warm. A cold reserve is bytes only: nothing of it runs. */
@@ -22,6 +24,7 @@ export function desiredInstances(config: HotStandbyConfig): readonly DesiredInst
     level,
     weight,
     memberCount,
+    rest: "awake",
   });
   return [
     ...Array.from({ length: hotCount }, (_, index) => named("hot", index, weights[index] ?? 0)),

@@ -22,6 +22,7 @@ export const recorded = (state: InstanceState, more: Partial<InstanceStatus> = {
   serves: [serviceName("gold")],
   fingerprint: "f1",
   failedStarts: 0,
+  failedWakes: 0,
   message: "",
   ...more,
 });
@@ -36,13 +37,14 @@ export const judged = (verdict: "alive" | "dead" | "unsure", purpose: "heartbeat
 });
 
 export const look = (more: Partial<InstanceLook>): InstanceLook => ({
-  desired: { name: NAME, level: "hot", weight: 80, memberCount: 1 },
+  desired: { name: NAME, level: "hot", weight: 80, memberCount: 1, rest: "awake" },
   recorded: null,
   placement: { kind: "bound", members: [member(0)] },
   running: null,
   task: null,
   exit: null,
   report: null,
+  activation: null,
   memo: { ...NEW_MEMO, heardAtMs: monotonicMs(99_000), readySinceMs: monotonicMs(0) },
   ...more,
 });
@@ -59,7 +61,7 @@ export const service = (more: Partial<ServiceLook> = {}): ServiceLook => ({
   ...more,
 });
 
-export const START = { type: "start", instance: NAME, uid: uid("u1"), generation: generation(4), members: [member(0)] };
+export const START = { type: "start", instance: NAME, uid: uid("u1"), generation: generation(4), members: [member(0)], isUrgent: false };
 export const RESUME = { ...START, ...g3 };
 export const FENCE = { type: "fence", instance: NAME };
 export const JUDGE = { type: "check", instance: NAME, ...g3, endpoint: URL, purpose: "judgement" };

@@ -21,7 +21,8 @@ export interface RunningView {
 
 /** The one task at work, or just finished, for an instance. */
 export type TaskView =
-  | { readonly kind: "starting"; readonly generation: Generation; readonly stage: "launching" | "loading" | "verifying" }
+  /** queued = waits for its GPU or its link, behind what is more urgent. */
+  | { readonly kind: "starting"; readonly generation: Generation; readonly stage: "queued" | "launching" | "loading" | "verifying" }
   | { readonly kind: "started"; readonly generation: Generation; readonly answer: string }
   | { readonly kind: "start-failed"; readonly generation: Generation; readonly reason: string }
   | { readonly kind: "checking"; readonly generation: Generation; readonly purpose: CheckPurpose }
@@ -32,12 +33,19 @@ export type TaskView =
       readonly verdict: CheckVerdict;
       readonly detail: string;
     }
+  | { readonly kind: "waking"; readonly generation: Generation; readonly stage: "queued" | "waking" }
+  | { readonly kind: "woken"; readonly generation: Generation; readonly answer: string }
+  | { readonly kind: "wake-failed"; readonly generation: Generation; readonly reason: string }
+  /** Lets it finish what it has, puts it to sleep, and reads its memory back. */
+  | { readonly kind: "sleeping"; readonly generation: Generation }
+  | { readonly kind: "slept"; readonly generation: Generation }
+  | { readonly kind: "sleep-failed"; readonly generation: Generation; readonly reason: string }
   | { readonly kind: "stopping" }
   | { readonly kind: "stopped" };
-/** heartbeat = a cheap look at a healthy one; judgement = is it dead or hung? */
-export type CheckPurpose = "heartbeat" | "judgement";
-/** unsure = we ourselves were too slow to judge anybody. */
-type CheckVerdict = "alive" | "dead" | "unsure";
+/** heartbeat = a cheap look at a healthy one; judgement = is it dead or hung?; rest = is a sleeping one there, and does it sleep? */
+export type CheckPurpose = "heartbeat" | "judgement" | "rest";
+/** unsure = we ourselves were too slow to judge anybody; asleep = of a `rest` check alone, whose `alive` means awake. */
+type CheckVerdict = "alive" | "asleep" | "dead" | "unsure";
 
 interface ExitView {
   readonly generation: Generation;
@@ -46,6 +54,13 @@ interface ExitView {
 export interface ReportView {
   readonly generation: Generation;
   readonly cause: EjectionCause;
+}
+/** A gateway woke it, or tried to. */
+export interface ActivationView {
+  readonly generation: Generation;
+  readonly because: "lost" | "saturated";
+  readonly outcome: "awake" | "failed";
+  readonly reason: string;
 }
 
 /** All that is known of one instance at one look. */
@@ -59,6 +74,7 @@ export interface InstanceLook {
   readonly task: TaskView | null;
   readonly exit: ExitView | null;
   readonly report: ReportView | null;
+  readonly activation: ActivationView | null;
   readonly memo: InstanceMemo;
 }
 
@@ -90,7 +106,20 @@ export type InstanceAction =
       readonly uid: Uid;
       readonly generation: Generation;
       readonly members: readonly Member[];
+      /** Its service has nobody to serve it: goes before all that only restores redundancy. */
+      readonly isUrgent: boolean;
     }
+  /** Wake it and verify its known answer, within that time; somebody else's wake is joined. */
+  | {
+      readonly type: "wake";
+      readonly instance: InstanceName;
+      readonly generation: Generation;
+      readonly endpoint: string;
+      readonly withinMs: number;
+      readonly isUrgent: boolean;
+    }
+  /** No gateway sends to it any more: let it finish, put it to sleep, read back that its memory is free. */
+  | { readonly type: "sleep"; readonly instance: InstanceName; readonly generation: Generation; readonly endpoint: string }
   /** Kill it: nothing of it may live on. */
   | { readonly type: "fence"; readonly instance: InstanceName }
   /** Let it finish what it has, then end it. */

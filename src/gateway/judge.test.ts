@@ -35,6 +35,7 @@ class Courtroom {
       engine: "simulated",
       upstreamModel: null,
       isReady: true,
+      isAsleep: false,
       weight: 1,
       maxBatch: 1,
       node: null,

@@ -59,6 +59,7 @@ export class ServiceDesk {
       inFlight: this.concurrency.open,
       promptTokens: this.#promptTokens,
       outputTokens: this.#outputTokens,
+      firstTokenP99Ms: null,
     };
   }
 }
