@@ -156,6 +156,11 @@ async function observe(resource: Resource, config: HotStandbyConfig, ports: Stan
     nowMs: ports.clock.monotonicMs(),
     wallMs: ports.clock.wallMs(),
     freshToken: ports.random.token(8),
+    episodes: [],
+    requests: [],
+    records: new Map(),
+    capacitySamples: [],
+    inFlight: 0,
   };
   return { world, nodes, memoryBytes: placed.memoryBytes };
 }

@@ -57,6 +57,11 @@ const world = (more: Partial<ServiceWorld> = {}): ServiceWorld => ({
   nowMs: monotonicMs(0),
   wallMs: WALL,
   freshToken: "t1",
+  episodes: [],
+  requests: [],
+  records: new Map(),
+  capacitySamples: [],
+  inFlight: 0,
   ...more,
 });
 

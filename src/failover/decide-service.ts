@@ -1,11 +1,14 @@
 import { epoch, uid, type InstanceName, type MonotonicMs, type Uid, type WallMs } from "../base/ids.ts";
 import { formatWall, parseWall } from "../base/time.ts";
+import type { FailoverRecord } from "../api/failover-record.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
 import type { InstanceStatus, ServicePhase, ServiceStatus } from "../api/service-status.ts";
 import { buildRouteTable, isRoutable, type TableContext } from "../routing/build-table.ts";
 import { addHistory, type Note } from "./add-history.ts";
+import type { CapacitySample } from "./capacity-rto.ts";
 import { decideInstance } from "./decide-instance.ts";
 import { desiredInstances, fingerprintOf, type DesiredInstance } from "./desired-instances.ts";
+import type { EpisodeView } from "./episode-view.ts";
 import {
   gpuKey,
   type InstanceAction,
@@ -32,6 +35,16 @@ export interface ServiceWorld {
   readonly wallMs: WallMs;
   /** Unguessable, new at each look: becomes part of the uid of instances that are new. */
   readonly freshToken: string;
+  /** The newest of each loss that a gateway saw, those of the last minutes. */
+  readonly episodes: readonly EpisodeView[];
+  /** An operator's, not finished: status null or phase Requested or Running; oldest first. */
+  readonly requests: readonly FailoverRecord[];
+  /** Stored ones of this service that are not finished, the open move's, and those that carry its epoch, by name. */
+  readonly records: ReadonlyMap<string, FailoverRecord>;
+  /** Oldest first, of the last six minutes. */
+  readonly capacitySamples: readonly CapacitySample[];
+  /** Over all gateways by their newest counts. */
+  readonly inFlight: number;
 }
 export type SeenInstance = Omit<InstanceLook, "desired" | "recorded">;
 
@@ -39,6 +52,8 @@ export interface ServiceDecision {
   readonly next: ServiceStatus;
   readonly actions: readonly InstanceAction[];
   readonly memos: ReadonlyMap<InstanceName, InstanceMemo>;
+  /** FailoverRecords as they shall be, spec and status: made or updated where the stored ones differ. */
+  readonly records: readonly FailoverRecord[];
   /** What was added to the history. */
   readonly notes: readonly Note[];
   readonly lookAgainAfterMs: number | null;
@@ -102,6 +117,7 @@ export function decideService(world: ServiceWorld): ServiceDecision {
     next: settle(after, before, desired, world),
     actions: [...results.flatMap((result) => result.actions), ...strangers.map((instance) => ({ type: "fence" as const, instance }))],
     memos: new Map(decided.map(({ name, result }) => [name, result.memo])),
+    records: [],
     notes,
     lookAgainAfterMs: soonest(results.map((result) => result.lookAgainAfterMs)),
   };
