@@ -7,7 +7,7 @@ import type { Resource } from "../api/resource.ts";
 import type { RouteTable } from "../api/route-table.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
 import { decideService, type SeenInstance, type ServiceDecision, type ServiceWorld } from "../failover/decide-service.ts";
-import { desiredInstances, serviceOfInstance } from "../failover/desired-instances.ts";
+import { desiredInstances, reserveInstances, serviceOfInstance } from "../failover/desired-instances.ts";
 import { NEW_MEMO } from "../failover/restart-memo.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ClusterStore } from "../ports/cluster-store.ts";
@@ -120,7 +120,7 @@ type Look = Awaited<ReturnType<typeof observe>>;
 /** All reads. Tasks are read before the processes: one that says "loading" had a process before, one that is gone later has died. */
 async function observe(resource: Resource, config: HotStandbyConfig, ports: StandbyPorts, memory: StandbyMemory) {
   const status = storedStatus(resource, ports.log);
-  const asked = [...desiredInstances(config), ...(status?.instances ?? [])].map((instance) => instance.name);
+  const asked = [...desiredInstances(config), ...reserveInstances(config), ...(status?.instances ?? [])].map((instance) => instance.name);
   const tasks = new Map(asked.map((name) => [name, memory.tasks.view(name)]));
   const reports = new Map(memory.reports);
   const [running, placed, nodes, lostGpus] = await Promise.all([

@@ -1,9 +1,11 @@
 import { generation } from "../base/ids.ts";
 import type { InstanceStatus } from "../api/service-status.ts";
-import { beginOrWait, decideStarting, fence } from "./decide-start.ts";
+import { calmed, fenceAndRestart, restart } from "./decide-end.ts";
+import { beginRest, decideAsleep, decideGoingToSleep, decideWaking, isGoingToSleep } from "./decide-rest.ts";
+import { beginOrWait, decideStarting } from "./decide-start.ts";
 import type { DesiredInstance } from "./desired-instances.ts";
 import { decision, gpuKey, type InstanceDecision, type InstanceLook, type ServiceLook } from "./instance-look.ts";
-import { afterEnd, CALM_AFTER_MS, type InstanceMemo } from "./restart-memo.ts";
+import type { InstanceMemo } from "./restart-memo.ts";
 
 /** A healthy engine is asked so often whether it is; the question is the claim that keeps it alive. */
 const HEARTBEAT_MS = 5_000;
@@ -19,10 +21,12 @@ export function decideInstance(look: InstanceLook, service: ServiceLook): Instan
   switch (recorded.state) {
     case "Pending":
     case "Failed":
-    // No instance of this version sleeps: such a state is a leftover, and a fresh start is always safe.
-    case "Asleep":
-    case "Waking":
+    case "Fenced":
       return beginOrWait(recorded, look.memo, look, service);
+    case "Asleep":
+      return decideAsleep(recorded, look, service);
+    case "Waking":
+      return decideWaking(recorded, look, service);
     case "Starting":
     case "Verifying":
       return decideStarting(recorded, look, service);
@@ -30,9 +34,9 @@ export function decideInstance(look: InstanceLook, service: ServiceLook): Instan
     case "Suspect":
       return decideReady(recorded, look, service);
     case "Draining":
-      return decideDraining(recorded, look, service);
-    case "Fenced":
-      return beginOrWait(recorded, look.memo, look, service);
+      return isGoingToSleep(recorded, look, service)
+        ? decideGoingToSleep(recorded, look, service)
+        : decideDraining(recorded, look, service);
   }
 }
 
@@ -57,7 +61,7 @@ function admit(desired: DesiredInstance, service: ServiceLook): InstanceStatus {
 
 function decideReady(recorded: InstanceStatus, look: InstanceLook, service: ServiceLook): InstanceDecision {
   const { running } = look;
-  if (running === null) return restart(recorded, look, service, endReason(recorded, look));
+  if (running === null) return restart(recorded, look, service);
   if (running.uid !== recorded.uid || running.generation !== recorded.generation) {
     return fenceAndRestart(recorded, look, service, `generation ${running.generation} runs in place of ${recorded.generation}`);
   }
@@ -75,7 +79,8 @@ function stayReady(
   service: ServiceLook,
   checked: Extract<InstanceLook["task"], { kind: "checked" }> | null,
 ): InstanceDecision {
-  const memo = calmed(look.memo, service, checked !== null && checked.verdict !== "dead");
+  const calm = calmed(look.memo, service, checked !== null && checked.verdict !== "dead");
+  const memo: InstanceMemo = service.isFull && calm.neededAtMs !== null ? { ...calm, neededAtMs: service.nowMs } : calm;
   const isJudging = look.task?.kind === "checking" && look.task.purpose === "judgement";
   if (isJudging) return decision({ ...seen, state: "Suspect" }, memo);
   const reported = look.report?.generation === seen.generation ? look.report : null;
@@ -96,6 +101,11 @@ function stayReady(
       { ...memo, drainingSinceMs: service.nowMs },
       { notes: [...notes, { what: `Rolls ${seen.name}.`, why }], lookAgainAfterMs: DRAIN_LOOK_MS },
     );
+  }
+  const isKeptAwake = look.wish !== "rest" || look.desired?.rest !== "asleep";
+  if (!isKeptAwake) {
+    const rested = beginRest(ready, memo, service, { what: `Takes ${seen.name} out to let it sleep.`, why: "Nothing needs it awake." });
+    return { ...rested, notes: [...notes, ...rested.notes] };
   }
   const dueInMs = memo.heardAtMs === null ? 0 : memo.heardAtMs + HEARTBEAT_MS - service.nowMs;
   if (dueInMs > 0 || look.task?.kind === "checking") return decision(ready, memo, { notes, lookAgainAfterMs: Math.max(dueInMs, 1) });
@@ -131,28 +141,6 @@ function retire(recorded: InstanceStatus, look: InstanceLook, service: ServiceLo
     },
   );
 }
-
-function restart(recorded: InstanceStatus, look: InstanceLook, service: ServiceLook, why: string): InstanceDecision {
-  const memo = afterEnd(calmed(look.memo, service, false), service.nowMs);
-  const decided = beginOrWait({ ...recorded, message: why }, memo, look, service);
-  return { ...decided, notes: [{ what: `${recorded.name} ended.`, why: `Generation ${recorded.generation}: ${why}.` }, ...decided.notes] };
-}
-
-function fenceAndRestart(recorded: InstanceStatus, look: InstanceLook, service: ServiceLook, why: string): InstanceDecision {
-  const memo = afterEnd(calmed(look.memo, service, false), service.nowMs);
-  const note = { what: `Fences ${recorded.name}.`, why: `Generation ${recorded.generation}: ${why}.` };
-  return { ...fence(recorded, memo, look, why), notes: [note] };
-}
-
-/** Ready long enough: earlier restarts are forgiven. */
-function calmed(memo: InstanceMemo, service: ServiceLook, isHeard: boolean): InstanceMemo {
-  const readySinceMs = memo.readySinceMs ?? service.nowMs;
-  const isCalm = service.nowMs - readySinceMs >= CALM_AFTER_MS;
-  return { ...memo, readySinceMs, restarts: isCalm ? 0 : memo.restarts, heardAtMs: isHeard ? service.nowMs : memo.heardAtMs };
-}
-
-const endReason = (recorded: InstanceStatus, look: InstanceLook): string =>
-  look.exit?.generation === recorded.generation ? look.exit.reason : "its process is gone";
 
 /** A process of it may be about to exist although none is seen. */
 const isBusy = (recorded: InstanceStatus): boolean => recorded.state === "Starting" || recorded.state === "Verifying";

@@ -46,7 +46,7 @@ export interface ServiceWorld {
   /** Over all gateways by their newest counts. */
   readonly inFlight: number;
 }
-export type SeenInstance = Omit<InstanceLook, "desired" | "recorded">;
+export type SeenInstance = Omit<InstanceLook, "desired" | "recorded" | "wish" | "isUrgent">;
 
 export interface ServiceDecision {
   readonly next: ServiceStatus;
@@ -86,6 +86,8 @@ export function decideService(world: ServiceWorld): ServiceDecision {
     isAcknowledged: world.isAcknowledged,
     lostGpus: world.lostGpus ?? new Set(),
     quarantinedGpus: new Set(quarantined.map(gpuKey)),
+    wakeWithinMs: 3_000,
+    isFull: false,
     freshUid: (name): Uid => uid(`${name}.${world.freshToken}`),
   };
   let knownAnswer = before.knownAnswerOf === fingerprint ? before.knownAnswer : null;
@@ -194,7 +196,13 @@ function looks(
   const retired = before.instances.filter((instance) => !wanted.has(instance.name));
   const lookAt = (name: InstanceName, asked: DesiredInstance | null) => ({
     name,
-    look: { ...(world.seen.get(name) ?? UNSEEN), desired: asked, recorded: recorded.get(name) ?? null },
+    look: {
+      ...(world.seen.get(name) ?? UNSEEN),
+      desired: asked,
+      recorded: recorded.get(name) ?? null,
+      wish: "wake" as const,
+      isUrgent: false,
+    },
   });
   return [...desired.map((instance) => lookAt(instance.name, instance)), ...retired.map((instance) => lookAt(instance.name, null))];
 }

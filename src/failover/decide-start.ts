@@ -1,6 +1,14 @@
 import { generation, type Generation } from "../base/ids.ts";
 import type { InstanceStatus } from "../api/service-status.ts";
-import { decision, gpuKey, type InstanceDecision, type InstanceLook, type Quarantine, type ServiceLook } from "./instance-look.ts";
+import {
+  decision,
+  gpuKey,
+  type InstanceAction,
+  type InstanceDecision,
+  type InstanceLook,
+  type Quarantine,
+  type ServiceLook,
+} from "./instance-look.ts";
 import { afterEnd, type InstanceMemo } from "./restart-memo.ts";
 
 /** So many failed starts in a row at one placement, and the GPU is to blame until proved otherwise. */
@@ -31,6 +39,7 @@ export function beginOrWait(recorded: InstanceStatus, memo: InstanceMemo, look: 
     ...settled,
     state: "Starting",
     generation: following(recorded.generation),
+    failedWakes: 0,
     members,
     fingerprint: service.fingerprint,
     message: "starts",
@@ -39,7 +48,7 @@ export function beginOrWait(recorded: InstanceStatus, memo: InstanceMemo, look: 
     what: `Starts ${started.name} as generation ${started.generation} on ${members.map(gpuKey).join(", ")}.`,
     why: startReason(recorded),
   };
-  return decision(started, memo, { actions: [startAction(started)], notes: [note] });
+  return decision(started, memo, { actions: [startAction(started, look)], notes: [note] });
 }
 
 /** An instance whose generation was told to start and is not Ready yet. */
@@ -52,16 +61,16 @@ export function decideStarting(recorded: InstanceStatus, look: InstanceLook, ser
   if (task?.kind === "start-failed") return failStart(recorded, task.reason, look, service);
   if (running === null) {
     if (look.exit?.generation === recorded.generation) return failStart(recorded, look.exit.reason, look, service);
-    if (task?.kind === "starting" && task.stage === "launching") return decision(recorded, look.memo);
+    if (task?.kind === "starting" && (task.stage === "queued" || task.stage === "launching")) return decision(recorded, look.memo);
     if (task !== null) return failStart(recorded, "its process is gone", look, service);
     // The intent was recorded and nobody works on it: the control plane ended between the two.
     if (recorded.fingerprint !== service.fingerprint)
       return beginOrWait({ ...recorded, message: "the config changed" }, look.memo, look, service);
-    return decision(recorded, look.memo, { actions: [startAction(recorded)] });
+    return decision(recorded, look.memo, { actions: [startAction(recorded, look)] });
   }
   const seen: InstanceStatus = { ...recorded, endpoint: running.endpoint, pid: running.pid };
   if (task?.kind === "started") return becomeReady(seen, task.answer, look, service);
-  if (task?.kind !== "starting") return decision({ ...seen, state: "Starting" }, look.memo, { actions: [startAction(recorded)] });
+  if (task?.kind !== "starting") return decision({ ...seen, state: "Starting" }, look.memo, { actions: [startAction(recorded, look)] });
   if (task.stage === "verifying") return decision({ ...seen, state: "Verifying", message: "verifies its known answer" }, look.memo);
   return decision({ ...seen, state: "Starting", message: "loads its weights" }, look.memo);
 }
@@ -76,15 +85,17 @@ export function fence(recorded: InstanceStatus, memo: InstanceMemo, look: Instan
 function becomeReady(seen: InstanceStatus, answer: string, look: InstanceLook, service: ServiceLook): InstanceDecision {
   const expected = seen.fingerprint === service.fingerprint ? service.expectedAnswer : null;
   if (expected !== null && expected !== answer) return failStart(seen, "its known answer is wrong", look, service);
+  const memo: InstanceMemo = { ...look.memo, readySinceMs: service.nowMs, startNotBeforeMs: null, heardAtMs: service.nowMs };
+  const known = seen.fingerprint === service.fingerprint ? answer : null;
   const next: InstanceStatus = { ...seen, state: "Ready", failedStarts: 0, message: "" };
-  return decision(
-    next,
-    { ...look.memo, readySinceMs: service.nowMs, startNotBeforeMs: null, heardAtMs: service.nowMs },
-    {
-      answer: seen.fingerprint === service.fingerprint ? answer : null,
-      notes: [{ what: `${seen.name} is Ready as generation ${seen.generation}.`, why: "It is healthy and gave the known answer." }],
-    },
-  );
+  const why = "It is healthy and gave the known answer.";
+  if (look.wish === "rest" && look.desired?.rest === "asleep") {
+    // It was in no table, and comes into none: from its start straight to sleep.
+    const drained: InstanceStatus = { ...next, state: "Draining", message: "loaded, goes to sleep" };
+    const notes = [{ what: `${seen.name} is loaded as generation ${seen.generation} and goes to sleep.`, why }];
+    return decision(drained, { ...memo, drainingSinceMs: service.nowMs }, { answer: known, notes, lookAgainAfterMs: 1 });
+  }
+  return decision(next, memo, { answer: known, notes: [{ what: `${seen.name} is Ready as generation ${seen.generation}.`, why }] });
 }
 
 function failStart(recorded: InstanceStatus, reason: string, look: InstanceLook, service: ServiceLook): InstanceDecision {
@@ -114,5 +125,11 @@ function startReason({ generation: last, state, message }: InstanceStatus): stri
 
 const following = (count: Generation): Generation => generation(count + 1);
 
-const startAction = (of: InstanceStatus) =>
-  ({ type: "start", instance: of.name, uid: of.uid, generation: of.generation, members: of.members, isUrgent: false }) as const;
+const startAction = ({ name, uid, generation: of, members }: InstanceStatus, { isUrgent }: InstanceLook): InstanceAction => ({
+  type: "start",
+  instance: name,
+  uid,
+  generation: of,
+  members,
+  isUrgent,
+});

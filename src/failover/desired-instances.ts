@@ -13,23 +13,31 @@ export interface DesiredInstance {
   readonly rest: "awake" | "asleep";
 }
 
-/** Hot first, then warm. A cold reserve is bytes only: nothing of it runs. */
+/** Hot first, then warm: what stands by all the time. */
 export function desiredInstances(config: HotStandbyConfig): readonly DesiredInstance[] {
+  const weights = hotWeights(config.traffic.weights, config.hot.gpuCount / config.model.tensorParallelSize);
+  const rest = config.warm?.rest === "asleep" ? "asleep" : "awake";
+  return [
+    ...named(config, { level: "hot", gpuCount: config.hot.gpuCount }).map((hot, index) => ({ ...hot, weight: weights[index] ?? 0 })),
+    ...named(config, { level: "warm", gpuCount: config.warm?.gpuCount ?? 0 }).map((warm) => ({ ...warm, rest }) as const),
+  ];
+}
+
+/** The cold reserve: bytes only, until the ladder wants it started. None without bytes of its own. */
+export function reserveInstances(config: HotStandbyConfig): readonly DesiredInstance[] {
+  const isHeld = config.cold !== null && config.cold.memoryReservedBytes > 0;
+  return named(config, { level: "cold", gpuCount: isHeld ? (config.cold?.gpuCount ?? 0) : 0 });
+}
+
+function named(config: HotStandbyConfig, of: { readonly level: Level; readonly gpuCount: number }): readonly DesiredInstance[] {
   const memberCount = config.model.tensorParallelSize;
-  const hotCount = config.hot.gpuCount / memberCount;
-  const warmCount = (config.warm?.gpuCount ?? 0) / memberCount;
-  const weights = hotWeights(config.traffic.weights, hotCount);
-  const named = (level: Level, index: number, weight: number): DesiredInstance => ({
-    name: instanceName(`${config.name}-${level}-${index + 1}`),
-    level,
-    weight,
+  return Array.from({ length: Math.floor(of.gpuCount / memberCount) }, (_, index) => ({
+    name: instanceName(`${config.name}-${of.level}-${index + 1}`),
+    level: of.level,
+    weight: 0,
     memberCount,
     rest: "awake",
-  });
-  return [
-    ...Array.from({ length: hotCount }, (_, index) => named("hot", index, weights[index] ?? 0)),
-    ...Array.from({ length: warmCount }, (_, index) => named("warm", index, 0)),
-  ];
+  }));
 }
 
 /** The service that an instance's name speaks of, whether or not that service exists; null for a foreign name. */

@@ -1,6 +1,6 @@
 import { generation, instanceName, monotonicMs, nodeName, partitionName, serviceName, uid } from "../base/ids.ts";
 import type { InstanceState, InstanceStatus } from "../api/service-status.ts";
-import type { InstanceLook, ServiceLook, TaskView } from "./instance-look.ts";
+import type { CheckPurpose, InstanceLook, ServiceLook, TaskView } from "./instance-look.ts";
 import { NEW_MEMO } from "./restart-memo.ts";
 
 // For tests of decisions about one instance.
@@ -28,7 +28,7 @@ export const recorded = (state: InstanceState, more: Partial<InstanceStatus> = {
 });
 export const running = { uid: uid("u1"), generation: generation(3), endpoint: URL, pid: 7 };
 export const g3 = { generation: generation(3) };
-export const judged = (verdict: "alive" | "dead" | "unsure", purpose: "heartbeat" | "judgement"): TaskView => ({
+export const judged = (verdict: "alive" | "asleep" | "dead" | "unsure", purpose: CheckPurpose): TaskView => ({
   kind: "checked",
   ...g3,
   purpose,
@@ -45,6 +45,8 @@ export const look = (more: Partial<InstanceLook>): InstanceLook => ({
   exit: null,
   report: null,
   activation: null,
+  wish: "wake",
+  isUrgent: false,
   memo: { ...NEW_MEMO, heardAtMs: monotonicMs(99_000), readySinceMs: monotonicMs(0) },
   ...more,
 });
@@ -57,6 +59,8 @@ export const service = (more: Partial<ServiceLook> = {}): ServiceLook => ({
   isAcknowledged: true,
   lostGpus: new Set(),
   quarantinedGpus: new Set(),
+  wakeWithinMs: 3_000,
+  isFull: false,
   freshUid: (name) => uid(`${name}.new`),
   ...more,
 });
@@ -66,6 +70,9 @@ export const RESUME = { ...START, ...g3 };
 export const FENCE = { type: "fence", instance: NAME };
 export const JUDGE = { type: "check", instance: NAME, ...g3, endpoint: URL, purpose: "judgement" };
 export const HEARTBEAT = { ...JUDGE, purpose: "heartbeat" };
+export const REST_CHECK = { ...JUDGE, purpose: "rest" };
+export const WAKE = { type: "wake", instance: NAME, ...g3, endpoint: URL, withinMs: 3_000, isUrgent: false };
+export const SLEEP = { type: "sleep", instance: NAME, ...g3, endpoint: URL };
 export const DRAIN = { type: "drain", instance: NAME, endpoint: URL };
 
 export interface Case {

@@ -76,7 +76,17 @@ export interface InstanceLook {
   readonly report: ReportView | null;
   readonly activation: ActivationView | null;
   readonly memo: InstanceMemo;
+  /** What the ladder wants of it. */
+  readonly wish: Wish;
+  /** The service has nobody to serve it, and waits for this one. */
+  readonly isUrgent: boolean;
 }
+
+/**
+ * wake = it is needed, or it always stays awake. rest = nothing needs it: a warm one with `rest: asleep` sleeps.
+ * stay = it is needed but must not be woken (Hold, advise): awake stays awake, asleep stays asleep.
+ */
+export type Wish = "wake" | "stay" | "rest";
 
 /** What all instances of a service share at one look. */
 export interface ServiceLook {
@@ -93,6 +103,10 @@ export interface ServiceLook {
   readonly lostGpus: ReadonlySet<string>;
   /** `node/gpu` of GPUs that this service keeps away from. */
   readonly quarantinedGpus: ReadonlySet<string>;
+  /** A wake that takes longer has failed. */
+  readonly wakeWithinMs: number;
+  /** Every instance that serves now is saturated: what was woken for it is still needed. */
+  readonly isFull: boolean;
   /** Makes the uid of an instance that is new at this look. */
   readonly freshUid: (name: InstanceName) => Uid;
 }

@@ -8,9 +8,18 @@ export interface InstanceMemo {
   readonly startNotBeforeMs: MonotonicMs | null;
   readonly heardAtMs: MonotonicMs | null;
   readonly drainingSinceMs: MonotonicMs | null;
+  /** Woken for overflow: when it was last needed; null = it was not. */
+  readonly neededAtMs: MonotonicMs | null;
 }
 
-export const NEW_MEMO: InstanceMemo = { restarts: 0, readySinceMs: null, startNotBeforeMs: null, heardAtMs: null, drainingSinceMs: null };
+export const NEW_MEMO: InstanceMemo = {
+  restarts: 0,
+  readySinceMs: null,
+  startNotBeforeMs: null,
+  heardAtMs: null,
+  drainingSinceMs: null,
+  neededAtMs: null,
+};
 
 /**
  * Ready for that long = the start itself was good, whatever ended it later: the next restart is at once. The pauses are for engines

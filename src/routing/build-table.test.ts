@@ -73,10 +73,40 @@ test("a table carries the order of its status and all that a gateway must know o
   });
 });
 
-test("a service that may not move on its own holds its gateways too", () => {
-  const config = configOf({ failoverPolicy: { autoFailover: false, maxFailoverCount: 0 } });
-  assert.deepEqual(buildRouteTable(config, statusOf(), context).grants, { descent: "held", movesLeft: 0 });
-});
+const grants = [
+  { name: "a service with moves left lets its gateways wake", policy: {}, inWindow: 2, expected: { descent: "automatic", movesLeft: 1 } },
+  { name: "a service at its limit holds its gateways too", policy: {}, inWindow: 3, expected: { descent: "held", movesLeft: 0 } },
+  {
+    name: "a limit of zero holds from the start",
+    policy: { maxFailoverCount: 0 },
+    inWindow: 0,
+    expected: { descent: "held", movesLeft: 0 },
+  },
+  {
+    name: "a service that only advises holds its gateways too",
+    policy: { autoFailover: false },
+    inWindow: 0,
+    expected: { descent: "held", movesLeft: 0 },
+  },
+];
+for (const c of grants) {
+  test(c.name, () => {
+    const status = { ...statusOf(), failovers: { inWindow: c.inWindow, max: 3, windowStart: null } };
+    assert.deepEqual(buildRouteTable(configOf({ failoverPolicy: c.policy }), status, context).grants, c.expected);
+  });
+}
+
+const places = [
+  { level: "hot", serveFrom: "hot" },
+  { level: "warm", serveFrom: "warm" },
+  { level: "cold", serveFrom: "cold" },
+  { level: "degraded", serveFrom: "hot" },
+] as const;
+for (const { level, serveFrom } of places) {
+  test(`traffic of a service on ${level} is served from ${serveFrom} first`, () => {
+    assert.equal(buildRouteTable(configOf(), { ...statusOf(), level }, context).serveFrom, serveFrom);
+  });
+}
 
 const routable: readonly (readonly [InstanceState, boolean])[] = [
   ["Pending", false],
@@ -109,10 +139,42 @@ test("rungs go hot, warm, cold; a level that is asked for and has nobody waits f
   );
 });
 
-test("a rung of sleepers is woken by the gateway", () => {
-  const rungs = buildRouteTable(configOf(), statusOf(instance("gold-warm-1", "Asleep")), context).rungs;
-  assert.equal(rungs[1]?.activation.kind, "wake");
-});
+const sleepers: readonly {
+  readonly name: string;
+  readonly status?: Partial<ServiceStatus>;
+  readonly instance?: Partial<InstanceStatus>;
+  readonly policy?: JsonObject;
+  readonly expected: readonly [string, boolean, string | null];
+}[] = [
+  { name: "a rung of sleepers is woken by the gateway", expected: ["wake", true, "right"] },
+  {
+    name: "a sleeper without a known answer is woken by no gateway",
+    status: { knownAnswer: null, knownAnswerOf: null },
+    expected: ["controller", false, null],
+  },
+  {
+    name: "a known answer of another model goes to no gateway",
+    status: { knownAnswerOf: "f0" },
+    expected: ["controller", false, null],
+  },
+  { name: "a sleeper whose wake failed is woken by no gateway", instance: { failedWakes: 1 }, expected: ["controller", false, "right"] },
+  {
+    name: "under Hold a sleeper is woken by no gateway",
+    status: { failovers: { inWindow: 3, max: 3, windowStart: null } },
+    expected: ["controller", true, "right"],
+  },
+  { name: "where only advice is wanted no gateway wakes", policy: { autoFailover: false }, expected: ["controller", true, "right"] },
+];
+for (const c of sleepers) {
+  test(c.name, () => {
+    const warm = instance("gold-warm-1", "Asleep", c.instance);
+    const status = { ...statusOf(warm), knownAnswer: "right", knownAnswerOf: "f", ...c.status };
+    const table = buildRouteTable(configOf({ failoverPolicy: c.policy ?? {} }), status, context);
+    const rung = table.rungs[1];
+    assert.deepEqual([rung?.activation.kind, rung?.endpoints[0]?.isAsleep, table.knownAnswer], c.expected);
+    assert.equal(rung?.endpoints[0]?.isReady, false);
+  });
+}
 
 test("an instance that listens nowhere has no line in the table", () => {
   const status = statusOf(

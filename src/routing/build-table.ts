@@ -1,6 +1,6 @@
 import type { NodeName, Uid } from "../base/ids.ts";
 import type { HotStandbyConfig, Level } from "../api/hot-standby-config.ts";
-import type { Activation, EndpointAddress, RouteTable, Rung, RungEndpoint } from "../api/route-table.ts";
+import type { Activation, EndpointAddress, Grants, RouteTable, Rung, RungEndpoint } from "../api/route-table.ts";
 import type { InstanceState, InstanceStatus, ServiceStatus } from "../api/service-status.ts";
 
 /** What a table says beyond config and status. */
@@ -27,19 +27,22 @@ export function buildRouteTable(config: HotStandbyConfig, status: ServiceStatus,
     models: [config.model.name, ...config.model.adapters],
     contextLength: config.model.contextLength,
     rungs: LADDER.flatMap((level) => buildRung(level, config, status, context)),
-    serveFrom: "hot",
-    knownAnswer: status.knownAnswer,
+    serveFrom: status.level === "degraded" ? "hot" : status.level,
+    knownAnswer: status.instances.some((instance) => instance.fingerprint === status.knownAnswerOf) ? status.knownAnswer : null,
     priority: config.priority,
-    grants: {
-      descent: config.failoverPolicy.isAutomatic ? "automatic" : "held",
-      movesLeft: Math.max(0, config.failoverPolicy.maxFailoverCount - status.failovers.inWindow),
-    },
+    grants: grantsOf(config, status),
     degraded: config.degraded,
     overflow: config.overflow,
     limits: config.limits,
     mirrorPercent: config.traffic.mirrorPercent,
     rtoTargetMs: config.failoverPolicy.rtoTargetMs,
   };
+}
+
+/** At the limit of its window, or where an operator decides, nothing is activated: what is Ready serves all the same. */
+export function grantsOf({ failoverPolicy }: HotStandbyConfig, { failovers }: Pick<ServiceStatus, "failovers">): Grants {
+  const movesLeft = failoverPolicy.isAutomatic ? Math.max(0, failoverPolicy.maxFailoverCount - failovers.inWindow) : 0;
+  return { descent: movesLeft > 0 ? "automatic" : "held", movesLeft };
 }
 
 /** Relative weights of `hotCount` hot instances: as asked, else two take [80, 20], else equal shares. */
@@ -69,22 +72,31 @@ export const urlOf = (address: EndpointAddress): string =>
  */
 export const isRoutable = (state: InstanceState): boolean => state === "Ready" || state === "Suspect";
 
+/** Asleep, not known to wake badly, and its known answer is recorded: without that a wake cannot be verified. */
+export const isWakeable = (instance: InstanceStatus, status: Pick<ServiceStatus, "knownAnswer" | "knownAnswerOf">): boolean =>
+  instance.state === "Asleep" && instance.failedWakes === 0 && status.knownAnswer !== null && instance.fingerprint === status.knownAnswerOf;
+
 function buildRung(level: Level, config: HotStandbyConfig, status: ServiceStatus, context: TableContext): readonly Rung[] {
   const ofLevel = status.instances.filter((instance) => instance.level === level);
-  const endpoints = ofLevel.flatMap((instance) => buildEndpoint(instance, config, context));
-  if (level === "hot" || endpoints.length > 0) return [{ level, activation: activationOf(ofLevel), endpoints }];
+  const endpoints = ofLevel.flatMap((instance) => buildEndpoint(instance, status, { config, context }));
+  if (level === "hot" || endpoints.length > 0) return [{ level, activation: activationOf(ofLevel, config, status), endpoints }];
   const isAsked = level === "warm" ? config.warm !== null : config.cold !== null;
   return isAsked ? [{ level, activation: { kind: "controller" }, endpoints: [] }] : [];
 }
 
-function activationOf(instances: readonly InstanceStatus[]): Activation {
+function activationOf(instances: readonly InstanceStatus[], config: HotStandbyConfig, status: ServiceStatus): Activation {
   if (instances.some((instance) => isRoutable(instance.state))) return { kind: "none" };
-  if (instances.some((instance) => instance.state === "Asleep")) return { kind: "wake" };
+  const isGranted = grantsOf(config, status).descent === "automatic";
+  if (isGranted && instances.some((instance) => isWakeable(instance, status))) return { kind: "wake" };
   return { kind: "controller" };
 }
 
 /** An instance that listens nowhere has no line: there is nothing to send to. */
-function buildEndpoint(instance: InstanceStatus, config: HotStandbyConfig, context: TableContext): readonly RungEndpoint[] {
+function buildEndpoint(
+  instance: InstanceStatus,
+  status: ServiceStatus,
+  { config, context }: { readonly config: HotStandbyConfig; readonly context: TableContext },
+): readonly RungEndpoint[] {
   const address = instance.endpoint === null ? null : addressOf(instance.endpoint);
   if (address === null) return [];
   const node = instance.members[0]?.node ?? null;
@@ -97,7 +109,7 @@ function buildEndpoint(instance: InstanceStatus, config: HotStandbyConfig, conte
       engine: config.model.engine,
       upstreamModel: null,
       isReady: isRoutable(instance.state),
-      isAsleep: instance.state === "Asleep",
+      isAsleep: isWakeable(instance, status),
       weight: instance.weight,
       maxBatch: context.maxBatch,
       node,
