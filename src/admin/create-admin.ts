@@ -9,6 +9,7 @@ import { keyRoutes } from "./api-keys.ts";
 import type { Apply } from "./apply.ts";
 import { applyRoutes } from "./apply-routes.ts";
 import { isLoopbackHost } from "./check-caller.ts";
+import { failoverRequestRoutes } from "./failover-requests.ts";
 import { pageRoutes } from "./page-routes.ts";
 import { missingService } from "./readiness.ts";
 import { resourceRoutes } from "./resource-routes.ts";
@@ -58,6 +59,7 @@ export function createAdmin(ports: AdminPorts, options: AdminOptions): Admin {
     ...pageRoutes({ ...options, missing: async () => options.notReady() ?? (await missingService(ports.store)) }),
     ...applyRoutes(ports.apply, ports.log),
     ...keyRoutes(ports),
+    ...failoverRequestRoutes(ports),
     ...resourceRoutes({ ...ports, watches }),
   ];
   const table = createRouteTable(routes);
