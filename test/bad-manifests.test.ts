@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkSet } from "../src/api/check-set.ts";
+import { mergeReservation } from "../src/api/merge-reservation.ts";
 import { parseManifests } from "../src/api/parse-manifests.ts";
 import { formatProblem, PROBLEM_CODES, type Problem } from "../src/api/problem.ts";
 import { root } from "./support/source-files.ts";
@@ -13,7 +14,8 @@ const names = readdirSync(folder).toSorted();
 
 function problemsOf(name: string): readonly Problem[] {
   const { drafts, problems, places } = parseManifests([{ path: name, text: readFileSync(join(folder, name), "utf8") }]);
-  return [...problems, ...checkSet(drafts, places)];
+  const merged = mergeReservation(drafts, places);
+  return [...problems, ...merged.problems, ...checkSet(merged.drafts, merged.places)];
 }
 
 test("bad manifests are refused with the golden messages", (t) => {

@@ -12,6 +12,10 @@ export function answerApplyRefusal(refusal: ApplyRefusal): AdminAnswer {
   switch (refusal.code) {
     case "BAD_BODY":
       return answerRefusal({ reason: "BadRequest", message: refusal.message });
+    case "DERIVED": {
+      const { kind, name } = refusal;
+      return answerRefusal({ reason: "Forbidden", message: `${kind} "${name}" stays: ${refusal.message}`, details: { kind, name } });
+    }
     case "OUTDATED": {
       const { kind, name } = refusal;
       return answerRefusal({ reason: "Conflict", message: `${kind} "${name}" is refused: ${refusal.message}`, details: { kind, name } });

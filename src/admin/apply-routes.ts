@@ -1,6 +1,6 @@
 import { isJsonObject } from "../base/json.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import type { ManifestFile } from "../api/parse-manifests.ts";
+import type { ManifestFile } from "../api/read-yaml.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { Apply } from "./apply.ts";
 import { answerApplyRefusal } from "./apply-refusal.ts";

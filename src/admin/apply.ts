@@ -1,34 +1,32 @@
 import { checkDraft } from "../api/check-draft.ts";
-import { checkSet } from "../api/check-set.ts";
-import { parseManifests, type ManifestFile, type ParsedManifests } from "../api/parse-manifests.ts";
+import { parseManifests, type ParsedManifests } from "../api/parse-manifests.ts";
 import { parseResource } from "../api/parse-resource.ts";
 import type { Problem, Warning } from "../api/problem.ts";
+import type { ManifestFile } from "../api/read-yaml.ts";
+import { isDerived, RESERVATION_NAME } from "../api/reservation.ts";
 import type { Kind, Resource, ResourceDraft } from "../api/resource.ts";
+import { assert } from "../base/assert.ts";
 import { isJsonObject } from "../base/json.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import type { ClusterStore, StoreChange, StoreError } from "../ports/cluster-store.ts";
-import { isSameValue } from "./is-same-value.ts";
+import type { ClusterStore, StoreError } from "../ports/cluster-store.ts";
 import { parseJsonBody } from "./parse-json-body.ts";
+import { keyOf, planChange, type AppliedResource } from "./plan-change.ts";
 
-type AppliedAction = "created" | "configured" | "unchanged";
-interface AppliedResource {
-  readonly kind: Kind;
-  readonly name: string;
-  readonly action: AppliedAction;
-}
 interface Applied {
   readonly results: readonly AppliedResource[];
   readonly warnings: readonly Warning[];
 }
 interface Put {
   readonly resource: Resource;
-  readonly action: AppliedAction;
+  readonly action: AppliedResource["action"];
 }
 export type ApplyRefusal =
   | { readonly code: "PROBLEMS"; readonly problems: readonly Problem[]; readonly warnings: readonly Warning[] }
   | { readonly code: "BAD_BODY"; readonly message: string }
   /** What was sent was made from an older version than what is stored. */
   | { readonly code: "OUTDATED"; readonly kind: Kind; readonly name: string; readonly message: string }
+  /** It follows from another resource, and comes and goes with that. */
+  | { readonly code: "DERIVED"; readonly kind: Kind; readonly name: string; readonly message: string }
   | { readonly code: "STORE"; readonly error: StoreError };
 
 /** The one door for specs: whatever stands in the store has come through here, alone and in its set. */
@@ -37,10 +35,10 @@ export interface Apply {
   files(files: readonly ManifestFile[], isDryRun: boolean): Promise<Result<Applied, ApplyRefusal>>;
   /** One resource as JSON, with the resourceVersion that it was made from; without one it is created. */
   put(at: { readonly kind: Kind; readonly name: string }, body: string): Promise<Result<Put, ApplyRefusal>>;
-  remove(kind: Kind, name: string): Promise<Result<null, StoreError>>;
+  remove(kind: Kind, name: string): Promise<Result<null, ApplyRefusal>>;
 }
 
-const SET_KINDS: readonly Kind[] = ["HotStandbyConfig", "GPUNode"];
+const SET_KINDS: readonly Kind[] = ["HotStandbyConfig", "GPUNode", "ReservationMap"];
 // Status writes change versions too: the look, the check and the write are repeated, each on what is there then.
 const TRIES_MAX = 5;
 
@@ -63,20 +61,21 @@ export function createApply(store: ClusterStore): Apply {
       const read = readPut(at, body);
       return read.ok ? inTurn(() => storeOne(store, read.value)) : read;
     },
-    remove: (kind, name) => inTurn(() => store.remove(kind, name)),
+    remove: (kind, name) => inTurn(() => removeOne(store, { kind, name })),
   };
 }
 
 async function storeAll(store: ClusterStore, parsed: ParsedManifests, isDryRun: boolean): Promise<Result<Applied, ApplyRefusal>> {
+  const isOfServices = parsed.drafts.some(({ kind }) => kind === "HotStandbyConfig" || kind === "ReservationMap");
   for (let attempt = 1; ; attempt += 1) {
     const stored = await readSet(store);
     if (!stored.ok) return stored;
-    const problems = checkWith(stored.value, parsed.drafts, parsed.places);
-    if (problems.length > 0) return err({ code: "PROBLEMS", problems, warnings: parsed.warnings });
-    const plans = parsed.drafts.map((draft) => planOf(draft, stored.value));
-    const changes = plans.flatMap((plan) => plan.change ?? []);
-    const written = isDryRun || changes.length === 0 ? null : await store.applyAll(changes);
-    if (written === null || written.ok) return ok({ results: plans.map(resultOf), warnings: parsed.warnings });
+    const plan = planChange(stored.value, { drafts: parsed.drafts, places: parsed.places });
+    // Who changes a node does not want to hear again what the reservation of a service says.
+    const warnings = isOfServices ? [...parsed.warnings, ...plan.warnings] : parsed.warnings;
+    if (plan.problems.length > 0) return err({ code: "PROBLEMS", problems: plan.problems, warnings });
+    const written = isDryRun || plan.changes.length === 0 ? null : await store.applyAll(plan.changes);
+    if (written === null || written.ok) return ok({ results: plan.results, warnings });
     if (written.error.code !== "CONFLICT" || attempt === TRIES_MAX) return err({ code: "STORE", error: written.error });
   }
 }
@@ -90,32 +89,6 @@ async function readSet(store: ClusterStore): Promise<Result<readonly Resource[],
   }
   return ok(items);
 }
-
-const keyOf = ({ kind, name }: Pick<ResourceDraft, "kind" | "name">): string => `${kind}/${name}`;
-
-/** The set as it would be, judged as a whole. */
-function checkWith(stored: readonly Resource[], drafts: readonly ResourceDraft[], places: ParsedManifests["places"]): readonly Problem[] {
-  const replaced = new Set(drafts.map(keyOf));
-  return checkSet([...stored.filter((resource) => !replaced.has(keyOf(resource))), ...drafts], places);
-}
-
-interface Plan {
-  readonly draft: ResourceDraft;
-  readonly before: Resource | null;
-  readonly change: StoreChange | null;
-}
-
-function planOf(draft: ResourceDraft, stored: readonly Resource[]): Plan {
-  const before = stored.find((resource) => keyOf(resource) === keyOf(draft)) ?? null;
-  const isSame = before !== null && (["spec", "labels", "annotations"] as const).every((part) => isSameValue(before[part], draft[part]));
-  return { draft, before, change: isSame ? null : { verb: "put", draft, version: before?.version ?? null } };
-}
-
-const resultOf = ({ draft, before, change }: Plan): AppliedResource => ({
-  kind: draft.kind,
-  name: draft.name,
-  action: change === null ? "unchanged" : before === null ? "created" : "configured",
-});
 
 interface PutRequest {
   readonly draft: ResourceDraft;
@@ -143,17 +116,32 @@ function readPut(at: { readonly kind: Kind; readonly name: string }, body: strin
 async function storeOne(store: ClusterStore, { draft, version }: PutRequest): Promise<Result<Put, ApplyRefusal>> {
   const stored = await readSet(store);
   if (!stored.ok) return stored;
-  const problems = checkWith(stored.value, [draft], new Map());
+  const { problems, changes } = planChange(stored.value, { drafts: [draft] });
   if (problems.length > 0) return err({ code: "PROBLEMS", problems, warnings: [] });
-  const plan = planOf(draft, stored.value);
-  const { before } = plan;
+  const before = stored.value.find((resource) => keyOf(resource) === keyOf(draft)) ?? null;
   if (before === null && version !== null) return err({ code: "STORE", error: { code: "NOT_FOUND", kind: draft.kind, name: draft.name } });
   if (before !== null && version !== before.version) {
     const message = version === null ? "it exists: send the resourceVersion that you read" : "it was changed meanwhile: read it again";
     return err({ code: "OUTDATED", kind: draft.kind, name: draft.name, message });
   }
-  if (before !== null && plan.change === null) return ok({ resource: before, action: "unchanged" });
-  const written = before === null ? await store.create(draft) : await store.writeSpec(draft, before.version);
+  const written = changes.length === 0 ? ok([]) : await store.applyAll(changes);
   if (!written.ok) return err({ code: "STORE", error: written.error });
-  return ok({ resource: written.value, action: before === null ? "created" : "configured" });
+  const own = written.value.find((resource) => keyOf(resource) === keyOf(draft)) ?? before;
+  assert(own !== null, "what was not there is among the changes");
+  return ok({ resource: own, action: before === null ? "created" : own === before ? "unchanged" : "configured" });
+}
+
+async function removeOne(store: ClusterStore, of: { readonly kind: Kind; readonly name: string }): Promise<Result<null, ApplyRefusal>> {
+  const stored = SET_KINDS.includes(of.kind) ? await readSet(store) : ok([]);
+  if (!stored.ok) return stored;
+  const target = stored.value.find((resource) => keyOf(resource) === keyOf(of)) ?? null;
+  if (target !== null && isDerived(target)) {
+    const message = `it follows from the ConfigMap ${RESERVATION_NAME}: apply that without its entry`;
+    return err({ code: "DERIVED", ...of, message });
+  }
+  // A service that the reservation names gets a derived config at once: the reservation is kept either way.
+  const { problems, changes } = planChange(stored.value, { drafts: [], removed: of });
+  const isAlone = target === null || changes.length <= 1 || problems.length > 0;
+  const removed = isAlone ? await store.remove(of.kind, of.name) : await store.applyAll(changes);
+  return removed.ok ? ok(null) : err({ code: "STORE", error: removed.error });
 }

@@ -90,7 +90,7 @@ async function putOne(kind: Kind, request: AdminRequest, ports: ResourcePorts): 
 async function deleteOne(kind: Kind, request: AdminRequest, ports: ResourcePorts): Promise<AdminAnswer> {
   const name = request.parameters["name"] ?? "";
   const removed = await ports.apply.remove(kind, name);
-  if (!removed.ok) return answerRefusal(refusalOfStore(removed.error));
+  if (!removed.ok) return answerApplyRefusal(removed.error);
   ports.log.record({ level: "info", event: "admin.delete", fields: { kind, name } });
   return answerJson(200, {
     apiVersion: "v1",

@@ -38,6 +38,7 @@ function findingsOf(draft: ResourceDraft): { readonly problems: readonly Problem
     case "FailoverRecord":
     case "ApiKey":
     case "AttachedEngine":
+    case "ReservationMap":
       return { problems: [notWritable(draft.kind)], warnings: [] };
   }
 }
@@ -47,6 +48,7 @@ const HOW: Readonly<Record<Exclude<Kind, "HotStandbyConfig" | "GPUNode">, string
   FailoverRecord: "Records are made by failovers.",
   ApiKey: "Make a key with `tidegate keys`.",
   AttachedEngine: "Attach an engine with `tidegate up --attach NAME=URL`.",
+  ReservationMap: "Write the ConfigMap standby-gpu-reservation of the namespace kube-system.",
 };
 
 function notWritable(kind: Exclude<Kind, "HotStandbyConfig" | "GPUNode">): ProblemFinding {

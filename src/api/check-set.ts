@@ -13,10 +13,7 @@ import type { ResourceDraft } from "./resource.ts";
  * What only the whole shows: `drafts` is everything that would be stored. Drafts that do not read on their own are left out;
  * `checkDraft` names their problems. `places` finds the text of those that have one, by `kind/name`.
  */
-export function checkSet(
-  drafts: readonly Pick<ResourceDraft, "kind" | "name" | "labels" | "spec">[],
-  places: ReadonlyMap<string, Locate> = new Map(),
-): readonly Problem[] {
+export function checkSet(drafts: readonly ResourceDraft[], places: ReadonlyMap<string, Locate> = new Map()): readonly Problem[] {
   const configs = drafts.filter((draft) => draft.kind === "HotStandbyConfig").flatMap((draft) => valuesOf(parseHotStandbyConfig(draft)));
   const nodes = drafts.filter((draft) => draft.kind === "GPUNode").flatMap((draft) => valuesOf(parseGpuNode(draft)));
   return configs.flatMap((config) => {

@@ -125,7 +125,10 @@ data:
   assert.deepEqual(problems, []);
   assert.deepEqual(
     drafts.map(({ kind, name }) => [kind, name]),
-    [["HotStandbyConfig", "tenant-platinum"]],
+    [
+      ["HotStandbyConfig", "tenant-platinum"],
+      ["ReservationMap", "standby-gpu-reservation"],
+    ],
   );
   assert.deepEqual(
     warnings.map(({ code, line, path }) => [code, line, path]),
@@ -136,7 +139,6 @@ data:
       ["ONE_ZONE", 12, 'spec.hotStandby.nodeSelector["topology.kubernetes.io/zone"]'],
       ["NOT_YET", 20, "spec.failoverPolicy.autoFailover"],
       ["NOT_YET", 21, "spec.failoverPolicy.maxFailoverCount"],
-      ["RESERVATION_MAP_NOT_MERGED", 26, "metadata.name"],
     ],
   );
 });

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
 import { isJsonObject } from "../base/json.ts";
-import { fieldAt, FIELDS, namesBelow } from "./field-catalogue.ts";
+import { fieldAt, FIELDS, namesBelow, ROOTS } from "./field-catalogue.ts";
 import { gpuNodeSpec } from "./gpu-node-schema.ts";
 import { hotStandbyConfigSpec } from "./hot-standby-config-schema.ts";
+import { reservationSpec } from "./reservation-schema.ts";
 
 /** Paths of all leaves of a JSON schema; a map or a list of scalars is one leaf. */
 function leavesOf(schema: unknown, path: string): readonly string[] {
@@ -17,10 +18,10 @@ function leavesOf(schema: unknown, path: string): readonly string[] {
   return below.some((leaf) => leaf !== `${path}[]`) ? below : [path];
 }
 
-const schemas = { HotStandbyConfig: hotStandbyConfigSpec, GPUNode: gpuNodeSpec } as const;
-for (const kind of ["HotStandbyConfig", "GPUNode"] as const) {
+const schemas = { HotStandbyConfig: hotStandbyConfigSpec, GPUNode: gpuNodeSpec, ReservationMap: reservationSpec } as const;
+for (const kind of ["HotStandbyConfig", "GPUNode", "ReservationMap"] as const) {
   test(`the field catalogue lists every leaf of the schema of ${kind}, and nothing else`, () => {
-    const leaves = leavesOf(z.toJSONSchema(schemas[kind], { io: "input" }), "spec");
+    const leaves = leavesOf(z.toJSONSchema(schemas[kind], { io: "input" }), ROOTS[kind].join("."));
     assert.deepEqual(FIELDS[kind].map((field) => field.path).toSorted(), leaves.toSorted());
   });
 }

@@ -2,12 +2,21 @@ import type { Field } from "./field.ts";
 import type { Path } from "./finding.ts";
 import { gpuNodeFields } from "./gpu-node-fields.ts";
 import { hotStandbyConfigFields } from "./hot-standby-config-fields.ts";
+import { reservationFields } from "./reservation-fields.ts";
 
 /** Kinds that people write. */
-export type WrittenKind = "HotStandbyConfig" | "GPUNode";
+export type WrittenKind = "HotStandbyConfig" | "GPUNode" | "ReservationMap";
 export const FIELDS: Readonly<Record<WrittenKind, readonly Field[]>> = {
   HotStandbyConfig: hotStandbyConfigFields,
   GPUNode: gpuNodeFields,
+  ReservationMap: reservationFields,
+};
+
+/** Where a kind's fields begin. The reservation is a text inside a ConfigMap; its places are written as if it were none. */
+export const ROOTS: Readonly<Record<WrittenKind, Path>> = {
+  HotStandbyConfig: ["spec"],
+  GPUNode: ["spec"],
+  ReservationMap: ["data", "reservation", "yaml"],
 };
 
 /** What may stand at `at`, and what it means. `isItem` = one item of the field's list or map. null = it is no field, or a whole group. */

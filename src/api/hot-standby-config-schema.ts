@@ -8,19 +8,19 @@ const level = {
   capacityType: z.enum(["on-demand", "spot"]).optional(),
 };
 
-const hotStandby = z.strictObject({
+export const hotStandby = z.strictObject({
   gpuCount: count(1, GPU_COUNT_MAX).optional(),
   minGpuCount: count(1, GPU_COUNT_MAX).optional(),
   maxGpuCount: count(1, GPU_COUNT_MAX).optional(),
   ...level,
 });
-const warmStandby = z.strictObject({
+export const warmStandby = z.strictObject({
   gpuCount: count(0, GPU_COUNT_MAX).optional(),
   ...level,
   rest: z.enum(["resident", "asleep"]).optional(),
   lend: z.enum(["never", "whenIdle"]).optional(),
 });
-const coldStandby = z.strictObject({
+export const coldStandby = z.strictObject({
   gpuCount: count(0, GPU_COUNT_MAX).optional(),
   ...level,
   imageCache: z.boolean().optional(),

@@ -1,4 +1,5 @@
 import type { ServiceName, TenantId } from "../base/ids.ts";
+import type { ReservationMatch } from "./reservation-conflict.ts";
 
 export type Tier = "platinum" | "gold" | "silver";
 export type Level = "hot" | "warm" | "cold";
@@ -105,4 +106,6 @@ export interface HotStandbyConfig {
   readonly failoverPolicy: FailoverPolicy;
   readonly degraded: readonly DegradedStep[];
   readonly limits: Limits;
+  /** null = the ConfigMap standby-gpu-reservation adds nothing to this service, and contradicts nothing. */
+  readonly reservation: ReservationMatch | null;
 }

@@ -7,12 +7,13 @@ import { hotStandbyConfigSpec, type HotStandbyConfigSpec } from "./hot-standby-c
 import { levelsOf } from "./level-defaults.ts";
 import { nameFindings } from "./name-findings.ts";
 import type { Problem } from "./problem.ts";
+import { fillSpec, reservationConflicts } from "./reservation.ts";
 import type { ResourceDraft } from "./resource.ts";
 import { shapeFindings } from "./shape-findings.ts";
 import { inferTier, TIER_TABLE } from "./tier-table.ts";
 
 /** What a parser needs of a stored resource or of a draft. */
-export type ParsedFrom = Pick<ResourceDraft, "name" | "spec">;
+export type ParsedFrom = Pick<ResourceDraft, "name" | "spec"> & Partial<Pick<ResourceDraft, "annotations">>;
 
 /** One service with every default applied, or all that is wrong with it. */
 export function parseHotStandbyConfig(resource: ParsedFrom): Result<HotStandbyConfig, readonly Problem[]> {
@@ -22,10 +23,12 @@ export function parseHotStandbyConfig(resource: ParsedFrom): Result<HotStandbyCo
 
 /** As `parseHotStandbyConfig`, for callers that know where the text stands. */
 export function readHotStandbyConfig(resource: ParsedFrom): Result<HotStandbyConfig, readonly ProblemFinding[]> {
-  const parsed = hotStandbyConfigSpec.safeParse(resource.spec);
+  const { spec, entry, filled } = fillSpec(resource);
+  const parsed = hotStandbyConfigSpec.safeParse(spec);
   const found = [...nameFindings(resource.name)];
-  if (!parsed.success) return err([...found, ...shapeFindings("HotStandbyConfig", resource.spec, parsed.error.issues)]);
-  const config = withDefaults(resource.name, parsed.data);
+  if (!parsed.success) return err([...found, ...shapeFindings("HotStandbyConfig", spec, parsed.error.issues)]);
+  const plain = withDefaults(resource.name, parsed.data);
+  const config = entry === null ? plain : { ...plain, reservation: { filled, conflicts: reservationConflicts(plain, entry) } };
   found.push(...checkConfig(config, parsed.data));
   return found.length > 0 ? err(found) : ok(config);
 }
@@ -59,6 +62,7 @@ function withDefaults(name: string, spec: HotStandbyConfigSpec): HotStandbyConfi
       concurrency: spec.limits?.concurrency ?? null,
       maxTokens: spec.limits?.maxTokens ?? null,
     },
+    reservation: null,
   };
 }
 

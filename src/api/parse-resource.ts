@@ -4,6 +4,7 @@ import { err, ok, type Result } from "../base/result.ts";
 import { formatPath, problemOf, type Path, type ProblemFinding } from "./finding.ts";
 import { nearestName } from "./nearest-name.ts";
 import type { Problem } from "./problem.ts";
+import { withoutReservation } from "./reservation.ts";
 import { API_VERSION, KINDS, type Kind, type ResourceDraft } from "./resource.ts";
 import { shown } from "./shape-findings.ts";
 
@@ -31,33 +32,34 @@ export function readResource(raw: unknown): Result<ResourceDraft, readonly Probl
   const metadata = raw["metadata"];
   if (!isJsonObject(metadata))
     found.push(
-      metadata === undefined ? missing(["metadata"], "{ name: tenant-gold }") : wrongType(["metadata"], metadata, "a group of fields"),
+      metadata === undefined ? missingField(["metadata"], "{ name: tenant-gold }") : wrongType(["metadata"], metadata, "a group of fields"),
     );
   else found.push(...unknownNames(["metadata"], metadata, METADATA_NAMES));
   const name = isJsonObject(metadata) ? metadata["name"] : null;
-  if (name === undefined) found.push(missing(["metadata", "name"], "tenant-gold"));
+  if (name === undefined) found.push(missingField(["metadata", "name"], "tenant-gold"));
   else if (typeof name !== "string" && name !== null) found.push(wrongType(["metadata", "name"], name, "a text"));
   const labels = readTextMap(metadata, "labels", found);
   const annotations = readTextMap(metadata, "annotations", found);
   const spec = raw["spec"];
-  if (spec === undefined) found.push(missing(["spec"], "{ ... }"));
+  if (spec === undefined) found.push(missingField(["spec"], "{ ... }"));
   else if (!isJsonObject(spec)) found.push(wrongType(["spec"], spec, "a group of fields"));
   if (!kind.ok || typeof name !== "string" || !isJsonObject(spec) || found.length > 0) return err(found);
-  return ok({ kind: kind.value, name, labels, annotations, spec });
+  // What the apply door adds comes back in what `get` prints: it is not the writer's.
+  return ok(withoutReservation({ kind: kind.value, name, labels, annotations, spec }));
 }
 
 function kindOf(raw: unknown): Result<Kind, ProblemFinding> {
   const known = KINDS.find((kind) => kind === raw);
   if (known !== undefined) return ok(known);
-  if (raw === undefined) return err(missing(["kind"], "HotStandbyConfig"));
+  if (raw === undefined) return err(missingField(["kind"], "HotStandbyConfig"));
   const nearest = typeof raw === "string" ? nearestName(raw, KINDS) : null;
   const what = `kind is ${shown(raw)}, which is no kind of ${API_VERSION}.`;
-  const next = nearest === null ? "Write HotStandbyConfig or GPUNode." : `Did you mean ${nearest}?`;
+  const next = nearest === null ? "Write HotStandbyConfig or GPUNode, or ConfigMap with apiVersion v1." : `Did you mean ${nearest}?`;
   return err({ code: "UNKNOWN_KIND", at: ["kind"], mark: "value", what, why: `Kinds are ${KINDS.join(", ")}.`, next });
 }
 
 function wrongApiVersion(raw: unknown): ProblemFinding {
-  if (raw === undefined) return missing(["apiVersion"], API_VERSION);
+  if (raw === undefined) return missingField(["apiVersion"], API_VERSION);
   const what = `apiVersion is ${shown(raw)}, which this version does not read.`;
   return {
     code: "UNKNOWN_API_VERSION",
@@ -69,7 +71,8 @@ function wrongApiVersion(raw: unknown): ProblemFinding {
   };
 }
 
-function unknownNames(at: Path, group: JsonObject, known: readonly string[]): readonly ProblemFinding[] {
+/** Keys of a group that nobody reads. */
+export function unknownNames(at: Path, group: JsonObject, known: readonly string[]): readonly ProblemFinding[] {
   return Object.keys(group)
     .filter((key) => !known.includes(key))
     .map((key) => {
@@ -104,7 +107,7 @@ function readTextMap(metadata: unknown, key: "labels" | "annotations", found: Pr
   return {};
 }
 
-function missing(at: Path, example: string): ProblemFinding {
+export function missingField(at: Path, example: string): ProblemFinding {
   const path = formatPath(at);
   return {
     code: "MISSING_FIELD",
@@ -116,7 +119,7 @@ function missing(at: Path, example: string): ProblemFinding {
   };
 }
 
-function wrongType(at: Path, raw: unknown, form: string): ProblemFinding {
+export function wrongType(at: Path, raw: unknown, form: string): ProblemFinding {
   const path = at.length === 0 ? "The document" : formatPath(at);
   return {
     code: "WRONG_TYPE",

@@ -44,7 +44,9 @@ export const WARNING_CODES = [
   "NO_EFFECT",
   "NOT_YET",
   "TIER_INFERRED",
-  "RESERVATION_MAP_NOT_MERGED",
+  "RESERVATION_CONFLICT",
+  "RESERVATION_DERIVED",
+  "RESERVATION_AMBIGUOUS",
 ] as const;
 export type WarningCode = (typeof WARNING_CODES)[number];
 

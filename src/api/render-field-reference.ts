@@ -9,7 +9,7 @@ import { formatBytes } from "../base/bytes.ts";
 
 /** docs/reference/fields.md: every field of a manifest, from the same table that messages are made of. */
 export function renderFieldReference(): string {
-  const kinds: readonly WrittenKind[] = ["HotStandbyConfig", "GPUNode"];
+  const kinds: readonly WrittenKind[] = ["HotStandbyConfig", "GPUNode", "ReservationMap"];
   return `${[INTRODUCTION, tiers(), qosClasses(), ...kinds.map(kindSection), quantities(), codes()].join("\n\n")}\n`;
 }
 
@@ -20,8 +20,30 @@ Unknown fields are errors. A field marked *not yet* is read, checked and kept, a
 
 function kindSection(kind: WrittenKind): string {
   const rows = FIELDS[kind].map(fieldRow);
-  return [`## ${kind}`, "", "| field | form | example | absent | meaning |", "| --- | --- | --- | --- | --- |", ...rows].join("\n");
+  return [
+    `## ${HEADINGS[kind]}`,
+    "",
+    ...INTRODUCTIONS[kind],
+    "| field | form | example | absent | meaning |",
+    "| --- | --- | --- | --- | --- |",
+    ...rows,
+  ].join("\n");
 }
+
+const HEADINGS: Readonly<Record<WrittenKind, string>> = {
+  HotStandbyConfig: "HotStandbyConfig",
+  GPUNode: "GPUNode",
+  ReservationMap: "ConfigMap standby-gpu-reservation",
+};
+const INTRODUCTIONS: Readonly<Record<WrittenKind, readonly string[]>> = {
+  HotStandbyConfig: [],
+  GPUNode: [],
+  ReservationMap: [
+    'Of the namespace kube-system; any other ConfigMap is refused. Its fields stand in the YAML text under `data["reservation.yaml"]`. A',
+    "HotStandbyConfig wins: the reservation fills levels that it does not write. `absent` is what holds where neither says anything.",
+    "",
+  ],
+};
 
 function fieldRow({ path, form, example, fallback, meaning, effect }: Field): string {
   const absent = fallback ?? "**required**";

@@ -4,7 +4,15 @@ import type { Uid, WallMs } from "../base/ids.ts";
 export const API_VERSION = "inference.example.com/v1";
 
 /** Every kind that is stored. `AttachedEngine` and `ApiKey` have no manifest form yet. */
-export const KINDS = ["HotStandbyConfig", "GPUNode", "GPUPartition", "FailoverRecord", "ApiKey", "AttachedEngine"] as const;
+export const KINDS = [
+  "HotStandbyConfig",
+  "GPUNode",
+  "GPUPartition",
+  "FailoverRecord",
+  "ApiKey",
+  "AttachedEngine",
+  "ReservationMap",
+] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** Path segment of a kind, as in `/apis/inference.example.com/v1/hotstandbyconfigs`. */
@@ -15,6 +23,7 @@ export const PLURALS: Readonly<Record<Kind, string>> = {
   FailoverRecord: "failoverrecords",
   ApiKey: "apikeys",
   AttachedEngine: "attachedengines",
+  ReservationMap: "reservationmaps",
 };
 
 /** One stored object, as written: defaults are applied by the kind's parser at each read. */

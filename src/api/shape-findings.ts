@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { isJsonObject } from "../base/json.ts";
-import { fieldAt, namesBelow, type WrittenKind } from "./field-catalogue.ts";
+import { fieldAt, namesBelow, ROOTS, type WrittenKind } from "./field-catalogue.ts";
 import { LABEL_FORM } from "./field.ts";
 import { formatPath, type Path, type ProblemFinding } from "./finding.ts";
 import { nearestLabel, nearestName } from "./nearest-name.ts";
@@ -8,15 +8,16 @@ import { PROBLEM_CODES } from "./problem.ts";
 
 type Issue = z.core.$ZodIssue;
 
-/** What the schema found, in the words of the field catalogue. `raw` is what was checked; paths start with `spec`. */
+/** What the schema found, in the words of the field catalogue. `raw` is what was checked; paths start with the kind's root. */
 export function shapeFindings(kind: WrittenKind, raw: unknown, issues: readonly Issue[]): readonly ProblemFinding[] {
   return issues.flatMap((issue) => findingsOf(kind, raw, issue));
 }
 
 function findingsOf(kind: WrittenKind, raw: unknown, issue: Issue): readonly ProblemFinding[] {
-  const at: Path = ["spec", ...issue.path.map((step) => (typeof step === "symbol" ? String(step) : step))];
+  const root = ROOTS[kind];
+  const at: Path = [...root, ...issue.path.map((step) => (typeof step === "symbol" ? String(step) : step))];
   if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownField(kind, at, key));
-  const value = valueAt(raw, at.slice(1));
+  const value = valueAt(raw, at.slice(root.length));
   const expected = expectedAt(kind, at);
   const base = { at, why: expected.meaning, mark: "value" as const };
   const path = formatPath(at);

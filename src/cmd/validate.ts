@@ -1,4 +1,5 @@
 import { checkSet } from "../api/check-set.ts";
+import { mergeReservation } from "../api/merge-reservation.ts";
 import { parseManifests } from "../api/parse-manifests.ts";
 import type { ExitCode } from "./explain.ts";
 import { refuse } from "./explain.ts";
@@ -11,9 +12,10 @@ export async function runValidate(paths: readonly string[], options: { readonly 
   const files = readManifests(paths);
   if (!files.ok) return refuse(files.error);
   const parsed = parseManifests(files.value);
-  const together = parsed.problems.length === 0 ? checkSet(parsed.drafts, parsed.places) : [];
+  const merged = mergeReservation(parsed.drafts, parsed.places);
+  const together = parsed.problems.length === 0 ? [...merged.problems, ...checkSet(merged.drafts, merged.places)] : [];
   const problems = [...parsed.problems, ...together];
-  const { warnings } = parsed;
+  const warnings = [...parsed.warnings, ...merged.warnings];
   const exitCode = problems.length === 0 ? 0 : 1;
   const resources = parsed.drafts.map(({ kind, name }) => ({ kind, name }));
   if (options.output !== "table") {

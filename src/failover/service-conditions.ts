@@ -1,4 +1,5 @@
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
+import { formatConflict } from "../api/reservation-conflict.ts";
 import type { Condition } from "../api/resource.ts";
 import type { InstanceStatus } from "../api/service-status.ts";
 import { isRoutable } from "../routing/build-table.ts";
@@ -23,6 +24,7 @@ export function serviceConditions(
     tierInferred(seen.config),
     promise(seen.config, seen.hotCount),
     placeability(seen.placements),
+    ...reservation(seen.config),
   ];
   return facts.map((fact) => {
     const old = before.find((condition) => condition.type === fact.type);
@@ -75,3 +77,19 @@ function placeability(placements: readonly Placement[]): Fact {
     ? { type: "Unplaceable", status: "True", reason: "PartitionRefused", message: refused.join(" ") }
     : { type: "Unplaceable", status: "False", reason: "Placed", message: "Every instance has its GPUs, or is being given them." };
 }
+
+/** Only of a service that the ConfigMap standby-gpu-reservation has a say in. */
+function reservation({ reservation: match }: HotStandbyConfig): readonly Fact[] {
+  if (match === null) return [];
+  const type = "ReservationConflict";
+  const { conflicts, filled } = match;
+  if (conflicts.length === 0) {
+    return [
+      { type, status: "False", reason: "Filled", message: `The reservation gives ${filled.join(", ")}, which the config does not write.` },
+    ];
+  }
+  const told = conflicts.slice(0, CONFLICTS_TOLD_MAX).map(formatConflict).join("; ");
+  return [{ type, status: "True", reason: "ConfigWins", message: `The config wins over standby-gpu-reservation: ${told}.` }];
+}
+
+const CONFLICTS_TOLD_MAX = 5;

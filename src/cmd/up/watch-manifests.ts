@@ -1,6 +1,7 @@
 import type { Apply, ApplyRefusal } from "../../admin/apply.ts";
-import { parseManifests, type ManifestFile } from "../../api/parse-manifests.ts";
+import { parseManifests } from "../../api/parse-manifests.ts";
 import { formatProblem } from "../../api/problem.ts";
+import type { ManifestFile } from "../../api/read-yaml.ts";
 import type { ResourceDraft } from "../../api/resource.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
 import type { AppliedManifests } from "./applied-manifests.ts";
@@ -22,6 +23,7 @@ export function formatRefusal(refusal: ApplyRefusal): string {
       return refusal.problems.map(formatProblem).join("\n");
     case "BAD_BODY":
     case "OUTDATED":
+    case "DERIVED":
       return refusal.message;
     case "STORE":
       return `The store refused: ${refusal.error.code}.`;
