@@ -13,7 +13,6 @@ import { servedBy } from "./answer.ts";
 import { promptTokensOf, type ClientRequest, type RunningAttempt } from "./client-request.ts";
 import type { EndpointBoard, EndpointWatch, LiveCall } from "./endpoint-board.ts";
 import type { Ejector } from "./ejector.ts";
-import type { GatewayMetrics } from "./gateway-metrics.ts";
 import { ErrorRelay } from "./relay-error.ts";
 import { StreamRelay } from "./relay-stream.ts";
 import { WholeRelay } from "./relay-whole.ts";
@@ -29,7 +28,6 @@ export interface AttemptParts {
   readonly board: EndpointBoard;
   readonly health: HealthIndex;
   readonly ejector: Ejector;
-  readonly metrics: GatewayMetrics;
 }
 
 /** Who started the attempt and goes on with the request. Exactly one of the first three ends it, but for `cancel`. */
@@ -154,8 +152,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     const served = servedBy(id, { endpoint: this.#choice.endpoint, level: this.#choice.level, attempts });
     exchange.head(200, parsed.isStream ? [...STREAM_HEADERS, ...served] : ["content-type", "application/json", ...served]);
     if (!parsed.isStream) return;
-    const seconds = (this.#parts.ports.clock.monotonicMs() - arrivedAt) / 1_000;
-    this.#parts.metrics.firstToken.with(desk.tenant, desk.service).observe(seconds);
+    desk.sawFirstToken(this.#parts.ports.clock.monotonicMs() - arrivedAt);
   }
 
   wrote(given: Uint8Array): void {

@@ -4,6 +4,7 @@ import { RetryBudget } from "../admission/retry-budget.ts";
 import type { ServiceCounts } from "../api/link-message.ts";
 import type { RouteTable } from "../api/route-table.ts";
 import type { ServiceName, TenantId } from "../base/ids.ts";
+import { FirstTokenRing } from "./first-token-ring.ts";
 import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
 import { HOLD_BYTES_MAX, HOLD_COUNT_MAX } from "./gateway-ports.ts";
 
@@ -19,6 +20,7 @@ export class ServiceDesk {
   readonly retryBudget = new RetryBudget();
   readonly concurrency = new Concurrency();
   readonly holds = new HoldQueue<HeldRequest>({ countMax: HOLD_COUNT_MAX, bytesMax: HOLD_BYTES_MAX });
+  readonly #firstTokens = new FirstTokenRing();
   readonly #metrics: GatewayMetrics;
   #requests = 0;
   #failed = 0;
@@ -46,11 +48,18 @@ export class ServiceDesk {
     this.#outputTokens += tokens.outputTokens;
   }
 
+  /** Of a stream: from the request's head to the first token written to the client. */
+  sawFirstToken(firstTokenMs: number): void {
+    this.#firstTokens.add(firstTokenMs);
+    this.#metrics.firstToken.with(this.tenant, this.service).observe(firstTokenMs / 1_000);
+  }
+
   /** Asks every held request again, oldest first. */
   pumpHeld(): void {
     for (const request of this.holds.waiting()) request.pump();
   }
 
+  /** Asked once a second: first tokens are those since the last time. */
   counts(): ServiceCounts {
     return {
       service: this.service,
@@ -59,7 +68,7 @@ export class ServiceDesk {
       inFlight: this.concurrency.open,
       promptTokens: this.#promptTokens,
       outputTokens: this.#outputTokens,
-      firstTokenP99Ms: null,
+      firstTokenP99Ms: this.#firstTokens.takeP99Ms(),
     };
   }
 }
