@@ -103,5 +103,5 @@ function textOf(field: string, value: HeldValue): string {
   if (value === null) return "any";
   if (typeof value !== "object") return String(value);
   const pairs = Object.entries(value).map(([name, text]) => `${name}: ${text}`);
-  return `{ ${pairs.toSorted().join(", ")} }`;
+  return pairs.length === 0 ? "any" : `{ ${pairs.toSorted().join(", ")} }`;
 }
