@@ -24,15 +24,12 @@ const GAP_MAX_MS = 3_000;
  * @returns null = not yet, or nothing to compare with.
  */
 export function capacityRtoMs(samples: readonly CapacitySample[], faultAtMs: WallMs): number | null {
-  const before = samples.filter((sample) => sample.atMs <= faultAtMs && sample.atMs > faultAtMs - BASELINE_MS);
-  if (before.length < BASELINE_SAMPLES_MIN) return null;
-  const firstTokenMs = median(before.flatMap((sample) => (sample.firstTokenP99Ms === null ? [] : [sample.firstTokenP99Ms])));
-  const goodput = median(before.map((sample) => sample.goodRequests));
-  if (firstTokenMs === null || goodput === null || goodput === 0) return null;
+  const usual = baseline(samples, faultAtMs);
+  if (usual === null) return null;
   const isGood = (sample: CapacitySample): boolean =>
     sample.firstTokenP99Ms !== null &&
-    sample.firstTokenP99Ms <= FIRST_TOKEN_RATIO_MAX * firstTokenMs &&
-    sample.goodRequests >= GOODPUT_RATIO_MIN * goodput;
+    sample.firstTokenP99Ms <= FIRST_TOKEN_RATIO_MAX * usual.firstTokenMs &&
+    sample.goodRequests >= GOODPUT_RATIO_MIN * usual.goodput;
   let goodSinceMs: WallMs | null = null;
   let lastMs: WallMs | null = null;
   for (const sample of samples) {
@@ -47,6 +44,18 @@ export function capacityRtoMs(samples: readonly CapacitySample[], faultAtMs: Wal
     if (sample.atMs - goodSinceMs >= HELD_MS) return goodSinceMs - faultAtMs;
   }
   return null;
+}
+
+/** How the service was in the 5 minutes before; null = it had too little traffic to say. */
+export function baseline(
+  samples: readonly CapacitySample[],
+  faultAtMs: WallMs,
+): { readonly firstTokenMs: number; readonly goodput: number } | null {
+  const before = samples.filter((sample) => sample.atMs <= faultAtMs && sample.atMs > faultAtMs - BASELINE_MS);
+  if (before.length < BASELINE_SAMPLES_MIN) return null;
+  const firstTokenMs = median(before.flatMap((sample) => (sample.firstTokenP99Ms === null ? [] : [sample.firstTokenP99Ms])));
+  const goodput = median(before.map((sample) => sample.goodRequests));
+  return firstTokenMs === null || goodput === null || goodput === 0 ? null : { firstTokenMs, goodput };
 }
 
 function median(values: readonly number[]): number | null {

@@ -18,7 +18,8 @@ import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
 import { HISTORY_MAX } from "./add-history.ts";
-import { decideService, QUARANTINE_MS, type SeenInstance, type ServiceDecision, type ServiceWorld } from "./decide-service.ts";
+import { decideService, type SeenInstance, type ServiceDecision, type ServiceWorld } from "./decide-service.ts";
+import { QUARANTINE_MS } from "./keep-quarantined.ts";
 import { NEW_MEMO } from "./restart-memo.ts";
 
 const SPEC: JsonObject = {
@@ -121,14 +122,17 @@ test("the loss of one hot instance costs redundancy, neither level nor epoch", (
 
 test("the loss of both hot instances moves the service to warm in a new epoch", () => {
   const { next } = decideService(without(steady(), hotOne, hotTwo));
-  assert.deepEqual([next.level, next.epoch, next.phase], ["warm", 2, "Restoring"]);
+  assert.deepEqual([next.level, next.epoch, next.phase], ["warm", 2, "Shifting"]);
   assert.equal(condition(next, "Ready")?.status, "True");
 });
 
-test("the loss of every instance leaves a degraded service", () => {
-  const { next } = decideService(without(steady(), ...NAMES));
+test("the loss of every instance is a cold start in place, and degraded where nothing can start", () => {
+  const lost = without(steady(), ...NAMES);
+  const restarting = decideService(lost).next;
+  assert.deepEqual([restarting.level, restarting.epoch, restarting.phase], ["cold", 2, "ColdStarting"]);
+  assert.equal(condition(restarting, "Ready")?.reason, "NothingReady");
+  const { next } = decideService({ ...lost, lostGpus: new Set(["gpu-a/0", "gpu-a/1", "gpu-a/2"]) });
   assert.deepEqual([next.level, next.epoch, next.phase], ["degraded", 2, "Degraded"]);
-  assert.equal(condition(next, "Ready")?.reason, "NothingReady");
 });
 
 test("a condition keeps its transition time as long as its status", () => {

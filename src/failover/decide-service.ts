@@ -1,23 +1,24 @@
 import { epoch, uid, type InstanceName, type MonotonicMs, type Uid, type WallMs } from "../base/ids.ts";
-import { formatWall, parseWall } from "../base/time.ts";
+import { formatWall } from "../base/time.ts";
 import type { FailoverRecord } from "../api/failover-record.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
-import type { InstanceStatus, ServicePhase, ServiceStatus } from "../api/service-status.ts";
+import type { ServiceStatus } from "../api/service-status.ts";
 import { buildRouteTable, isRoutable, type TableContext } from "../routing/build-table.ts";
 import { addHistory, type Note } from "./add-history.ts";
 import type { CapacitySample } from "./capacity-rto.ts";
 import { decideInstance } from "./decide-instance.ts";
-import { desiredInstances, fingerprintOf, type DesiredInstance } from "./desired-instances.ts";
+import { decideLadder } from "./decide-ladder.ts";
+import { decideRecords, isSettled } from "./decide-records.ts";
+import { decideWishes, type Wishes } from "./decide-wishes.ts";
+import { desiredInstances, fingerprintOf, reserveInstances, type DesiredInstance } from "./desired-instances.ts";
 import type { EpisodeView } from "./episode-view.ts";
-import {
-  gpuKey,
-  type InstanceAction,
-  type InstanceDecision,
-  type InstanceLook,
-  type Quarantine,
-  type ServiceLook,
-} from "./instance-look.ts";
+import { gpuKey, type InstanceAction, type InstanceDecision, type InstanceLook, type ServiceLook } from "./instance-look.ts";
+import { keepQuarantined, quarantineEntry } from "./keep-quarantined.ts";
+import type { LadderLook } from "./ladder-look.ts";
+import { ladderPhase } from "./ladder-phase.ts";
 import { NEW_MEMO, type InstanceMemo } from "./restart-memo.ts";
+import { rollsNext } from "./rolls-next.ts";
+import { rtoAfter } from "./rto-clock.ts";
 import { serviceConditions } from "./service-conditions.ts";
 
 /** One look at a service: everything read before anything is decided. */
@@ -59,9 +60,6 @@ export interface ServiceDecision {
   readonly lookAgainAfterMs: number | null;
 }
 
-/** A GPU blamed for failed starts is tried again after that long; a lost one when the driver sees it well. */
-export const QUARANTINE_MS = 60_000;
-
 const UNSEEN: SeenInstance = {
   placement: { kind: "waiting" },
   running: null,
@@ -74,54 +72,150 @@ const UNSEEN: SeenInstance = {
 
 /** What a service's status becomes, and what is to be done once it is stored. Pure; run twice, it decides once. */
 export function decideService(world: ServiceWorld): ServiceDecision {
-  const desired = desiredInstances(world.config);
-  const before = world.status ?? emptyStatus(world.config);
-  const fingerprint = fingerprintOf(world.config.model);
+  const { config } = world;
+  const before = world.status ?? emptyStatus(config);
+  const fingerprint = fingerprintOf(config.model);
+  const desired = desiredInstances(config);
+  const reserve = reserveInstances(config);
   const quarantined = keepQuarantined(before, world);
-  const service: Omit<ServiceLook, "expectedAnswer"> = {
-    service: world.config.name,
-    nowMs: world.nowMs,
-    fingerprint,
-    rolls: rollsNext(desired, before, fingerprint, world),
-    isAcknowledged: world.isAcknowledged,
-    lostGpus: world.lostGpus ?? new Set(),
-    quarantinedGpus: new Set(quarantined.map(gpuKey)),
-    wakeWithinMs: 3_000,
-    isFull: false,
-    freshUid: (name): Uid => uid(`${name}.${world.freshToken}`),
-  };
-  let knownAnswer = before.knownAnswerOf === fingerprint ? before.knownAnswer : null;
-  const decided: { readonly name: InstanceName; readonly result: InstanceDecision }[] = [];
-  for (const look of looks(desired, before, world)) {
-    const result = decideInstance(look.look, { ...service, expectedAnswer: knownAnswer });
-    knownAnswer ??= result.answer;
-    decided.push({ name: look.name, result });
-  }
-  const strangers = strayEngines(desired, before, world);
-  const results = decided.map(({ result }) => result);
-  const notes = [...results.flatMap((result) => result.notes), ...strangers.map(strayNote)];
+  const placements = new Map([...world.seen].map(([name, { placement }]) => [name, placement]));
+  const service = serviceLook(world, { fingerprint, quarantined, rolls: rollsNext(desired, before, { fingerprint, placements }) });
+  const known = before.knownAnswerOf === fingerprint ? before.knownAnswer : null;
+  // Twice from the same facts: what is there, for the ladder to see; then again with what the ladder wants of each.
+  const standing = reserve.filter(({ name }) => before.instances.some((instance) => instance.name === name));
+  const found = decideInstances([...desired, ...standing], before, world, { service, known, wishes: null });
+  const lookAt = ladderLook(world, { before, desired, reserve, placements, fingerprint, found, service });
+  const ladder = decideLadder(lookAt);
+  const wishes = decideWishes(lookAt, ladder);
+  const running = [...desired, ...reserve.filter(({ name }) => wishes.reserve.has(name))];
+  const decided = decideInstances(running, before, world, { service, known, wishes });
+  const strangers = strayEngines([...desired, ...reserve], before, world);
+  const notes = [...decided.results.flatMap(({ result }) => result.notes), ...ladder.notes, ...wishes.notes, ...strangers.map(strayNote)];
   const at = formatWall(world.wallMs);
-  const stored =
-    knownAnswer === null
-      ? { knownAnswer: before.knownAnswer, knownAnswerOf: before.knownAnswerOf }
-      : { knownAnswer, knownAnswerOf: fingerprint };
+  const history = addHistory(before.history, notes, at);
   const after: ServiceStatus = {
     ...before,
-    ...stored,
-    instances: results.flatMap((result) => (result.next === null ? [] : [result.next])),
+    ...(decided.known === null ? {} : { knownAnswer: decided.known, knownAnswerOf: fingerprint }),
+    level: ladder.level,
+    pinned: ladder.pinned,
+    soakSince: ladder.soakSince,
+    openMove: ladder.openMove,
+    epoch: ladder.epoch,
+    phase: ladderPhase(lookAt, ladder),
+    instances: decided.results.flatMap(({ result }) => (result.next === null ? [] : [result.next])),
     observedGeneration: world.specGeneration,
-    failovers: { ...before.failovers, max: world.config.failoverPolicy.maxFailoverCount },
-    rto: { ...before.rto, targetMs: world.config.failoverPolicy.rtoTargetMs },
-    quarantined: [...quarantined, ...results.flatMap((result) => result.quarantine).map((entry) => quarantineEntry(entry, at))],
-    history: addHistory(before.history, notes, at),
+    failovers: ladder.failovers,
+    rto: rtoAfter(before.rto, world.episodes, config.failoverPolicy.rtoTargetMs),
+    quarantined: [...quarantined, ...decided.results.flatMap(({ result }) => result.quarantine).map((entry) => quarantineEntry(entry, at))],
+    history,
   };
+  const conditions = serviceConditions({ config, status: after, placements: running.map(({ name }) => placements.get(name)), ladder }, at);
   return {
-    next: settle(after, before, desired, world),
-    actions: [...results.flatMap((result) => result.actions), ...strangers.map((instance) => ({ type: "fence" as const, instance }))],
-    memos: new Map(decided.map(({ name, result }) => [name, result.memo])),
-    records: [],
+    next: withRevision({ ...after, conditions }, before, world),
+    actions: [
+      ...decided.results.flatMap(({ result }) => result.actions),
+      ...strangers.map((instance) => ({ type: "fence" as const, instance })),
+    ],
+    memos: new Map(decided.results.map(({ name, result }) => [name, result.memo])),
+    records: decideRecords(lookAt, ladder, history),
     notes,
-    lookAgainAfterMs: soonest(results.map((result) => result.lookAgainAfterMs)),
+    lookAgainAfterMs: soonest([
+      ...decided.results.map(({ result }) => result.lookAgainAfterMs),
+      ladder.lookAgainAfterMs,
+      wishes.lookAgainAfterMs,
+      ladder.openMove === null ? null : OPEN_MOVE_LOOK_MS,
+    ]),
+  };
+}
+
+/** While a move's clock runs, its record may still change by what gateways and the clock say. */
+const OPEN_MOVE_LOOK_MS = 500;
+
+function serviceLook(
+  world: ServiceWorld,
+  facts: {
+    readonly fingerprint: string;
+    readonly quarantined: ServiceStatus["quarantined"];
+    readonly rolls: InstanceName | null;
+  },
+): Omit<ServiceLook, "expectedAnswer"> {
+  return {
+    service: world.config.name,
+    nowMs: world.nowMs,
+    fingerprint: facts.fingerprint,
+    rolls: facts.rolls,
+    isAcknowledged: world.isAcknowledged,
+    lostGpus: world.lostGpus ?? new Set(),
+    quarantinedGpus: new Set(facts.quarantined.map(gpuKey)),
+    wakeWithinMs: Math.max(WAKE_MIN_MS, world.config.failoverPolicy.rtoTargetMs * WAKE_SHARE),
+    isFull: isFull(world),
+    freshUid: (name): Uid => uid(`${name}.${world.freshToken}`),
+  };
+}
+
+/** What is left of the RTO after a wake must do for the next rung. */
+const WAKE_SHARE = 0.6;
+const WAKE_MIN_MS = 1_000;
+
+/** More in flight than hot alone may take: what was woken for overflow is still needed. */
+function isFull({ config, status, inFlight, table }: ServiceWorld): boolean {
+  const hot = (status?.instances ?? []).filter((instance) => instance.level === "hot" && isRoutable(instance.state)).length;
+  return inFlight > 0 && inFlight >= config.overflow.inFlightRatio * table.maxBatch * hot;
+}
+
+interface Decided {
+  readonly results: readonly { readonly name: InstanceName; readonly result: InstanceDecision }[];
+  /** The known answer, recorded now if it was not. */
+  readonly known: string | null;
+}
+
+/** @param wishes null = look only: nothing is woken, nothing put to sleep. */
+function decideInstances(
+  desired: readonly DesiredInstance[],
+  before: ServiceStatus,
+  world: ServiceWorld,
+  facts: { readonly service: Omit<ServiceLook, "expectedAnswer">; readonly known: string | null; readonly wishes: Wishes | null },
+): Decided {
+  let { known } = facts;
+  const results: { readonly name: InstanceName; readonly result: InstanceDecision }[] = [];
+  for (const { name, look } of looks(desired, before, world)) {
+    const wish = facts.wishes === null ? "stay" : (facts.wishes.of.get(name) ?? "rest");
+    const isUrgent = facts.wishes?.urgent.has(name) ?? false;
+    const result = decideInstance({ ...look, wish, isUrgent }, { ...facts.service, expectedAnswer: known });
+    known ??= result.answer;
+    results.push({ name, result });
+  }
+  return { results, known };
+}
+
+function ladderLook(
+  world: ServiceWorld,
+  facts: Pick<LadderLook, "before" | "desired" | "reserve" | "placements" | "fingerprint"> & {
+    readonly found: Decided;
+    readonly service: Pick<ServiceLook, "lostGpus" | "quarantinedGpus">;
+  },
+): LadderLook {
+  const { found, service, before, ...rest } = facts;
+  const blamed = found.results.flatMap(({ result }) => result.quarantine.map(gpuKey));
+  const isNew = ({ memo }: SeenInstance): boolean => memo.heardAtMs === null && memo.readySinceMs === null && memo.restarts === 0;
+  const open = before.openMove;
+  return {
+    ...rest,
+    config: world.config,
+    before: open !== null && isSettled(world, open) ? { ...before, openMove: null } : before,
+    instances: found.results.flatMap(({ result }) => (result.next === null ? [] : [result.next])),
+    shunnedGpus: new Set([...service.lostGpus, ...service.quarantinedGpus, ...blamed]),
+    lostGpus: service.lostGpus,
+    knownAnswer: found.known,
+    memos: new Map(found.results.map(({ name, result }) => [name, result.memo])),
+    isAcknowledged: world.isAcknowledged,
+    isPlatformStart: [...world.seen.values()].every((seen) => seen.running === null && seen.exit === null && isNew(seen)),
+    episodes: world.episodes,
+    requests: world.requests,
+    records: world.records,
+    capacitySamples: world.capacitySamples,
+    nowMs: world.nowMs,
+    wallMs: world.wallMs,
   };
 }
 
@@ -146,21 +240,10 @@ function emptyStatus(config: HotStandbyConfig): ServiceStatus {
   };
 }
 
-/** Everything that follows from the instances: level, epoch, phase, conditions, and whether gateways must hear of it. */
-function settle(after: ServiceStatus, before: ServiceStatus, desired: readonly DesiredInstance[], world: ServiceWorld): ServiceStatus {
-  const hotCount = desired.filter((instance) => instance.level === "hot").length;
-  const level = levelOf(after.instances);
-  const placements = desired.map((instance) => (world.seen.get(instance.name) ?? UNSEEN).placement);
-  const at = formatWall(world.wallMs);
-  const moved: ServiceStatus = {
-    ...after,
-    level,
-    epoch: level === before.level ? before.epoch : epoch(before.epoch + 1),
-    phase: phaseOf(level, after.instances, { hotCount, hasServed: before.epoch > 0 }),
-    conditions: serviceConditions({ config: world.config, hotCount, instances: after.instances, placements }, before.conditions, at),
-  };
-  const isNews = world.status === null || moved.observedGeneration !== before.observedGeneration || !isSameTable(moved, before, world);
-  return isNews ? { ...moved, revision: before.revision + 1 } : moved;
+/** Whether gateways must hear of it. */
+function withRevision(next: ServiceStatus, before: ServiceStatus, world: ServiceWorld): ServiceStatus {
+  const isNews = world.status === null || next.observedGeneration !== before.observedGeneration || !isSameTable(next, before, world);
+  return isNews ? { ...next, revision: before.revision + 1 } : next;
 }
 
 const isSameTable = (one: ServiceStatus, other: ServiceStatus, world: ServiceWorld): boolean =>
@@ -168,29 +251,12 @@ const isSameTable = (one: ServiceStatus, other: ServiceStatus, world: ServiceWor
 const tableText = (status: ServiceStatus, world: ServiceWorld): string =>
   JSON.stringify(buildRouteTable(world.config, { ...status, revision: 0 }, world.table));
 
-function levelOf(instances: readonly InstanceStatus[]): ServiceStatus["level"] {
-  const serving = (["hot", "warm", "cold"] as const).find((level) =>
-    instances.some((instance) => instance.level === level && isRoutable(instance.state)),
-  );
-  return serving ?? "degraded";
-}
-
-function phaseOf(
-  level: ServiceStatus["level"],
-  instances: readonly InstanceStatus[],
-  facts: { readonly hotCount: number; readonly hasServed: boolean },
-): ServicePhase {
-  if (level === "degraded") return facts.hasServed ? "Degraded" : "ColdStarting";
-  const readyHot = instances.filter((instance) => instance.level === "hot" && isRoutable(instance.state)).length;
-  return readyHot >= facts.hotCount ? "Normal" : "Restoring";
-}
-
 /** In this order: what the config asks for, then what it asks for no longer. */
 function looks(
   desired: readonly DesiredInstance[],
   before: ServiceStatus,
   world: ServiceWorld,
-): readonly { readonly name: InstanceName; readonly look: InstanceLook }[] {
+): readonly { readonly name: InstanceName; readonly look: Omit<InstanceLook, "wish" | "isUrgent"> }[] {
   const recorded = new Map(before.instances.map((instance) => [instance.name, instance]));
   const wanted = new Set(desired.map((instance) => instance.name));
   const retired = before.instances.filter((instance) => !wanted.has(instance.name));
@@ -217,43 +283,6 @@ function strayEngines(desired: readonly DesiredInstance[], before: ServiceStatus
 const strayNote = (name: InstanceName): Note => ({
   what: `Ends ${name}.`,
   why: "It runs, but neither the config nor the status knows it.",
-});
-
-/** One at a time, warm before hot, the first hot last; never while another instance that could run is not Ready. */
-function rollsNext(
-  desired: readonly DesiredInstance[],
-  before: ServiceStatus,
-  fingerprint: string,
-  world: ServiceWorld,
-): InstanceName | null {
-  const recorded = new Map(before.instances.map((instance) => [instance.name, instance]));
-  const isSteady = desired.every((instance) => {
-    const placement = world.seen.get(instance.name)?.placement.kind;
-    return recorded.get(instance.name)?.state === "Ready" || placement === "refused";
-  });
-  if (!isSteady) return null;
-  const last = desired.toReversed().find(({ name }) => {
-    const instance = recorded.get(name);
-    return instance?.state === "Ready" && instance.fingerprint !== fingerprint;
-  });
-  return last?.name ?? null;
-}
-
-function keepQuarantined(before: ServiceStatus, world: ServiceWorld): ServiceStatus["quarantined"] {
-  return before.quarantined.filter((entry) => {
-    if (entry.reason === "GpuLost") return world.lostGpus === null || world.lostGpus.has(gpuKey(entry));
-    // Another config may start where the last one could not.
-    if (before.observedGeneration !== world.specGeneration) return false;
-    const since = parseWall(entry.since);
-    return since !== null && world.wallMs - since < QUARANTINE_MS;
-  });
-}
-
-const quarantineEntry = ({ node, gpu, reason }: Quarantine, since: string): ServiceStatus["quarantined"][number] => ({
-  node,
-  gpu,
-  reason,
-  since,
 });
 
 function soonest(delays: readonly (number | null)[]): number | null {

@@ -25,13 +25,22 @@ export interface EpisodeView {
 /** Ages become wall times at the moment the message is heard. */
 export function viewEpisode(episode: Episode, heard: { readonly gateway: GatewayId; readonly atMs: WallMs }): EpisodeView {
   const ago = (ageMs: number): WallMs => wallMs(heard.atMs - ageMs);
-  const { uid, epoch, number, instance, cause, from, to, affected, lost, rtoMs, isOver } = episode;
   return {
-    ...{ uid, epoch, number, instance, cause, from, to, affected, lost, rtoMs, isOver },
     gateway: heard.gateway,
+    uid: episode.uid,
+    epoch: episode.epoch,
+    number: episode.number,
+    instance: episode.instance,
+    cause: episode.cause,
+    from: episode.from,
+    to: episode.to,
     faultAtMs: ago(episode.faultAgeMs),
     detectedAtMs: ago(episode.detectedAgeMs),
     targetReadyAtMs: episode.targetReadyAgeMs === null ? null : ago(episode.targetReadyAgeMs),
     firstGoodTokenAtMs: episode.firstGoodTokenAgeMs === null ? null : ago(episode.firstGoodTokenAgeMs),
+    affected: episode.affected,
+    lost: episode.lost,
+    rtoMs: episode.rtoMs,
+    isOver: episode.isOver,
   };
 }

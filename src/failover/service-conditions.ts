@@ -1,52 +1,93 @@
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
-import { formatConflict } from "../api/reservation-conflict.ts";
 import type { Condition } from "../api/resource.ts";
-import type { InstanceStatus } from "../api/service-status.ts";
-import { isRoutable } from "../routing/build-table.ts";
+import type { ServiceStatus } from "../api/service-status.ts";
+import { grantsOf, isRoutable } from "../routing/build-table.ts";
+import type { LadderDecision } from "./decide-ladder.ts";
+import { desiredInstances } from "./desired-instances.ts";
 import type { Placement } from "./instance-look.ts";
+import { reservationFacts } from "./reservation-facts.ts";
 
 type Fact = Omit<Condition, "lastTransitionTime">;
 
+interface Seen {
+  readonly config: HotStandbyConfig;
+  readonly status: ServiceStatus;
+  /** Of what shall run; undefined = not seen yet. */
+  readonly placements: readonly (Placement | undefined)[];
+  readonly ladder: Pick<LadderDecision, "held" | "withheld">;
+}
+
 /** What holds of a service now, in Kubernetes form; a condition that keeps its status keeps its transition time. */
-export function serviceConditions(
-  seen: {
-    readonly config: HotStandbyConfig;
-    readonly hotCount: number;
-    readonly instances: readonly InstanceStatus[];
-    readonly placements: readonly Placement[];
-  },
-  before: readonly Condition[],
-  at: string,
-): readonly Condition[] {
+export function serviceConditions(seen: Seen, at: string): readonly Condition[] {
+  const { config, status } = seen;
+  const hotCount = desiredInstances(config).filter((instance) => instance.level === "hot").length;
   const facts = [
-    readiness(seen),
-    redundancy(seen),
-    tierInferred(seen.config),
-    promise(seen.config, seen.hotCount),
+    readiness(status),
+    redundancy(status, hotCount),
+    held(seen),
+    advising(seen),
+    pinned(status),
+    tierInferred(config),
+    promise(config, hotCount),
     placeability(seen.placements),
-    ...reservation(seen.config),
+    ...reservationFacts(config),
   ];
   return facts.map((fact) => {
-    const old = before.find((condition) => condition.type === fact.type);
+    const old = status.conditions.find((condition) => condition.type === fact.type);
     return { ...fact, lastTransitionTime: old !== undefined && old.status === fact.status ? old.lastTransitionTime : at };
   });
 }
 
-function readiness(seen: { readonly instances: readonly InstanceStatus[] }): Fact {
-  const ready = seen.instances.filter((instance) => isRoutable(instance.state));
-  const message = `${ready.length} of ${seen.instances.length} instances take requests.`;
+function readiness({ instances }: ServiceStatus): Fact {
+  const ready = instances.filter((instance) => isRoutable(instance.state));
+  const message = `${ready.length} of ${instances.length} instances take requests.`;
   return ready.length > 0
     ? { type: "Ready", status: "True", reason: "Serving", message }
     : { type: "Ready", status: "False", reason: "NothingReady", message };
 }
 
-function redundancy(seen: { readonly hotCount: number; readonly instances: readonly InstanceStatus[] }): Fact {
-  const readyHot = seen.instances.filter((instance) => instance.level === "hot" && isRoutable(instance.state)).length;
-  const message = `${readyHot} of ${seen.hotCount} hot instances take requests.`;
-  return readyHot < seen.hotCount
-    ? { type: "RedundancyLost", status: "True", reason: "HotMissing", message }
-    : { type: "RedundancyLost", status: "False", reason: "AllHotReady", message };
+function redundancy({ instances }: ServiceStatus, hotCount: number): Fact {
+  const takers = instances.filter((instance) => isRoutable(instance.state));
+  const hot = takers.filter((instance) => instance.level === "hot").length;
+  const cold = takers.filter((instance) => instance.level === "cold").length;
+  const type = "RedundancyLost";
+  const message = `${hot} of ${hotCount} hot instances take requests${cold > 0 ? `, and ${cold} of the reserve in their place` : ""}.`;
+  if (hot >= hotCount) return { type, status: "False", reason: "AllHotReady", message };
+  if (hot + cold >= hotCount) return { type, status: "False", reason: "ReserveStandsIn", message };
+  return { type, status: "True", reason: "HotMissing", message };
 }
+
+/** Whether the count of moves stands at its limit; with what is held back right now. */
+function held({ config, status, ladder }: Seen): Fact {
+  const type = "Held";
+  const isHeld = config.failoverPolicy.isAutomatic && grantsOf(config, status).descent === "held";
+  if (!isHeld) return { type, status: "False", reason: "MovesLeft", message: "The ladder may move by itself." };
+  const { inWindow, max, windowStart } = status.failovers;
+  const moves = windowStart === null ? `maxFailoverCount is ${max}.` : `${inWindow} of ${max} moves since ${windowStart}.`;
+  return { type, status: "True", reason: "LimitReached", message: `${moves}${ladder.withheld === null ? "" : ` ${ladder.withheld.what}`}` };
+}
+
+function advising({ config, ladder }: Seen): Fact {
+  const type = "Advising";
+  if (config.failoverPolicy.isAutomatic) return { type, status: "False", reason: "Automatic", message: "autoFailover is on." };
+  const message = "autoFailover is off: nothing is woken, started from the reserve or failed back by itself.";
+  return {
+    type,
+    status: "True",
+    reason: "AutoFailoverOff",
+    message: ladder.withheld === null ? message : `${message} ${ladder.withheld.what}`,
+  };
+}
+
+const pinned = ({ pinned: place }: ServiceStatus): Fact =>
+  place === null
+    ? { type: "Pinned", status: "False", reason: "Free", message: "The ladder decides where traffic belongs." }
+    : {
+        type: "Pinned",
+        status: "True",
+        reason: "Operator",
+        message: `An operator moved traffic to ${place}: it stays until failback, or a loss.`,
+      };
 
 function tierInferred(config: HotStandbyConfig): Fact {
   return config.isTierInferred
@@ -71,25 +112,9 @@ function promise(config: HotStandbyConfig, hotCount: number): Fact {
   return { type, status: "True", reason: "NothingReserved", message };
 }
 
-function placeability(placements: readonly Placement[]): Fact {
-  const refused = placements.flatMap((placement) => (placement.kind === "refused" ? [`${placement.what} ${placement.why}`] : []));
+function placeability(placements: Seen["placements"]): Fact {
+  const refused = placements.flatMap((placement) => (placement?.kind === "refused" ? [`${placement.what} ${placement.why}`] : []));
   return refused.length > 0
     ? { type: "Unplaceable", status: "True", reason: "PartitionRefused", message: refused.join(" ") }
     : { type: "Unplaceable", status: "False", reason: "Placed", message: "Every instance has its GPUs, or is being given them." };
 }
-
-/** Only of a service that the ConfigMap standby-gpu-reservation has a say in. */
-function reservation({ reservation: match }: HotStandbyConfig): readonly Fact[] {
-  if (match === null) return [];
-  const type = "ReservationConflict";
-  const { conflicts, filled } = match;
-  if (conflicts.length === 0) {
-    return [
-      { type, status: "False", reason: "Filled", message: `The reservation gives ${filled.join(", ")}, which the config does not write.` },
-    ];
-  }
-  const told = conflicts.slice(0, CONFLICTS_TOLD_MAX).map(formatConflict).join("; ");
-  return [{ type, status: "True", reason: "ConfigWins", message: `The config wins over standby-gpu-reservation: ${told}.` }];
-}
-
-const CONFLICTS_TOLD_MAX = 5;

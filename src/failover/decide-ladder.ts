@@ -1,0 +1,173 @@
+import { epoch, wallMs, type Epoch } from "../base/ids.ts";
+import { formatWall, parseWall } from "../base/time.ts";
+import type { FailoverRecord, LadderPlace } from "../api/failover-record.ts";
+import type { Level } from "../api/hot-standby-config.ts";
+import type { OpenMove, ServiceStatus } from "../api/service-status.ts";
+import type { Note } from "./add-history.ts";
+import { decideRequest, type Answer } from "./decide-request.ts";
+import { isBelow, isComing, isEveryHotReady, isUsable, onLevel, type LadderLook } from "./ladder-look.ts";
+import { budgetAt, countMove, whyHeld, windowEndMs } from "./move-budget.ts";
+import { moveCause, moveReason } from "./move-reason.ts";
+import { nextPlace, type NextPlace } from "./next-place.ts";
+
+/** Where traffic belongs from now on, and what holds the service back. Instances follow in `decideWishes`. */
+export interface LadderDecision {
+  readonly level: LadderPlace;
+  readonly epoch: Epoch;
+  readonly pinned: Level | null;
+  readonly soakSince: string | null;
+  readonly openMove: OpenMove | null;
+  readonly failovers: ServiceStatus["failovers"];
+  /** What the rung needs before it serves; null = somebody on it does. */
+  readonly next: NextPlace | null;
+  /** The rung that an operator wants to move to once it is made ready. */
+  readonly target: Level | null;
+  /** Why nothing is activated; null = it may be. */
+  readonly held: string | null;
+  /** What is held back right now. */
+  readonly withheld: { readonly to: LadderPlace; readonly what: string } | null;
+  readonly notes: readonly Note[];
+  /** An operator's requests, answered. */
+  readonly records: readonly FailoverRecord[];
+  readonly lookAgainAfterMs: number | null;
+}
+
+interface Move {
+  readonly to: LadderPlace;
+  readonly cause: string;
+  readonly why: string;
+  /** null = is not recorded: the end of a move down, or a first start. */
+  readonly record: string | null;
+  readonly requestedBy: "automatic" | "operator";
+  readonly isCounted: boolean;
+}
+
+/** At most one move a look; an operator's first. Pure, and level-triggered: only what is seen and what was stored count. */
+export function decideLadder(look: LadderLook): LadderDecision {
+  const { before, config } = look;
+  const answer = decideRequest(look);
+  const cleared = { ...before.failovers, inWindow: 0, windowStart: null };
+  const budget = budgetAt(answer.isResumed ? cleared : before.failovers, config.failoverPolicy, look.wallMs);
+  const held = whyHeld(budget, config.failoverPolicy);
+  const next = isUsable(look, before.level) ? null : nextPlace(look, held !== null);
+  const move = askedMove(look, answer) ?? automaticMove(look, next) ?? failback(look, held);
+  const soak = soakOf(look, move);
+  const level = move?.to ?? before.level;
+  const failovers = move?.isCounted === true ? countMove(budget, look.wallMs) : budget;
+  const opened = move === null ? null : openMoveOf(look, move);
+  const withheld = withheldOf(look, { level, next, held });
+  return {
+    level,
+    epoch: move === null ? before.epoch : epoch(before.epoch + 1),
+    pinned: answer.pinned !== undefined ? answer.pinned : move === null ? before.pinned : null,
+    soakSince: soak,
+    openMove: opened ?? before.openMove,
+    failovers,
+    next: move === null || !isUsable(look, level) ? next : null,
+    target: answer.target,
+    held,
+    withheld,
+    notes: [...answer.notes, ...(move === null ? [] : [moveNote(look, move)]), ...heldNote(look, withheld, held)],
+    records: answer.records,
+    lookAgainAfterMs: timeToLook(look, { soak, failovers }),
+  };
+}
+
+function askedMove(look: LadderLook, { move }: Answer): Move | null {
+  if (move === null || (move.to === look.before.level && isUsable(look, move.to))) return null;
+  const why = `An operator asked for it (${move.request.name}), and ${move.to} is Ready.`;
+  return { to: move.to, cause: "operator", why, record: move.request.name, requestedBy: "operator", isCounted: false };
+}
+
+function automaticMove(look: LadderLook, next: NextPlace | null): Move | null {
+  const { before } = look;
+  if (next === null || next.to === before.level) return null;
+  const base = { to: next.to, requestedBy: "automatic", record: null, isCounted: false } as const;
+  if (before.epoch === 0) {
+    const isHotComing = onLevel(look, "hot").some(
+      (hot) => isComing(look, hot) || (look.placements.get(hot.name)?.kind ?? "waiting") === "waiting",
+    );
+    if (next.to !== "hot" && isHotComing) return null;
+    return { ...base, cause: "first-start", why: "It is the first start." };
+  }
+  const why = moveReason(look, next);
+  // Upwards nothing is risked: nobody served below, so there is nothing to soak for.
+  if (!isBelow(next.to, before.level)) return { ...base, cause: "serving-again", why };
+  if (look.isPlatformStart) return { ...base, cause: "platform-start", why: `Nothing of it ran when the control plane began. ${why}` };
+  const cause = moveCause(look);
+  return { ...base, cause, why, record: nameOfMove(look), isCounted: cause !== "rollout" };
+}
+
+/** Back to hot once all of it has been whole for the soak. */
+function failback(look: LadderLook, held: string | null): Move | null {
+  if (held !== null || look.before.pinned !== null || !isSoaked(look)) return null;
+  const why = `Every hot instance has been Ready since ${look.before.soakSince ?? formatWall(look.wallMs)}.`;
+  return { to: "hot", cause: "failback", why, record: nameOfMove(look), requestedBy: "automatic", isCounted: false };
+}
+
+/** All that failback waits for, but for Hold and operators. */
+function isSoaked(look: LadderLook): boolean {
+  const { before, config } = look;
+  if (!isBelow(before.level, "hot") || before.level === "degraded" || before.epoch === 0) return false;
+  if (!isEveryHotReady(look) || config.failoverPolicy.failback.preferred !== "hot") return false;
+  const sinceMs = before.soakSince === null ? look.wallMs : (parseWall(before.soakSince) ?? look.wallMs);
+  return look.wallMs - sinceMs >= soakMs(look);
+}
+
+/** A rollout took hot away on purpose, and what came back was verified: there is nothing to wait for. */
+const soakMs = ({ before, config }: LadderLook): number =>
+  before.openMove?.cause === "rollout" ? 0 : config.failoverPolicy.failback.soakMs;
+
+/** Hot has been whole without a break, while traffic, or a reserve that stands in, is below it. */
+function soakOf(look: LadderLook, move: Move | null): string | null {
+  const level = move?.to ?? look.before.level;
+  const isAway = level === "warm" || level === "cold" || look.before.instances.some((instance) => instance.level === "cold");
+  return isAway && isEveryHotReady(look) ? (look.before.soakSince ?? formatWall(look.wallMs)) : null;
+}
+
+const nameOfMove = ({ config, before }: LadderLook): string => `${config.name}-${before.epoch + 1}`;
+
+function openMoveOf({ before, wallMs: nowMs }: LadderLook, move: Move): OpenMove | null {
+  if (move.record === null) return null;
+  const { record, to, cause, requestedBy } = move;
+  return { record, epoch: epoch(before.epoch + 1), from: before.level, to, cause, requestedBy, decidedAt: formatWall(nowMs) };
+}
+
+const moveNote = ({ before }: LadderLook, move: Move): Note => ({
+  what:
+    before.epoch === 0
+      ? `Serves from ${move.to} (epoch 1).`
+      : `Moves traffic from ${before.level} to ${move.to} (epoch ${before.epoch + 1}).`,
+  why: move.why,
+});
+
+function withheldOf(
+  look: LadderLook,
+  { level, next, held }: { readonly level: LadderPlace; readonly next: NextPlace | null; readonly held: string | null },
+): LadderDecision["withheld"] {
+  if (held === null || look.before.epoch === 0) return null;
+  if (next !== null && next.withheld !== null) {
+    const { to, instance } = next.withheld;
+    return { to, what: to === "warm" ? `Does not wake ${instance}.` : `Does not start ${instance}.` };
+  }
+  const isBack = level === look.before.level && look.before.pinned === null && isSoaked(look);
+  return isBack ? { to: "hot", what: "Does not fail back to hot." } : null;
+}
+
+/** Said once an epoch: the text is the same at every look. */
+function heldNote(look: LadderLook, withheld: LadderDecision["withheld"], held: string | null): readonly Note[] {
+  if (withheld === null || held === null) return [];
+  const note: Note = { what: withheld.what, why: `${held} (epoch ${look.before.epoch}).` };
+  return look.before.history.some(({ what, why }) => what === note.what && why === note.why) ? [] : [note];
+}
+
+function timeToLook(
+  look: LadderLook,
+  { soak, failovers }: { readonly soak: string | null; readonly failovers: ServiceStatus["failovers"] },
+): number | null {
+  const since = soak === null ? null : parseWall(soak);
+  const ends = [since === null ? null : since + soakMs(look), windowEndMs(failovers, look.config.failoverPolicy)].flatMap((atMs) =>
+    atMs === null || atMs <= look.wallMs ? [] : [wallMs(atMs) - look.wallMs],
+  );
+  return ends.length === 0 ? null : Math.min(...ends);
+}
