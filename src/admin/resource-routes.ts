@@ -10,6 +10,8 @@ import type { Watches } from "./watch.ts";
 
 /** What users write. The others are written by the controllers, by `up` and by the key routes. */
 const WRITABLE_KINDS: readonly Kind[] = ["HotStandbyConfig", "GPUNode"];
+/** Written as another kind, a ConfigMap, and so only through `apply`. */
+const APPLIED_KINDS: readonly Kind[] = ["ReservationMap"];
 
 interface ResourcePorts {
   readonly store: ClusterStore;
@@ -34,28 +36,32 @@ export function resourceRoutes(ports: ResourcePorts): readonly AdminRoute[] {
       },
       { method: "GET", pattern: one, auth: "token", accepts: [], meaning: "one", handle: (request) => getOne(kind, request, ports.store) },
     ];
-    if (!WRITABLE_KINDS.includes(kind)) return reads;
-    const writes: AdminRoute[] = [
-      {
-        method: "PUT",
-        pattern: one,
-        auth: "token",
-        accepts: [JSON_TYPE],
-        meaning: "creates, or replaces what has the resourceVersion that was sent",
-        handle: (request) => putOne(kind, request, ports),
-      },
-      {
-        method: "DELETE",
-        pattern: one,
-        auth: "token",
-        accepts: [],
-        meaning: "takes it away",
-        handle: (request) => deleteOne(kind, request, ports),
-      },
+    const isWritable = WRITABLE_KINDS.includes(kind);
+    return [
+      ...reads,
+      ...(isWritable ? [putRoute(kind, one, ports)] : []),
+      ...(isWritable || APPLIED_KINDS.includes(kind) ? [deleteRoute(kind, one, ports)] : []),
     ];
-    return [...reads, ...writes];
   });
 }
+
+const putRoute = (kind: Kind, pattern: string, ports: ResourcePorts): AdminRoute => ({
+  method: "PUT",
+  pattern,
+  auth: "token",
+  accepts: [JSON_TYPE],
+  meaning: "creates, or replaces what has the resourceVersion that was sent",
+  handle: (request) => putOne(kind, request, ports),
+});
+
+const deleteRoute = (kind: Kind, pattern: string, ports: ResourcePorts): AdminRoute => ({
+  method: "DELETE",
+  pattern,
+  auth: "token",
+  accepts: [],
+  meaning: "takes it away",
+  handle: (request) => deleteOne(kind, request, ports),
+});
 
 async function listOrWatch(kind: Kind, request: AdminRequest, ports: ResourcePorts): Promise<AdminAnswer> {
   const unknown = [...request.query.keys()].find((key) => key !== "watch" && key !== "fieldSelector");

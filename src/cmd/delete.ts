@@ -7,7 +7,7 @@ import type { ClientOptions } from "./options.ts";
 import { printData } from "./print-data.ts";
 import { usageError } from "./usage-error.ts";
 
-const DELETABLE = ["HotStandbyConfig", "GPUNode", "ApiKey"];
+const DELETABLE = ["HotStandbyConfig", "GPUNode", "ApiKey", "ReservationMap"];
 
 export async function runDelete(kind: string, name: string, options: ClientOptions & { readonly output: string }): Promise<ExitCode> {
   const table = KIND_TABLES.find((candidate) => candidate.names.includes(kind.toLowerCase())) ?? null;

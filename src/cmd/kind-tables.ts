@@ -87,6 +87,20 @@ export const KIND_TABLES: readonly KindTable[] = [
       plainCell(textAt(engine.status, "message") ?? ""),
     ],
   },
+  {
+    kind: "ReservationMap",
+    names: ["reservations", "reservation", "reservationmaps", "reservationmap"],
+    titles: ["RESERVATION", "ENTRIES", "AGE"],
+    cells: (map, nowMs) => [
+      plainCell(map.name),
+      plainCell(
+        objectsAt(map.spec, "tenants")
+          .map((entry) => textAt(entry, "name") ?? "?")
+          .join(", "),
+      ),
+      age(map, nowMs),
+    ],
+  },
 ];
 
 const milliseconds = (value: number | null): string => (value === null ? "-" : `${value} ms`);
