@@ -1,7 +1,10 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { parseDuration } from "../api/parse-duration.ts";
 import { CLIENT_OPTIONS, optionOf, type ClientOptions, type OptionKey, type UpOptions } from "./options.ts";
 import { ADMIN_PORT, LOOPBACK } from "./find-admin.ts";
 import type { GetOptions } from "./get.ts";
+import type { MoveOptions } from "./request-move.ts";
+import type { RenderOptions } from "./render.ts";
 import type { SimulateOptions } from "./simulate.ts";
 
 /** Runs a command that was found; the number becomes the exit code. */
@@ -20,6 +23,7 @@ export function createProgram(finish: Finish): Command {
   addUp(program, finish);
   addReaders(program, finish);
   addWriters(program, finish);
+  addMoves(program, finish);
   addKeys(program, finish);
   addTools(program, finish);
   return program;
@@ -58,8 +62,8 @@ function addUp(program: Command, finish: Finish): void {
 function addReaders(program: Command, finish: Finish): void {
   const get = program
     .command("get")
-    .description("show instances, services, nodes, partitions, keys, records or attached engines")
-    .argument("[kind]", "instances, services, nodes, partitions, keys, records or attached", "instances")
+    .description("show instances, services, nodes, partitions, keys, records, attached engines or the reservation")
+    .argument("[kind]", "instances, services, nodes, partitions, keys, records, attached or reservations", "instances")
     .argument("[name]", "one of them; of instances also a service's name")
     .option("-w, --watch", "stay, and show each change of an instance as it happens");
   withOptions(get, ["output", ...CLIENT_OPTIONS])
@@ -96,8 +100,8 @@ function addWriters(program: Command, finish: Finish): void {
     });
   const remove = program
     .command("delete")
-    .description("take a service, a node or a key away")
-    .argument("<kind>", "service, node or key")
+    .description("take a service, a node, a key or the reservation away")
+    .argument("<kind>", "service, node, key or reservation")
     .argument("<name>", "which");
   withOptions(remove, ["output", ...CLIENT_OPTIONS])
     .addHelpText("after", example("delete service tenant-silver"))
@@ -105,6 +109,58 @@ function addWriters(program: Command, finish: Finish): void {
       const { runDelete } = await import("./delete.ts");
       await finish(runDelete(kind, name, options));
     });
+}
+
+function addMoves(program: Command, finish: Finish): void {
+  const failover = program
+    .command("failover")
+    .description("move a service down its ladder on purpose: the rung is made ready first, so that nothing is lost")
+    .argument("<service>", "name of a HotStandbyConfig")
+    .addOption(
+      new Option("--to <level>", "the rung; absent = the next one down that can be made to serve").choices(["hot", "warm", "cold"]),
+    );
+  withWait(failover)
+    .addHelpText("after", example("failover tenant-platinum --to warm"))
+    .action(async (service: string, options: MoveOptions) => {
+      const { requestMove } = await import("./request-move.ts");
+      await finish(requestMove("failover", service, options));
+    });
+  const failback = program
+    .command("failback")
+    .description("move a service back to its hot instances at once, without the soak; refused while one of them is not Ready")
+    .argument("<service>", "name of a HotStandbyConfig");
+  withWait(failback)
+    .addHelpText("after", example("failback tenant-platinum"))
+    .action(async (service: string, options: MoveOptions) => {
+      const { requestMove } = await import("./request-move.ts");
+      await finish(requestMove("failback", service, options));
+    });
+  const resume = program
+    .command("resume")
+    .description("end the Hold of a service: its count of automatic moves begins anew")
+    .argument("<service>", "name of a HotStandbyConfig");
+  withWait(resume)
+    .addHelpText("after", example("resume tenant-platinum"))
+    .action(async (service: string, options: MoveOptions) => {
+      const { requestMove } = await import("./request-move.ts");
+      await finish(requestMove("resume", service, options));
+    });
+}
+
+const MOVE_WAIT_MS = 60_000;
+
+function withWait(command: Command): Command {
+  const wait = new Option("--wait [duration]", "stay until it has ended, at most so long")
+    .argParser(readWait)
+    .default(MOVE_WAIT_MS, "1m")
+    .preset("1m");
+  return withOptions(command.addOption(wait).option("--no-wait", "return as soon as it is requested"), ["output", ...CLIENT_OPTIONS]);
+}
+
+function readWait(text: string): number {
+  const wait = parseDuration(text);
+  if (!wait.ok || wait.value === 0) throw new InvalidArgumentError("It is a duration such as 30s or 2m.");
+  return wait.value;
 }
 
 function addKeys(program: Command, finish: Finish): void {
@@ -148,6 +204,7 @@ function addTools(program: Command, finish: Finish): void {
       const { runValidate } = await import("./validate.ts");
       await finish(runValidate(paths, options));
     });
+  addRender(program, finish);
   const doctor = program.command("doctor").description("look for what keeps the platform from running on this machine");
   withOptions(doctor, ["output", ...CLIENT_OPTIONS, "gatewayHost", "gatewayPort"])
     .addHelpText("after", example("doctor"))
@@ -161,6 +218,20 @@ function addTools(program: Command, finish: Finish): void {
     .action(async (options: { readonly output: string }) => {
       const { runVersion } = await import("./version.ts");
       await finish(runVersion(options));
+    });
+}
+
+function addRender(program: Command, finish: Finish): void {
+  const render = program
+    .command("render")
+    .description("print what follows from the configs for another system: the ConfigMap standby-gpu-reservation")
+    .argument("[path...]", "manifests, or folders of manifests; none = what the running platform has")
+    .option("--target <target>", "reservation");
+  withOptions(render, ["output", ...CLIENT_OPTIONS])
+    .addHelpText("after", example("render --target reservation examples/laptop", "render --target reservation"))
+    .action(async (paths: readonly string[], options: RenderOptions) => {
+      const { runRender } = await import("./render.ts");
+      await finish(runRender(paths, options));
     });
 }
 
