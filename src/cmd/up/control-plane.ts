@@ -71,6 +71,7 @@ export async function startControlPlane(parts: ControlPlaneParts): Promise<Resul
 // What is deferred last ends first.
 async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack): Promise<Result<Omit<ControlPlane, "end">, Explanation>> {
   const { state, options, clock, random, log, terminal, store } = parts;
+  const startedAt = clock.wallMs();
   const token = readToken(options.adminTokenFile ?? null);
   if (!token.ok) return token;
   const graceMs = (full: number): number => (parts.hurry.aborted ? 0 : full);
@@ -117,7 +118,7 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
   if (!kept.ok) return kept;
   started.defer(() => kept.value.stop(graceMs(GATEWAY_GRACE_MS)));
 
-  const metrics = createPlatformMetrics({ store, driver, clock, link: controllers.link });
+  const metrics = createPlatformMetrics({ store, driver, clock, link: controllers.link, startedAt });
   started.defer(() => metrics.stop());
   const admin = await listenAdmin(parts, token.value, () => metrics.render());
   if (!admin.ok) return admin;

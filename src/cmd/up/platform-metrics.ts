@@ -5,7 +5,9 @@ import type { LinkController } from "../../controllers/link-controller.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
 import type { ClusterStore } from "../../ports/cluster-store.ts";
 import type { GpuDriver } from "../../ports/gpu-driver.ts";
+import type { WallMs } from "../../base/ids.ts";
 import { renderPrometheus } from "../../wire/prometheus-text.ts";
+import { addLadderState, createMoveCounts, mergeFamilies, type MoveCounts } from "./ladder-metrics.ts";
 
 export interface PlatformMetrics {
   /** As of the last look, at most two seconds ago. */
@@ -18,6 +20,8 @@ interface MetricPorts {
   readonly driver: GpuDriver;
   readonly clock: Clock;
   readonly link: Pick<LinkController, "gateways">;
+  /** When this process began: what was recorded before was counted before. */
+  readonly startedAt: WallMs;
 }
 
 const LOOK_EVERY_MS = 2_000;
@@ -25,11 +29,12 @@ const LEVELS = ["hot", "warm", "cold", "degraded"] as const;
 
 /** The control plane's own page: levels, instances, GPU bytes. What gateways count is on their pages. */
 export function createPlatformMetrics(ports: MetricPorts): PlatformMetrics {
+  const moves = createMoveCounts(ports.startedAt);
   let page = "";
   let timer: Timer | null = null;
   let isStopped = false;
   const look = async (): Promise<void> => {
-    page = await renderOnce(ports);
+    page = await renderOnce(ports, moves);
     if (!isStopped) timer = ports.clock.after(LOOK_EVERY_MS, () => void look());
   };
   void look();
@@ -42,33 +47,38 @@ export function createPlatformMetrics(ports: MetricPorts): PlatformMetrics {
   };
 }
 
-async function renderOnce(ports: MetricPorts): Promise<string> {
+async function renderOnce(ports: MetricPorts, moves: MoveCounts): Promise<string> {
   // A registry per look: what is gone leaves the page with it.
   const registry = createRegistry();
   registry.gauge("tidegate_gateways_connected", "Gateways joined to this control plane.", []).with().set(ports.link.gateways().length);
+  const records = ports.store.list("FailoverRecord");
   await Promise.all([addServices(registry, ports.store), addReservations(registry, ports.store), addUse(registry, ports.driver)]);
-  return renderPrometheus(registry);
+  const listed = await records;
+  if (listed.ok) moves.look(listed.value.items);
+  return renderPrometheus({ families: () => mergeFamilies(registry.families(), moves.families()) });
 }
 
 async function addServices(registry: MetricRegistry, store: ClusterStore): Promise<void> {
   const listed = await store.list("HotStandbyConfig");
-  const level = registry.gauge("tidegate_service_level", "1 at the level that serves now.", ["service", "level"]);
+  const level = registry.gauge("tidegate_service_level", "1 at the level that traffic belongs to now.", ["service", "level"]);
   const instances = registry.gauge("tidegate_service_instances", "Instances of a service by level and state.", [
     "service",
     "level",
     "state",
   ]);
-  for (const resource of listed.ok ? listed.value.items : []) {
-    const parsed = parseServiceStatus(resource.status);
-    if (!parsed.ok) continue;
-    const status = parsed.value;
-    for (const name of LEVELS) level.with(resource.name, name).set(status.level === name ? 1 : 0);
+  const services = (listed.ok ? listed.value.items : []).flatMap(({ name, status }) => {
+    const parsed = parseServiceStatus(status);
+    return parsed.ok ? [{ name, status: parsed.value }] : [];
+  });
+  addLadderState(registry, services);
+  for (const { name: service, status } of services) {
+    for (const name of LEVELS) level.with(service, name).set(status.level === name ? 1 : 0);
     const counts = new Map<string, number>();
     for (const instance of status.instances) {
       const key = `${instance.level} ${instance.state}`;
       counts.set(key, (counts.get(key) ?? 0) + 1);
     }
-    for (const [key, count] of counts) instances.with(resource.name, ...key.split(" ")).set(count);
+    for (const [key, count] of counts) instances.with(service, ...key.split(" ")).set(count);
   }
 }
 
