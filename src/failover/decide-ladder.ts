@@ -5,7 +5,7 @@ import type { Level } from "../api/hot-standby-config.ts";
 import type { OpenMove, ServiceStatus } from "../api/service-status.ts";
 import type { Note } from "./add-history.ts";
 import { decideRequest, type Answer } from "./decide-request.ts";
-import { isBelow, isComing, isEveryHotReady, isUsable, onLevel, type LadderLook } from "./ladder-look.ts";
+import { isBelow, isEveryHotReady, isStarting, isUsable, type LadderLook } from "./ladder-look.ts";
 import { budgetAt, countMove, whyHeld, windowEndMs } from "./move-budget.ts";
 import { moveCause, moveReason } from "./move-reason.ts";
 import { nextPlace, type NextPlace } from "./next-place.ts";
@@ -83,17 +83,11 @@ function automaticMove(look: LadderLook, next: NextPlace | null): Move | null {
   const { before } = look;
   if (next === null || next.to === before.level) return null;
   const base = { to: next.to, requestedBy: "automatic", record: null, isCounted: false } as const;
-  if (before.epoch === 0) {
-    const isHotComing = onLevel(look, "hot").some(
-      (hot) => isComing(look, hot) || (look.placements.get(hot.name)?.kind ?? "waiting") === "waiting",
-    );
-    if (next.to !== "hot" && isHotComing) return null;
-    return { ...base, cause: "first-start", why: "It is the first start." };
-  }
+  if (before.epoch === 0) return { ...base, cause: "first-start", why: "It is the first start." };
   const why = moveReason(look, next);
   // Upwards nothing is risked: nobody served below, so there is nothing to soak for.
   if (!isBelow(next.to, before.level)) return { ...base, cause: "serving-again", why };
-  if (look.isPlatformStart) return { ...base, cause: "platform-start", why: `Nothing of it ran when the control plane began. ${why}` };
+  if (isStarting(look)) return { ...base, cause: "platform-start", why: `Nothing of it ran when the control plane began. ${why}` };
   const cause = moveCause(look);
   return { ...base, cause, why, record: nameOfMove(look), isCounted: cause !== "rollout" };
 }

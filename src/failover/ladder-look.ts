@@ -65,6 +65,16 @@ export function hasPlace(look: LadderLook, name: InstanceName): boolean {
   return placement?.kind === "bound" && !placement.members.some((member) => look.shunnedGpus.has(gpuKey(member)));
 }
 
+/**
+ * A start of everything, the first or that of a whole platform: it belongs to hot, however late hot is. Later looks tell it by a rung
+ * below hot that no recorded move led to.
+ */
+export function isStarting(look: LadderLook): boolean {
+  const { before } = look;
+  if (before.epoch === 0 || look.isPlatformStart) return true;
+  return before.level === "cold" && before.openMove === null && before.pinned === null && onLevel(look, "cold").length === 0;
+}
+
 /** It is being started, or will be without any further decision. */
 export function isComing(look: LadderLook, instance: InstanceStatus): boolean {
   switch (instance.state) {

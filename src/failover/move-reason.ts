@@ -19,9 +19,8 @@ export function moveCause(look: LadderLook): string {
 /** For people: who is missing, and who serves instead. */
 export function moveReason(look: LadderLook, next: NextPlace): string {
   const { level } = look.before;
-  const gone = level === "degraded" ? [] : onLevel(look, level);
-  const missing = gone.map((instance) => `${instance.name} is ${instance.state}${instance.message === "" ? "" : ` (${instance.message})`}`);
-  const lost = missing.length === 0 ? `Nobody on ${level} serves` : missing.join(", ");
+  const gone = level === "degraded" ? [] : onLevel(look, level).map(({ name }) => name);
+  const lost = gone.length === 0 ? `Nobody serves on ${level}` : `${gone.join(", ")} ${gone.length === 1 ? "does" : "do"} not serve`;
   return `${lost}; ${instead(next)}.`;
 }
 
