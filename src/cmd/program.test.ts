@@ -51,7 +51,7 @@ const wrongLines: readonly { readonly args: readonly string[]; readonly says: st
   { args: ["keys", "create"], says: "Required option '--tenant <tenant>' not specified.\n  next: tidegate keys create --help\n" },
   {
     args: ["get", "podz"],
-    says: "get knows no podz.\n  why:  It knows instances, services, nodes, partitions, records, keys, attached.\n  next: tidegate get --help\n",
+    says: "get knows no podz.\n  why:  It knows instances, services, nodes, partitions, records, keys, attached, reservations.\n  next: tidegate get --help\n",
   },
   {
     args: ["get", "nodes", "-w"],
@@ -59,7 +59,7 @@ const wrongLines: readonly { readonly args: readonly string[]; readonly says: st
   },
   {
     args: ["delete", "partition", "x"],
-    says: "delete takes no partition away.\n  why:  It takes service, node, key; the rest is made and removed by the controllers.\n  next: tidegate delete --help\n",
+    says: "delete takes no partition away.\n  why:  It takes service, node, key, reservation; the rest is made and removed by the controllers.\n  next: tidegate delete --help\n",
   },
 ];
 for (const { args, says } of wrongLines) {
