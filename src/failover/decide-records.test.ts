@@ -1,0 +1,140 @@
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { gatewayId, wallMs } from "../base/ids.ts";
+import { formatWall } from "../base/time.ts";
+import { episodeAt, hot1, hot2, steadyLadder, WALL, warm1 } from "./fake-ladder.ts";
+import { lossNear, rtoAfter } from "./rto-clock.ts";
+
+const at = (ms: number): string => formatWall(wallMs(WALL + ms));
+
+test("a failover's record has the whole clock: the gateway's times and the controller's", () => {
+  const ladder = steadyLadder();
+  const faultMs = ladder.nowMs + 20;
+  ladder.kill(hot1, hot2).look();
+  const decidedMs = ladder.nowMs;
+  ladder.episodes = [episodeAt(faultMs)];
+  ladder.look();
+  ladder.settle(3);
+  const record = ladder.records.get("gold-2");
+  assert.deepEqual(record?.status, {
+    phase: "Completed",
+    epoch: 2,
+    clock: {
+      fault: at(faultMs),
+      detected: at(faultMs + 5),
+      decided: at(decidedMs),
+      targetReady: at(faultMs + 300),
+      routed: at(decidedMs + 100),
+      firstGoodToken: at(faultMs + 350),
+      redundant: at(decidedMs + 100),
+    },
+    rtoMs: 400,
+    capacityRtoMs: null,
+    mttrrMs: decidedMs + 100 - faultMs,
+    affected: { requests: 4, lost: 0 },
+    reason: "gold-hot-1, gold-hot-2 do not serve; warm is woken.",
+  });
+  assert.deepEqual(ladder.status?.rto, { targetMs: 5_000, lastMs: 400, worstMs: 400 });
+  assert.equal(ladder.status?.openMove, null);
+});
+
+test("a move is routed when every gateway has acknowledged its epoch, and not before", () => {
+  const ladder = steadyLadder();
+  ladder.isAcknowledged = false;
+  ladder.kill(hot1, hot2).settle(5);
+  assert.deepEqual([ladder.records.get("gold-2")?.status?.clock.routed, ladder.place], [null, "warm/2/Shifting"]);
+  ladder.isAcknowledged = true;
+  ladder.look();
+  assert.equal(ladder.records.get("gold-2")?.status?.clock.routed, at(ladder.nowMs));
+});
+
+test("a record that was not written when the control plane ended is written by the next look", () => {
+  const ladder = steadyLadder().kill(hot1, hot2);
+  ladder.lookOnly();
+  assert.deepEqual(ladder.recorded, []);
+  ladder.crash();
+  ladder.settle(4);
+  assert.deepEqual(ladder.recorded, ["gold-2 hot>warm Completed"]);
+  assert.equal(ladder.status?.failovers.inWindow, 1);
+});
+
+test("a finished record whose last writing failed stays open until it is stored", () => {
+  const ladder = steadyLadder().kill(hot1, hot2);
+  ladder.look();
+  for (let look = 0; look < 40; look += 1) {
+    const stored = ladder.records.get("gold-2");
+    ladder.look();
+    if (stored !== undefined) ladder.records.set("gold-2", stored);
+  }
+  assert.equal(ladder.status?.openMove?.record, "gold-2");
+  ladder.settle(4);
+  assert.deepEqual([ladder.recorded, ladder.status?.openMove], [["gold-2 hot>warm Completed"], null]);
+});
+
+test("an episode of a control plane that was away is stamped by the next one", () => {
+  const ladder = steadyLadder().kill(hot1, hot2).settle(2);
+  ladder.crash();
+  ladder.episodes = [episodeAt(ladder.nowMs - 200)];
+  ladder.look();
+  assert.equal(ladder.records.get("gold-2")?.status?.rtoMs, 400);
+});
+
+test("a loss without a move sets the service's RTO all the same", () => {
+  const ladder = steadyLadder().kill(hot1);
+  ladder.episodes = [episodeAt(ladder.nowMs, { to: "hot", rtoMs: 80 })];
+  ladder.settle(3);
+  assert.deepEqual([ladder.status?.rto, ladder.recorded, ladder.status?.epoch], [{ targetMs: 5_000, lastMs: 80, worstMs: 80 }, [], 1]);
+});
+
+test("a gateway's cause is the record's", () => {
+  const ladder = steadyLadder();
+  ladder.episodes = [episodeAt(ladder.nowMs, { cause: "no-progress" })];
+  ladder.kill(hot1, hot2).look();
+  assert.equal(ladder.records.get("gold-2")?.cause, "no-progress");
+});
+
+test("lost GPUs are the cause where they are known", () => {
+  const ladder = steadyLadder().loseGpus(0, 1);
+  ladder.look();
+  assert.equal(ladder.records.get("gold-2")?.cause, "gpu-lost");
+});
+
+test("two gateways that saw one loss add their requests, and the slower one's clock counts", () => {
+  const slow = episodeAt(300, { gateway: gatewayId("g2"), affected: 3, lost: 1, rtoMs: 900, isOver: false });
+  const loss = lossNear([episodeAt(0), slow], wallMs(WALL + 400));
+  assert.deepEqual([loss?.affected, loss?.rtoMs, loss?.clock.fault, loss?.isOver], [{ requests: 7, lost: 1 }, 900, at(300), false]);
+});
+
+const losses = [
+  { name: "a loss more than a minute before a move is not the move's", faults: [0], movedMs: 60_001, fault: null },
+  { name: "the newest loss before a move is the move's", faults: [0, 30_000], movedMs: 30_500, fault: 30_000 },
+  { name: "a loss after the move is another one where an earlier one is there", faults: [0, 20_000], movedMs: 500, fault: 0 },
+  { name: "a service without traffic learns of its loss after the move", faults: [20_000, 30_000], movedMs: 500, fault: 20_000 },
+];
+for (const c of losses) {
+  test(c.name, () => {
+    const loss = lossNear(
+      c.faults.map((ms) => episodeAt(ms)),
+      wallMs(WALL + c.movedMs),
+    );
+    assert.equal(loss?.faultAtMs ?? null, c.fault === null ? null : WALL + c.fault);
+  });
+}
+
+test("the worst RTO stays, the last is the newest that is over", () => {
+  const before = { targetMs: 5_000, lastMs: 100, worstMs: 2_000 };
+  const episodes = [episodeAt(10, { rtoMs: 300 }), episodeAt(0, { rtoMs: 700 }), episodeAt(20, { rtoMs: 9_000, isOver: false })];
+  assert.deepEqual(rtoAfter(before, episodes, 15_000), { targetMs: 15_000, lastMs: 300, worstMs: 2_000 });
+  assert.deepEqual(rtoAfter(before, [], 5_000), before);
+});
+
+test("a failed wake makes the record of its rung Failed, with the reason in it", () => {
+  const ladder = steadyLadder().kill(hot1, hot2);
+  ladder.badStarts.add(hot1).add(hot2);
+  ladder.badWakes.set(warm1, "fails");
+  ladder.settle(3);
+  const record = ladder.records.get("gold-2");
+  assert.equal(record?.status?.phase, "Failed");
+  assert.match(record?.status?.reason ?? "", /It never served/);
+  assert.deepEqual([ladder.records.get("gold-3")?.from, ladder.records.get("gold-3")?.cause], ["warm", "wake-failed"]);
+});
