@@ -8,7 +8,6 @@ import type { Choice } from "../routing/ladder.ts";
 import type { AttemptFailure } from "../routing/next-attempt.ts";
 import { cutAfterMs, firstTokenCutAfterMs, firstTokenLateAfterMs, lateAfterMs } from "../routing/patience.ts";
 import type { OpenAiError } from "../wire/openai-error.ts";
-import { completionBodyFor } from "../wire/openai-request.ts";
 import { servedBy } from "./answer.ts";
 import { promptTokensOf, type ClientRequest, type RunningAttempt } from "./client-request.ts";
 import type { EndpointBoard, EndpointWatch, LiveCall } from "./endpoint-board.ts";
@@ -17,6 +16,7 @@ import { ErrorRelay } from "./relay-error.ts";
 import { StreamRelay } from "./relay-stream.ts";
 import { WholeRelay } from "./relay-whole.ts";
 import type { Relay, RelaySink, Tokens } from "./relay.ts";
+import { upstreamRequestOf } from "./upstream-request.ts";
 
 /** An answer in one piece has no clock but this one; its engine's progress is what counts. */
 const WHOLE_ANSWER_MAX_MS = 600_000;
@@ -70,21 +70,13 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   }
 
   start(): void {
-    const { body, parsed, target, id, model, addedMaxTokens } = this.#request;
     const { endpoint } = this.#choice;
-    // Other names of a table are adapters, which the engine knows by the same name.
-    const upstreamModel = model === this.#table.models[0] ? endpoint.upstreamModel : null;
-    const accept = parsed.isStream ? "text/event-stream" : "application/json";
-    this.#call = this.#parts.ports.upstream.call(
-      endpoint.address,
-      {
-        method: "POST",
-        target,
-        headers: ["content-type", "application/json", "accept", accept, "x-request-id", id],
-        body: completionBodyFor(body, parsed, { upstreamModel, maxTokens: addedMaxTokens }),
-      },
-      this,
-    );
+    const asked = upstreamRequestOf(this.#request, { table: this.#table, endpoint }, this.#request.id);
+    this.#call = this.#parts.ports.upstream.call(endpoint.address, asked, this);
+  }
+
+  get request(): ClientRequest | null {
+    return this.#isOver ? null : this.#request;
   }
 
   get hasFirstByte(): boolean {
@@ -228,7 +220,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
 
 const STREAM_HEADERS = ["content-type", "text/event-stream; charset=utf-8", "cache-control", "no-cache", "x-accel-buffering", "no"];
 
-function isEventStream(headers: readonly string[]): boolean {
+export function isEventStream(headers: readonly string[]): boolean {
   for (let at = 0; at < headers.length; at += 2) {
     if (headers[at]?.toLowerCase() === "content-type") return /^\s*text\/event-stream\b/i.test(headers[at + 1] ?? "");
   }
@@ -236,7 +228,7 @@ function isEventStream(headers: readonly string[]): boolean {
 }
 
 /** A connect without an answer may be our own lack of sockets: it moves the request, but condemns nobody; the judge does. */
-function causeOf(why: CallFailure): EjectionCause | null {
+export function causeOf(why: CallFailure): EjectionCause | null {
   switch (why.code) {
     case "REFUSED":
       return "refused";

@@ -5,9 +5,12 @@ import { endpointKey, type EndpointIdentity, type EndpointKey } from "../routing
 import type { AttemptFailure } from "../routing/next-attempt.ts";
 import type { Evidence } from "../routing/suspicion.ts";
 import type { Progress } from "../wire/dialect.ts";
+import type { ClientRequest } from "./client-request.ts";
 
 /** One open call, as those see it who judge its engine. */
 export interface LiveCall {
+  /** The client's request that waits on it; null = nobody does: it is a copy, or its answer is complete. */
+  readonly request: ClientRequest | null;
   /** We paused it for a slow reader, or the answer is complete: its silence says nothing. */
   readonly isExcused: boolean;
   readonly hasFirstByte: boolean;

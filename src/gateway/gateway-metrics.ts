@@ -27,6 +27,7 @@ export interface GatewayMetrics {
   readonly attempts: Metric<CounterHandle>;
   readonly ejections: Metric<CounterHandle>;
   readonly returns: Metric<CounterHandle>;
+  readonly mirrored: Metric<CounterHandle>;
   readonly inFlight: Metric<GaugeHandle>;
   readonly held: Metric<GaugeHandle>;
   readonly unrouted: Metric<CounterHandle>;
@@ -50,6 +51,11 @@ export function createGatewayMetrics(): GatewayMetrics {
       "service",
       "instance",
     ]),
+    mirrored: registry.counter(
+      "tidegate_mirrored_requests_total",
+      "Copies of requests to a resident warm instance, by how they ended; skipped = too many were open there.",
+      ["service", "outcome"],
+    ),
     inFlight: registry.gauge("tidegate_requests_in_flight", "Requests that are open now.", ["tenant", "service"]),
     held: registry.gauge("tidegate_requests_held", "Requests that wait for an endpoint.", ["tenant", "service"]),
     unrouted: registry.counter("tidegate_unrouted_requests_total", "Requests refused before they had a service.", ["reason"]),

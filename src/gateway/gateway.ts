@@ -13,6 +13,7 @@ import { Judge, TICK_MS } from "./judge.ts";
 import { KeyIndex } from "./key-index.ts";
 import { LinkClient } from "./link-client.ts";
 import { CLAIM_EVERY_MS, Prober } from "./prober.ts";
+import { Mirror } from "./mirror.ts";
 import { Pump } from "./pump.ts";
 import { RouteStore } from "./route-store.ts";
 import { serveExchange } from "./serve-exchange.ts";
@@ -53,6 +54,7 @@ class AssembledGateway implements Gateway {
   readonly #link: LinkClient;
   readonly #prober: Prober;
   readonly #judge: Judge;
+  readonly #mirror: Mirror;
   readonly #loops = new Map<string, Timer>();
   #isDraining = false;
 
@@ -63,7 +65,8 @@ class AssembledGateway implements Gateway {
     const keys = new KeyIndex(ports.keyDigest);
     const ejector = new Ejector({ ports, routes, health, metrics: this.metrics });
     const parts = { ports, routes, health, ejector, metrics: this.metrics, board: this.#board, desks: this.#desks };
-    const pump = new Pump({ ...parts, weights: new SmoothWeighted() });
+    this.#mirror = new Mirror(parts);
+    const pump = new Pump({ ...parts, mirror: this.#mirror, weights: new SmoothWeighted() });
     this.#link = new LinkClient({
       ports,
       options,
@@ -114,6 +117,7 @@ class AssembledGateway implements Gateway {
     this.#isDraining = true;
     for (const timer of this.#loops.values()) timer.cancel();
     this.#loops.clear();
+    this.#mirror.stop();
     this.#ports.link.close();
   }
 
@@ -145,6 +149,7 @@ class AssembledGateway implements Gateway {
     const keys = new Set(named.map(({ endpoint }) => endpointKey(endpoint)));
     this.#health.retain(keys);
     this.#loseOldGenerations(keys);
+    this.#mirror.tablesChanged();
     this.#board.retain(keys);
     for (const desk of this.#desks.all()) desk.pumpHeld();
   }

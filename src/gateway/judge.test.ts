@@ -9,6 +9,7 @@ import { Judge, TICK_MS } from "./judge.ts";
 import type { Prober } from "./prober.ts";
 
 const CALL: LiveCall = {
+  request: null,
   isExcused: false,
   hasFirstByte: false,
   patience: () => null,

@@ -12,6 +12,7 @@ import type { ClientRequest } from "./client-request.ts";
 import { explainLoss, explainRefusal } from "./explain.ts";
 import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
 import { holdMsOf } from "./hold-time.ts";
+import type { Mirror } from "./mirror.ts";
 import type { RouteStore } from "./route-store.ts";
 
 export interface PumpParts extends AttemptParts {
@@ -20,6 +21,7 @@ export interface PumpParts extends AttemptParts {
   readonly health: HealthIndex;
   readonly weights: SmoothWeighted;
   readonly metrics: GatewayMetrics;
+  readonly mirror: Mirror;
 }
 
 /**
@@ -113,9 +115,11 @@ export class Pump implements AttemptOwner {
     // While it runs it is tried; a later question must not send the request back to it first.
     request.tried = [...request.tried, endpointKey(next.choice.endpoint)];
     this.#parts.metrics.attempts.with(request.desk.service, next.choice.level, next.because).add(1);
+    this.#parts.mirror.yieldTo(next.choice.endpoint);
     const attempt = new Attempt(this.#parts, this, { request, choice: next.choice, table });
     request.running = attempt;
     attempt.start();
+    if (next.because === "first") this.#parts.mirror.copy(request, table, next.choice);
   }
 
   #hold(request: ClientRequest): void {
