@@ -91,6 +91,13 @@ test("validate tells where a reservation and a config differ, and what is derive
   assert.match(out, /^Valid: 2 files, 3 resources, /);
 });
 
+test("a config with a slip in it is not taken for one that nobody wrote", async () => {
+  using folder = createFolder();
+  const services = folder.write("services.yaml", SERVICES.replace("tier: gold", "tire: gold"));
+  const { exitCode, err } = await runCli(["validate", services, folder.write("reservation.yaml", RESERVATION)]);
+  assert.deepEqual([exitCode, err.includes("UNKNOWN_FIELD"), err.includes("RESERVATION_DERIVED")], [1, true, false]);
+});
+
 test("a running platform takes the reservation, renders it with what it gave, and holds the same once the rendered one is applied", async () => {
   await using platform = await listenAdmin();
   using folder = createFolder();

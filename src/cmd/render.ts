@@ -43,7 +43,7 @@ function writtenConfigs(paths: readonly string[]): readonly HotStandbyConfig[] |
   if (!files.ok) return refused(refuse(files.error));
   const parsed = parseManifests(files.value);
   const merged = mergeReservation(parsed.drafts, parsed.places);
-  const problems = [...parsed.problems, ...merged.problems, ...checkSet(merged.drafts, merged.places)];
+  const problems = parsed.problems.length > 0 ? parsed.problems : [...merged.problems, ...checkSet(merged.drafts, merged.places)];
   if (problems.length === 0) return configsOf(merged.drafts);
   process.stderr.write(`${formatProblems(problems)}Refused: ${counted(problems.length, "problem")}. Nothing was rendered.\n`);
   return null;

@@ -1,6 +1,6 @@
 import { checkSet } from "../api/check-set.ts";
 import { mergeReservation } from "../api/merge-reservation.ts";
-import { parseManifests } from "../api/parse-manifests.ts";
+import { parseManifests, type ParsedManifests } from "../api/parse-manifests.ts";
 import type { ExitCode } from "./explain.ts";
 import { refuse } from "./explain.ts";
 import { printData } from "./print-data.ts";
@@ -12,10 +12,7 @@ export async function runValidate(paths: readonly string[], options: { readonly 
   const files = readManifests(paths);
   if (!files.ok) return refuse(files.error);
   const parsed = parseManifests(files.value);
-  const merged = mergeReservation(parsed.drafts, parsed.places);
-  const together = parsed.problems.length === 0 ? [...merged.problems, ...checkSet(merged.drafts, merged.places)] : [];
-  const problems = [...parsed.problems, ...together];
-  const warnings = [...parsed.warnings, ...merged.warnings];
+  const { problems, warnings } = parsed.problems.length === 0 ? checkTogether(parsed) : parsed;
   const exitCode = problems.length === 0 ? 0 : 1;
   const resources = parsed.drafts.map(({ kind, name }) => ({ kind, name }));
   if (options.output !== "table") {
@@ -33,4 +30,10 @@ export async function runValidate(paths: readonly string[], options: { readonly 
   if (exitCode === 0) process.stdout.write(`Valid: ${count}.\n`);
   else process.stderr.write(`Refused: ${counted(problems.length, "problem")} in ${count}.\n`);
   return exitCode;
+}
+
+/** Only over a set that reads as a whole: a config with a slip in it would look as if nobody had written it. */
+function checkTogether(parsed: ParsedManifests): Pick<ParsedManifests, "problems" | "warnings"> {
+  const merged = mergeReservation(parsed.drafts, parsed.places);
+  return { problems: [...merged.problems, ...checkSet(merged.drafts, merged.places)], warnings: [...parsed.warnings, ...merged.warnings] };
 }
