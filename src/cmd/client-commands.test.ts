@@ -154,7 +154,12 @@ test("describe says how the service stands, why, and what its promise leaves out
   const { exitCode, out } = await cli(platform, "describe", "gold");
   assert.equal(exitCode, 0);
   assert.match(out, /^Service: {3}gold, tenant gold, tier silver\n/);
-  assert.match(out, /State: {5}Normal, served from hot, epoch 2, revision 5\n/);
+  assert.match(out, /State: {5}Normal, belongs to hot, epoch 2, revision 5\n/);
+  assert.match(out, /Ladder:\n {4}RUNG .*\n {2}> hot +gold-hot-1 Ready +nothing: it takes requests now\n {4}cold +no bytes /);
+  assert.match(
+    out,
+    /While the control plane is away:\n {2}goes on: requests are served from what is Ready.*\n {2}waits: .*cold start; failback/,
+  );
   assert.match(out, /Recovery: {2}last 212 ms, worst 480 ms\n/);
   assert.match(
     out,

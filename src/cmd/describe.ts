@@ -2,10 +2,13 @@ import { parseGpuPartition } from "../api/parse-gpu-partition.ts";
 import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
 import { parseServiceStatus } from "../api/parse-service-status.ts";
 import type { Resource } from "../api/resource.ts";
+import type { JsonObject, JsonValue } from "../base/json.ts";
 import { pathOf } from "./admin-path.ts";
 import { createAdminClient, explainClientError, type AdminClient, type ClientError } from "./client.ts";
 import { attachedExclusions, formatAttachedService } from "./describe-attached.ts";
-import { formatDescription } from "./format-description.ts";
+import { describeLadder, withoutControlPlane } from "./describe-ladder.ts";
+import { lastMoveOf } from "./describe-move.ts";
+import { formatDescription, type Description } from "./format-description.ts";
 import { refuse, type ExitCode } from "./explain.ts";
 import { findAdmin } from "./find-admin.ts";
 import { textAt } from "./json-at.ts";
@@ -35,21 +38,36 @@ export async function runDescribe(name: string, options: DescribeOptions): Promi
       next: `Look at it with \`tidegate get services ${name} -o yaml\`.`,
     });
   }
-  const notCovered = promiseExclusions(config.value, resource.spec);
-  if (options.output !== "table") return printData({ kind: "ServiceDescription", service: answer.value, notCovered }, options.output);
   const partitions = await client.call("GET", pathOf("GPUPartition", null));
   if (!partitions.ok) return refuse(explainClientError(partitions.error));
-  const status = resource.status === null ? null : parseServiceStatus(resource.status);
-  const text = formatDescription({
+  const records = await client.call("GET", pathOf("FailoverRecord", null));
+  if (!records.ok) return refuse(explainClientError(records.error));
+  const parsed = resource.status === null ? null : parseServiceStatus(resource.status);
+  const description: Description = {
     resource,
     config: config.value,
-    status: status !== null && status.ok ? status.value : null,
+    status: parsed !== null && parsed.ok ? parsed.value : null,
     partitions: partitionsOf(parseAdminList(partitions.value), name),
-    notCovered,
+    lastMove: lastMoveOf(parseAdminList(records.value), name),
+    notCovered: promiseExclusions(config.value, resource.spec),
     style: terminalStyle(),
-  });
-  process.stdout.write(text);
+  };
+  if (options.output !== "table") return printData(descriptionData(description, answer.value), options.output);
+  process.stdout.write(formatDescription(description));
   return 0;
+}
+
+/** The same for programs. */
+function descriptionData({ config, status, partitions, lastMove, notCovered }: Description, service: JsonValue): JsonObject {
+  const ladder = status === null ? null : { config, status, partitions };
+  return {
+    kind: "ServiceDescription",
+    service,
+    ladder: ladder === null ? [] : describeLadder(ladder).map((rung) => ({ ...rung })),
+    withoutControlPlane: ladder === null ? null : { ...withoutControlPlane(ladder) },
+    lastMove: lastMove?.name ?? null,
+    notCovered,
+  };
 }
 
 /** Attached engines form services too; one that is neither is not there. */

@@ -1,9 +1,13 @@
 import type { GpuPartition, UnplacedPartition } from "../api/gpu-partition.ts";
+import type { FailoverRecord } from "../api/failover-record.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
 import type { Resource } from "../api/resource.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
 import { formatBytes } from "../base/bytes.ts";
 import { formatDuration } from "../base/time.ts";
+import { whyHeld } from "../failover/move-budget.ts";
+import { describeLadder, withoutControlPlane } from "./describe-ladder.ts";
+import { formatMove } from "./describe-move.ts";
 import { withoutControls } from "./explain.ts";
 import { INSTANCE_TITLES, instanceCells } from "./instance-table.ts";
 import { formatTable, plainCell, type Cell, type Style } from "./print-table.ts";
@@ -14,6 +18,8 @@ export interface Description {
   /** null = no controller has looked at it yet. */
   readonly status: ServiceStatus | null;
   readonly partitions: readonly (GpuPartition | UnplacedPartition)[];
+  /** The last move that was made; null = none. */
+  readonly lastMove: FailoverRecord | null;
   readonly notCovered: readonly string[];
   readonly style: Style;
 }
@@ -22,11 +28,14 @@ export interface Description {
 export function formatDescription(description: Description): string {
   const sections = [
     summary(description),
+    section("Ladder", ladder(description)),
     section("Instances", instances(description)),
     section("Reserved", reserved(description)),
     section("Conditions", conditions(description)),
     section("GPUs set aside", quarantined(description)),
     section("What happened, newest last", history(description)),
+    section("Last move", description.lastMove === null ? "" : formatMove(description.lastMove).map(withoutControls).join("\n")),
+    section("While the control plane is away", whileAway(description)),
     section("What the promise does not cover today", description.notCovered.map((line) => `- ${line}`).join("\n")),
   ];
   return `${sections.filter((text) => text !== "").join("\n\n")}\n`;
@@ -57,8 +66,16 @@ function summary({ resource, config, status }: Description): string {
         ? ""
         : ` (generation ${resource.generation} is not taken up yet, ${status.observedGeneration} is)`;
     const { lastMs, worstMs } = status.rto;
-    rows.push(["State", `${status.phase}, served from ${status.level}, epoch ${status.epoch}, revision ${status.revision}${behind}`]);
-    rows.push(["Failovers", `${status.failovers.inWindow} of at most ${status.failovers.max} in ${formatDuration(policy.windowMs)}`]);
+    const pinned = status.pinned === null ? "" : " (pinned there by an operator)";
+    const held = whyHeld(status.failovers, policy);
+    rows.push([
+      "State",
+      `${status.phase}, belongs to ${status.level}${pinned}, epoch ${status.epoch}, revision ${status.revision}${behind}`,
+    ]);
+    rows.push([
+      "Failovers",
+      `${status.failovers.inWindow} of at most ${status.failovers.max} in ${formatDuration(policy.windowMs)}${held === null ? "" : `; held: ${held}`}`,
+    ]);
     rows.push(["Recovery", lastMs === null ? "none measured yet" : `last ${lastMs} ms, worst ${worstMs ?? lastMs} ms`]);
   }
   return rows.map(([title, text]) => `${`${title}:`.padEnd(11)}${withoutControls(text)}`).join("\n");
@@ -68,6 +85,22 @@ function promise(config: HotStandbyConfig): string {
   const { isAutomatic, rtoTargetMs } = config.failoverPolicy;
   const mode = isAutomatic ? "" : "; advise mode: moves are recorded, not made (autoFailover: false)";
   return `served again within ${formatDuration(rtoTargetMs)}${mode}`;
+}
+
+function ladder({ config, status, partitions, style }: Description): string {
+  if (status === null) return "";
+  const rows = describeLadder({ config, status, partitions }).map(({ rung, isHere, stands, needs }): readonly Cell[] => [
+    plainCell(isHere ? `> ${rung}` : `  ${rung}`),
+    plainCell(stands),
+    plainCell(needs),
+  ]);
+  return formatTable(["  RUNG", "WHAT STANDS THERE", "WHAT IT NEEDS"], rows, style);
+}
+
+function whileAway({ config, status, partitions }: Description): string {
+  if (status === null) return "";
+  const { holds, waits } = withoutControlPlane({ config, status, partitions });
+  return withoutControls(`goes on: ${holds.join("; ")}`).concat("\n", withoutControls(`waits:   ${waits.join("; ")}`));
 }
 
 function instances({ config, status, style }: Description): string {

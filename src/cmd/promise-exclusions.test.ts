@@ -12,23 +12,52 @@ function exclusionsOf(spec: JsonObject): string {
 
 const cases: readonly { readonly name: string; readonly spec: JsonObject; readonly says: RegExp; readonly saysNot: RegExp }[] = [
   {
-    name: "two hot instances are no single point",
+    name: "a cold start needs the control plane",
     spec: { tier: "platinum" },
-    says: /cold reserve yet: its 40 GB are held/,
-    saysNot: /one hot instance|no warm/,
+    says: /The cold reserve holds 40 GB\. A cold start loads 16 GB and needs the control plane\./,
+    saysNot: /no warm|sleeps/,
   },
   {
-    name: "one hot instance is an outage until another serves",
-    spec: { tier: "gold" },
-    says: /With one hot instance .* the 15s hold/,
-    saysNot: /no warm instance/,
+    name: "one hot instance without a warm one is an outage until a load has ended",
+    spec: { tier: "silver" },
+    says: /With one hot instance and no warm instance .* the 1m hold only if that is faster/,
+    saysNot: /are held|sleeps/,
   },
-  { name: "silver has no warm instance", spec: { tier: "silver" }, says: /There is no warm instance/, saysNot: /are held/ },
   {
-    name: "a warm instance at rest asleep stays awake",
+    name: "without a warm instance several hot ones are lost together",
+    spec: { tier: "platinum", warmStandby: { gpuCount: 0 } },
+    says: /There is no warm instance: when all hot ones are lost/,
+    saysNot: /With one hot/,
+  },
+  {
+    name: "a sleeping warm costs its wake",
     spec: { tier: "gold", warmStandby: { rest: "asleep" } },
-    says: /rest asleep is not acted on yet/,
-    saysNot: /no warm/,
+    says: /requests wait for a wake that moves 16 GB to the GPU/,
+    saysNot: /not acted on yet, so|no warm/,
+  },
+  {
+    name: "a cold level without bytes depends on what is free",
+    spec: { tier: "gold", coldStandby: {} },
+    says: /The cold level holds no memory/,
+    saysNot: /The cold reserve holds/,
+  },
+  {
+    name: "Hold comes after the moves of a window",
+    spec: { tier: "gold", failoverPolicy: { maxFailoverCount: 2, window: "30m" } },
+    says: /After 2 automatic moves within 30m comes Hold/,
+    saysNot: /autoFailover is false/,
+  },
+  {
+    name: "maxFailoverCount 0 wakes and starts nothing",
+    spec: { tier: "gold", failoverPolicy: { maxFailoverCount: 0 } },
+    says: /maxFailoverCount is 0: nothing is woken/,
+    saysNot: /comes Hold/,
+  },
+  {
+    name: "autoFailover false only records",
+    spec: { tier: "gold", failoverPolicy: { autoFailover: false } },
+    says: /autoFailover is false: wakes, cold starts and failback are only recorded/,
+    saysNot: /comes Hold/,
   },
 ];
 for (const { name, spec, says, saysNot } of cases) {

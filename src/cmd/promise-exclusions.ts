@@ -1,6 +1,6 @@
 import { checkEffects } from "../api/check-effects.ts";
 import { formatPath } from "../api/finding.ts";
-import type { ColdSpec, HotStandbyConfig } from "../api/hot-standby-config.ts";
+import type { ColdSpec, FailoverPolicy, HotStandbyConfig } from "../api/hot-standby-config.ts";
 import { formatBytes } from "../base/bytes.ts";
 import type { JsonObject } from "../base/json.ts";
 import { formatDuration } from "../base/time.ts";
@@ -8,31 +8,53 @@ import { formatDuration } from "../base/time.ts";
 /** What this service's promise leaves out today, most important first. Honest before complete: each line is a case that costs a request. */
 export function promiseExclusions(config: HotStandbyConfig, spec: JsonObject): readonly string[] {
   const idle = checkEffects("HotStandbyConfig", spec).map((finding) => formatPath(finding.at));
-  const rto = formatDuration(config.failoverPolicy.rtoTargetMs);
-  const hotCount = config.hot.gpuCount / config.model.tensorParallelSize;
   return [
     "A stream whose engine dies after its first byte ends in an explicit error event; it is not continued on another engine.",
-    ...(hotCount === 1
-      ? [
-          `With one hot instance its death is an outage until a warm one that is Ready takes over, or until it has loaded again: the ${rto} hold only in the first case.`,
-        ]
-      : []),
-    ...(config.warm === null ? ["There is no warm instance: when all hot ones are lost, requests wait for a reload."] : []),
-    ...(config.warm !== null && config.warm.rest === "asleep"
-      ? ["The warm instance stays awake: rest asleep is not acted on yet, so its memory is not freed."]
-      : []),
-    ...(config.warm !== null && config.warm.lend !== "never" ? ["The reserved bytes are not lent while idle yet: they stand unused."] : []),
-    ...(config.cold === null ? [] : [coldLine(config.cold)]),
+    ...standbyLines(config),
+    ...coldLines(config),
+    ...policyLines(config.failoverPolicy),
     ...(config.degraded.some((step) => step.kind === "model")
       ? ["The smaller model of `degraded` does not take over yet; requests queue and are then shed."]
       : []),
-    "While the control plane is away, gateways go on serving and ejecting; the dead are restarted when it is back.",
+    "Failback moves all the traffic at once: failback.steps are not acted on yet.",
     "The recovery time is not yet checked against the physics of load and wake when the promise is made.",
     ...(idle.length === 0 ? [] : [`Written, and without effect in this version: ${idle.join(", ")}.`]),
   ];
 }
 
-const coldLine = (cold: ColdSpec): string =>
+function standbyLines({ hot, warm, model, failoverPolicy }: HotStandbyConfig): readonly string[] {
+  const rto = formatDuration(failoverPolicy.rtoTargetMs);
+  const isSingle = hot.gpuCount / model.tensorParallelSize === 1;
+  if (warm === null) {
+    return [
+      isSingle
+        ? `With one hot instance and no warm instance its death is an outage until a load has ended: the ${rto} hold only if that is faster.`
+        : "There is no warm instance: when all hot ones are lost, requests wait for a load.",
+    ];
+  }
+  const asleep = `The warm instance sleeps: when no hot one serves, requests wait for a wake that moves ${formatBytes(model.weightsBytes)} to the GPU, behind other wakes over the same link.`;
+  return [
+    ...(warm.rest === "asleep" ? [asleep] : []),
+    ...(warm.lend === "never" ? [] : ["The reserved bytes are not lent while idle yet: they stand unused."]),
+  ];
+}
+
+function coldLines({ cold, model }: HotStandbyConfig): readonly string[] {
+  if (cold === null) return ["There is no cold level: below warm nothing is held, and a lost GPU is replaced only where another one fits."];
+  return [`${coldHeld(cold)} A cold start loads ${formatBytes(model.weightsBytes)} and needs the control plane.`];
+}
+
+const coldHeld = (cold: ColdSpec): string =>
   cold.memoryReservedBytes > 0
-    ? `Nothing is started from the cold reserve yet: its ${formatBytes(cold.memoryReservedBytes)} are held, no more.`
-    : "The cold level holds no memory, and nothing is started from it yet.";
+    ? `The cold reserve holds ${formatBytes(cold.memoryReservedBytes)}.`
+    : "The cold level holds no memory: a dead instance restarts in its place, and with its GPU lost it depends on what is free.";
+
+function policyLines(policy: FailoverPolicy): readonly string[] {
+  if (!policy.isAutomatic)
+    return ["autoFailover is false: wakes, cold starts and failback are only recorded; an operator must ask for them."];
+  const { maxFailoverCount: max, windowMs } = policy;
+  if (max === 0) return ["maxFailoverCount is 0: nothing is woken or started for service; only what is Ready serves."];
+  return [
+    `After ${max} automatic moves within ${formatDuration(windowMs)} comes Hold: only what is Ready serves, until the window ends or \`tidegate resume\`.`,
+  ];
+}
