@@ -40,7 +40,7 @@ const cases: readonly Case[] = [
     actions: [START],
   },
   {
-    name: "a leftover of a sleeping state starts afresh",
+    name: "a sleeper without a process starts afresh",
     look: { recorded: recorded("Asleep") },
     expected: "Starting/4",
     actions: [START],
