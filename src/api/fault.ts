@@ -1,3 +1,14 @@
+import type { NodeName } from "../base/ids.ts";
+
+/** A GPU or a whole node goes away under its engines. The mode is named as nvml-mock names it: Xid 79, no answer on the bus any more. */
+export interface GpuLost {
+  readonly kind: "gpu-lost";
+  readonly mode: "fallen_off_bus";
+  readonly node: NodeName;
+  /** null = every GPU of the node: the node is lost. */
+  readonly gpu: number | null;
+}
+
 /** One vocabulary of faults for engines, drills, the simulator and the benches. */
 export type Fault =
   /** The process ends at once, as by SIGKILL. */

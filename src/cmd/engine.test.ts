@@ -125,6 +125,26 @@ test("an engine takes its memory from the account, and the next one that does no
   );
 });
 
+test("a real engine whose GPU is lost ends at once with 4 and says so", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "tidegate-engine-"));
+  const account = createSimulatedAccount(createSystemClock());
+  await account.driver.ensureInventory([NODE]);
+  const path = join(folder, "gpu.sock");
+  const server = await serveAccountSocket(account, path);
+  assert.ok(server.ok);
+  t.after(async () => {
+    await server.value.close();
+    await rm(folder, { recursive: true });
+  });
+  const flags = ["--gpu", "gpu-a/0", "--memory-bytes", "15000000000", "--gpu-account", path];
+  const engine = await startEngine(flags, (end) => t.after(end));
+  account.loseGpus({ kind: "gpu-lost", mode: "fallen_off_bus", node: NODE.name, gpu: null }, 60_000);
+  assert.deepEqual(await engine.exited, [4, null]);
+  const { code, output } = await runToEnd([...QUICK, ...flags]);
+  assert.equal(code, 4);
+  assert.match(output, /GPU gpu-a\/0 (is lost|has fallen off the bus)/);
+});
+
 test("an engine's help shows an example, and a wrong flag ends with 2", async () => {
   const [help, wrong] = await Promise.all([runToEnd(["--help"]), runToEnd(["--prot", "1"])]);
   assert.deepEqual([help.code, wrong.code], [0, 2]);

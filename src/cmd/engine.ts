@@ -14,6 +14,8 @@ import { usageError } from "./usage-error.ts";
 const EXIT_PORT_TAKEN = 1;
 /** No GPU or host memory, or nobody to ask for it: another placement may help, a repeat will not. */
 const EXIT_NO_MEMORY = 3;
+/** The GPU under it is lost: the same placement cannot serve again. */
+const EXIT_GPU_LOST = 4;
 const EXIT_BROKEN = 70;
 const GRACE_MS = 1_000;
 /** A gateway keeps its connections to engines open; it must be the one who closes an idle one. */
@@ -65,7 +67,11 @@ async function run(args: readonly string[]): Promise<void> {
     say("ends: nobody claimed it for 30 s");
     process.exit(0);
   };
-  const made = createEngine(options, ports, { crashed: endNow, unclaimed });
+  const gpuLost = (reason: string): never => {
+    say(`ends at once: ${reason}`);
+    process.exit(EXIT_GPU_LOST);
+  };
+  const made = createEngine(options, ports, { crashed: endNow, gpuLost, unclaimed });
   if (!made.ok) return end(EXIT_NO_MEMORY, explainStartError(made.error));
   const engine = made.value;
   const listening = await createNodeHttpFront({ keepAliveTimeoutMs: KEEP_ALIVE_MS }).listen(address, engine.handler);
@@ -85,7 +91,7 @@ async function load(engine: Engine, listener: Listener, { options }: EngineArgum
     say(`its memory holds a context of ${engine.contextLength} tokens, not ${options.contextLength}`);
   }
   const started = await engine.start();
-  if (!started.ok) return end(EXIT_NO_MEMORY, explainStartError(started.error));
+  if (!started.ok) return end(started.error.code === "GPU_LOST" ? EXIT_GPU_LOST : EXIT_NO_MEMORY, explainStartError(started.error));
   say(`is ready on http://${host}:${port}`);
 }
 

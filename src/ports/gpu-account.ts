@@ -30,4 +30,9 @@ export interface GpuAccount {
     bytes: number,
     signal: AbortSignal,
   ): Promise<Result<null, AccountError>>;
+  /** Calls `lost` once, with the first of these GPUs that is lost; at once when one is lost already. @returns an end of the watch. */
+  watchLoss(
+    gpus: readonly { readonly node: NodeName; readonly gpu: number }[],
+    lost: (at: { readonly node: NodeName; readonly gpu: number }) => void,
+  ): () => void;
 }

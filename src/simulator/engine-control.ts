@@ -6,10 +6,12 @@ import { explainAccountError } from "./engine-residence.ts";
 import { parseFaultOrder } from "./parse-engine-fault.ts";
 import { parseBody } from "./parse-engine-request.ts";
 
-/** `POST /sleep?level=1|2`: aborts what runs, then gives the memory back. */
+/** `POST /sleep?level=1|2`: gives the memory back; what runs is aborted by a mild engine, and ends a strict one. */
 export async function sleepRoute(core: EngineCore, exchange: Exchange, query: URLSearchParams): Promise<void> {
   const level = query.get("level") ?? "1";
   if (level !== "1" && level !== "2") return answerError(exchange, badRequest("level must be 1 or 2.", "level"));
+  // With vLLM a sleep under running decodes ended engines while it answered 200: a caller has to drain first.
+  if (core.options.diesOfRequestsAsleep && !core.loop.isIdle) return core.events.crashed("sleep was asked for while a request ran");
   core.loop.abortAll();
   const slept = await core.residence.sleep(level === "1" ? 1 : 2);
   if (slept.ok) return answerText(exchange, 200, "", "text/plain");

@@ -21,6 +21,8 @@ export interface EnginePorts {
 export interface EngineEvents {
   /** The process must end at once, as by SIGKILL. */
   crashed(reason: string): void;
+  /** A GPU under the engine is lost: its process must end at once. */
+  gpuLost(reason: string): void;
   /** Nobody has claimed the engine for 30 s: it must end. */
   unclaimed(): void;
 }

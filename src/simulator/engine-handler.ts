@@ -39,12 +39,19 @@ export function createEngine(options: EngineOptions, ports: EnginePorts, events:
   });
   if (!plan.ok) return plan;
   const core = new EngineCore(options, plan.value, ports, events);
+  let endWatch = (): void => undefined;
   const claim = options.claim === null ? null : watchClaim(options.claim, ports.clock, () => events.unclaimed());
   return ok({
     handler: (exchange) => serve(core, claim, exchange),
     contextLength: plan.value.contextLength,
-    start: () => core.residence.load(),
+    start: () => {
+      // From the first byte on, awake or asleep: a context on a lost GPU is gone for good.
+      endWatch =
+        ports.account?.watchLoss(options.gpus, ({ node, gpu }) => events.gpuLost(`GPU ${node}/${gpu} has fallen off the bus`)) ?? endWatch;
+      return core.residence.load();
+    },
     stop: () => {
+      endWatch();
       claim?.stop();
       core.stop();
       core.loop.abortAll();

@@ -21,7 +21,7 @@ export interface EngineOptions {
   readonly profile: Omit<BatchProfile, "kvBlocks">;
   readonly areFaultsEnabled: boolean;
   readonly isSleepEnabled: boolean;
-  /** true = a request while asleep ends the process, as it did with vLLM. */
+  /** Strict: a request while asleep, or a sleep while a request runs, ends the process, as they did with vLLM. */
   readonly diesOfRequestsAsleep: boolean;
   /** Ends itself when no probe has carried this claim for 30 s; null = nobody's. */
   readonly claim: string | null;

@@ -104,19 +104,27 @@ const ANSWER_MS_MAX = 60_000;
 /** What a rig may have other than an engine that stands alone. */
 interface RigParts {
   readonly account?: GpuAccount;
+  /** Its own when absent. */
+  readonly clock?: SimulatedClock;
   /** How late every timer fires, as a function so that it can change. */
   readonly lateMs?: () => number;
 }
 
-export function createEngineRig(options: Partial<EngineOptions> = {}, { account, lateMs = () => 0 }: RigParts = {}): EngineRig {
-  const clock = createSimulatedClock();
+export function createEngineRig(
+  options: Partial<EngineOptions> = {},
+  { account, clock = createSimulatedClock(), lateMs = () => 0 }: RigParts = {},
+): EngineRig {
   const lateClock: Clock = { ...clock, after: (delayMs, fire) => clock.after(delayMs + lateMs(), fire) };
   const crashes: string[] = [];
   const unclaimed: number[] = [];
   const made = createEngine(
     { ...RIG_OPTIONS, ...options },
     { clock: lateClock, random: createSeededRandom(1), account: account ?? null },
-    { crashed: (reason) => crashes.push(reason), unclaimed: () => unclaimed.push(clock.monotonicMs()) },
+    {
+      crashed: (reason) => crashes.push(reason),
+      gpuLost: (reason) => crashes.push(reason),
+      unclaimed: () => unclaimed.push(clock.monotonicMs()),
+    },
   );
   assert(made.ok, "the rig's model fits its memory");
   const send: EngineRig["send"] = (method, target, body, headers = []) => {

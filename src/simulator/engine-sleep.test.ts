@@ -5,6 +5,9 @@ import { nodeName } from "../base/ids.ts";
 import { err, ok } from "../base/result.ts";
 import type { GpuAccount } from "../ports/gpu-account.ts";
 import { explainStartError } from "./engine-handler.ts";
+import { gpuNode } from "../ports/gpu-driver-contract.ts";
+import { createSimulatedClock } from "../adapters/clock/simulated.ts";
+import { createSimulatedAccount } from "../adapters/gpu-driver/simulated.ts";
 import { createEngineRig, startEngineRig, type EngineRig } from "./engine-rig.ts";
 import { parseTranscript } from "./parse-engine-transcript.ts";
 
@@ -36,6 +39,7 @@ function createOneGpu(freeBytes: number): { account: GpuAccount; held: { gpu: nu
         return Promise.resolve(ok(null));
       },
       transfer: () => Promise.resolve(ok(null)),
+      watchLoss: () => () => undefined,
     },
   };
 }
@@ -90,8 +94,24 @@ test("an engine is asleep from the moment that sleep is asked for", async () => 
   assert.equal(rig.crashes.length, 1);
 });
 
-test("sleep aborts what runs, which says so", async () => {
+test("sleep while something runs ends the process", async () => {
   const rig = await startEngineRig();
+  rig.send("POST", "/v1/completions", { ...PROMPT, max_tokens: 1_000 });
+  await rig.clock.advance(100);
+  rig.send("POST", "/sleep");
+  assert.deepEqual(rig.crashes, ["sleep was asked for while a request ran"]);
+});
+
+test("a wake of an engine that is awake does nothing and answers 200", async () => {
+  const rig = await startEngineRig();
+  const startMs = rig.clock.monotonicMs();
+  const wake = rig.send("POST", "/wake_up");
+  await rig.clock.advance(0);
+  assert.deepEqual([wake.status, rig.clock.monotonicMs()], [200, startMs]);
+});
+
+test("a mild engine's sleep aborts what runs, which says so", async () => {
+  const rig = await startEngineRig({ diesOfRequestsAsleep: false });
   const running = rig.send("POST", "/v1/completions", { ...PROMPT, max_tokens: 1_000 });
   await rig.clock.advance(100);
   await rig.ask("POST", "/sleep");
@@ -139,6 +159,50 @@ test("a wake without free memory fails and leaves the engine asleep", async () =
   await rig.ask("POST", "/sleep");
   gpu.setFree(1 * GB);
   assert.deepEqual([(await rig.ask("POST", "/wake_up")).status, isSleeping(rig), gpu.held.gpu], [500, true, 0.4 * GB]);
+});
+
+test("an engine whose GPU is lost ends its process, awake or asleep", async () => {
+  for (const isAsleep of [false, true]) {
+    const clock = createSimulatedClock();
+    const account = createSimulatedAccount(clock);
+    await account.driver.ensureInventory([gpuNode("gpu-a")]);
+    const rig = await startEngineRig(
+      { gpus: [{ node: NODE, gpu: 0 }] },
+      { account: account.open({ instance: "warm-1", pid: 1 }).account, clock },
+    );
+    if (isAsleep) await rig.ask("POST", "/sleep");
+    account.loseGpus({ kind: "gpu-lost", mode: "fallen_off_bus", node: NODE, gpu: 1 }, 1_000);
+    assert.deepEqual(rig.crashes, []);
+    account.loseGpus({ kind: "gpu-lost", mode: "fallen_off_bus", node: NODE, gpu: 0 }, 1_000);
+    assert.deepEqual(rig.crashes, ["GPU gpu-a/0 has fallen off the bus"]);
+  }
+});
+
+test("wakes at once on one node share its link, and each takes as long as if it moved all their weights", async () => {
+  const clock = createSimulatedClock();
+  const account = createSimulatedAccount(clock);
+  await account.driver.ensureInventory([gpuNode("gpu-a")]);
+  const rigs = [0, 1].map((gpu) => {
+    const holding = account.open({ instance: `warm-${gpu}`, pid: gpu });
+    return createEngineRig({ gpus: [{ node: NODE, gpu }] }, { account: holding.account, clock });
+  });
+  for (const rig of rigs) {
+    void rig.engine.start();
+    await clock.advance(1_000);
+    await rig.ask("POST", "/sleep");
+  }
+  const wakes = rigs.map((rig) => rig.send("POST", "/wake_up"));
+  // 200 ms of its own, then 2 GB in all at 10 GB a second.
+  await clock.advance(399);
+  assert.deepEqual(
+    wakes.map(({ status }) => status),
+    [null, null],
+  );
+  await clock.advance(1);
+  assert.deepEqual(
+    wakes.map(({ status }) => status),
+    [200, 200],
+  );
 });
 
 test("an engine that gets no memory does not start, and says who holds it", async () => {

@@ -34,7 +34,11 @@ export const startWorldEngines =
     const made = createEngine(
       optionsOf(plan, stateId),
       { clock, random: createSeededRandom(`${seed}/${party}`), account: holding.account },
-      { crashed: (reason) => process.ended(reason), unclaimed: () => process.ended("nobody claimed it for 30 s") },
+      {
+        crashed: (reason) => process.ended(reason),
+        gpuLost: (reason) => process.ended(reason),
+        unclaimed: () => process.ended("nobody claimed it for 30 s"),
+      },
     );
     if (!made.ok) return explainStartError(made.error).why;
     const engine = made.value;

@@ -9,6 +9,7 @@ import { nodeName } from "../../base/ids.ts";
 import { gpuDriverContract, gpuNode } from "../../ports/gpu-driver-contract.ts";
 import { createSimulatedClock } from "../clock/simulated.ts";
 import { createSystemClock } from "../clock/system.ts";
+import { connectGpuFaults } from "./account-faults.ts";
 import { connectAccountDriver } from "./account-driver.ts";
 import { connectGpuAccount } from "./account-socket.ts";
 import { serveAccountSocket, type ServedAccount } from "./serve-account.ts";
@@ -111,6 +112,36 @@ test("a transfer under way is made again at an account process that was started 
   assert.deepEqual(await transfer, DONE);
   engine.close();
   driver.close();
+  await second.close();
+});
+
+test("a GPU is lost and restored over the socket, and an engine there is told at once, or when its account is back", async () => {
+  const simulated = createSimulatedClock();
+  const path = freshPath();
+  const account = createSimulatedAccount(simulated);
+  await account.driver.ensureInventory([gpuNode("gpu-a")]);
+  const served = await serve(account, path);
+  const engine = connectGpuAccount(path, { instance: "hot-1", pid: 1 }, clock);
+  const faults = connectGpuFaults(path, clock);
+  const loss = { kind: "gpu-lost", mode: "fallen_off_bus", ...AT } as const;
+  const told = new Promise((resolve) => engine.watchLoss([AT], resolve));
+  assert.deepEqual(await faults.lose(loss, 1_000), DONE);
+  assert.deepEqual(await told, AT);
+  const listed = await faults.list();
+  assert.deepEqual(listed.ok ? listed.value.map(({ node, gpu }) => ({ node, gpu })) : listed.error, [AT]);
+  assert.deepEqual(await faults.restore(loss), DONE);
+  assert.deepEqual(await faults.list(), { ok: true, value: [] });
+  assert.deepEqual(await faults.lose({ ...loss, node: nodeName("gpu-z") }, 1_000), {
+    ok: false,
+    error: { code: "NOT_INJECTED", reason: "UNKNOWN_GPU" },
+  });
+  const toldLater = new Promise((resolve) => engine.watchLoss([AT], resolve));
+  await engine.holdHost(AT.node, 0);
+  await served.close();
+  account.loseGpus(loss, 1_000);
+  const second = await serve(account, path);
+  assert.deepEqual(await toldLater, AT);
+  for (const client of [engine, faults]) client.close();
   await second.close();
 });
 

@@ -3,12 +3,14 @@ import type { NodeName } from "../../base/ids.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { AccountError, GpuAccount } from "../../ports/gpu-account.ts";
 import { createSystemClock } from "../clock/system.ts";
-import { createAccountClient } from "./account-client.ts";
+import { createAccountClient, type AccountClient } from "./account-client.ts";
+import type { GpuPlace } from "./gpu-losses.ts";
 import type { AccountAnswer, AccountQuestion } from "./parse-account-message.ts";
 import type { AccountHolder } from "./simulated.ts";
 
 /** Longer than the account process takes to be started again. */
 const PATIENCE_MS = 5_000;
+const WATCH_AGAIN_MS = 1_000;
 
 /**
  * The account as an engine process sees it, over a Unix socket. The connection is the process's life: when it ends, its bytes
@@ -45,7 +47,33 @@ export function connectGpuAccount(path: string, holder: AccountHolder, clock: Cl
       signal.removeEventListener("abort", abort);
       return result;
     },
+    watchLoss: (gpus, lost) => watchLoss(client, clock, { gpus, lost }),
     close: () => client.close(),
+  };
+}
+
+/** Asked again as long as the account is away: what it knows then counts. */
+function watchLoss(
+  client: AccountClient,
+  clock: Clock,
+  { gpus, lost }: { readonly gpus: readonly GpuPlace[]; readonly lost: (at: GpuPlace) => void },
+): () => void {
+  const ended = new AbortController();
+  let openId: number | null = null;
+  const watch = async (): Promise<void> => {
+    while (!ended.signal.aborted) {
+      const { id, answer } = client.ask({ ask: "watch-loss", gpus });
+      openId = id;
+      const result = await answer;
+      if (ended.signal.aborted) return;
+      if (!result.ok && result.error.code === "GPU_LOST") return lost({ node: result.error.node, gpu: result.error.gpu });
+      await clock.sleep(WATCH_AGAIN_MS, ended.signal);
+    }
+  };
+  void watch();
+  return () => {
+    ended.abort();
+    if (openId !== null) client.withdraw(openId);
   };
 }
 

@@ -5,7 +5,8 @@ import { isJsonObject, type JsonObject } from "../../base/json.ts";
 import type { Result } from "../../base/result.ts";
 import type { AccountError } from "../../ports/gpu-account.ts";
 import type { GpuDriverError, ObservedGpu } from "../../ports/gpu-driver.ts";
-import type { AccountState } from "./account-state.ts";
+import type { AccountState, LostGpu } from "./account-state.ts";
+import type { GpuPlace } from "./gpu-losses.ts";
 
 // Both ends of the socket are of one build, and only the state's owner can open it: fields that decide are checked here,
 // whole inventories, partitions and answers are taken at their word.
@@ -18,6 +19,11 @@ export type AccountQuestion =
   | { readonly ask: "transfer"; readonly node: NodeName; readonly link: "hostToGpu" | "disk" | "network"; readonly bytes: number }
   /** Breaks off the transfer with this id. */
   | { readonly ask: "abort"; readonly of: number }
+  /** Answered with GPU_LOST when one of them is lost; until then it waits. */
+  | { readonly ask: "watch-loss"; readonly gpus: readonly GpuPlace[] }
+  | { readonly ask: "lose-gpus"; readonly node: NodeName; readonly gpu: number | null; readonly forMs: number }
+  | { readonly ask: "restore-gpus"; readonly node: NodeName; readonly gpu: number | null }
+  | { readonly ask: "list-lost" }
   | { readonly ask: "observe" }
   | { readonly ask: "inventory"; readonly nodes: readonly GpuNode[] }
   | { readonly ask: "partition"; readonly partition: GpuPartition }
@@ -28,6 +34,7 @@ export interface AccountMessage {
   readonly question: AccountQuestion;
 }
 export type AccountAnswer = Result<null, AccountError | GpuDriverError>;
+export type LostAnswer = Result<readonly LostGpu[], GpuDriverError>;
 export type ObserveAnswer = Result<readonly ObservedGpu[], GpuDriverError>;
 
 /** @returns null when it is no question. */
@@ -55,6 +62,12 @@ function parseQuestion(raw: JsonObject): AccountQuestion | null {
     case "transfer":
       if (link !== "hostToGpu" && link !== "disk" && link !== "network") return null;
       return typeof node === "string" && isSize ? { ask, node: nodeName(node), link, bytes } : null;
+    case "watch-loss":
+      return Array.isArray(raw["gpus"]) ? { ask, gpus: raw["gpus"] as unknown as readonly GpuPlace[] } : null;
+    case "lose-gpus":
+    case "restore-gpus":
+    case "list-lost":
+      return parseLossQuestion(ask, raw);
     case "abort":
       return typeof raw["of"] === "number" ? { ask, of: raw["of"] } : null;
     case "observe":
@@ -69,6 +82,15 @@ function parseQuestion(raw: JsonObject): AccountQuestion | null {
   }
 }
 
+function parseLossQuestion(ask: "lose-gpus" | "restore-gpus" | "list-lost", raw: JsonObject): AccountQuestion | null {
+  const { node, gpu, forMs } = raw;
+  if (ask === "list-lost") return { ask };
+  if (typeof node !== "string" || (typeof gpu !== "number" && gpu !== null)) return null;
+  const at = { node: nodeName(node), gpu };
+  if (ask === "restore-gpus") return { ask, ...at };
+  return typeof forMs === "number" && forMs > 0 ? { ask, ...at, forMs } : null;
+}
+
 /** @returns null when it is no answer. */
 export function parseAccountAnswer(raw: unknown): { readonly id: number; readonly result: AccountAnswer } | null {
   if (!isJsonObject(raw) || typeof raw["id"] !== "number") return null;
@@ -80,13 +102,17 @@ export function parseAccountAnswer(raw: unknown): { readonly id: number; readonl
 /** The answer to `observe`, which alone carries a value. */
 export const parseObserveAnswer = (result: AccountAnswer): ObserveAnswer => result as unknown as ObserveAnswer;
 
+/** The answer to `list-lost`. */
+export const parseLostAnswer = (result: AccountAnswer): LostAnswer => result as unknown as LostAnswer;
+
 /** What an earlier process of the same state wrote; null = nothing that can be used. */
 export function parseAccountState(text: string): AccountState | null {
   try {
     const raw: unknown = JSON.parse(text);
     if (!isJsonObject(raw)) return null;
-    const { nodes, partitions, holders } = raw;
-    return Array.isArray(nodes) && Array.isArray(partitions) && Array.isArray(holders) ? (raw as unknown as AccountState) : null;
+    const { nodes, partitions, holders, lost = [] } = raw;
+    const areLists = [nodes, partitions, holders, lost].every((list) => Array.isArray(list));
+    return areLists ? ({ ...raw, lost } as unknown as AccountState) : null;
   } catch {
     return null;
   }

@@ -4,7 +4,13 @@ import { assert, unreachable } from "../../base/assert.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { GpuAccount } from "../../ports/gpu-account.ts";
 import { onJsonLines, sendJsonLine } from "./json-lines.ts";
-import { parseAccountMessage, type AccountAnswer, type AccountQuestion, type ObserveAnswer } from "./parse-account-message.ts";
+import {
+  parseAccountMessage,
+  type AccountAnswer,
+  type AccountQuestion,
+  type LostAnswer,
+  type ObserveAnswer,
+} from "./parse-account-message.ts";
 import type { SimulatedAccount } from "./simulated.ts";
 
 export type AccountListenError =
@@ -70,7 +76,7 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
   const transfers = new Map<number, AbortController>();
   let opened: ReturnType<SimulatedAccount["open"]> | null = null;
 
-  async function answer(id: number, question: AccountQuestion): Promise<AccountAnswer | ObserveAnswer> {
+  async function answer(id: number, question: AccountQuestion): Promise<AccountAnswer | ObserveAnswer | LostAnswer> {
     switch (question.ask) {
       case "open":
         assert(opened === null, "one connection is one process");
@@ -87,6 +93,12 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
         transfers.delete(id);
         return result;
       }
+      case "watch-loss":
+        return ofEngine((own) => untilLost(own, question.gpus, socket));
+      case "lose-gpus":
+      case "restore-gpus":
+      case "list-lost":
+        return answerFault(account, question);
       case "abort":
         transfers.get(question.of)?.abort();
         return ok(null);
@@ -118,4 +130,28 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
   // Resets of dead engines; `close` follows.
   socket.on("error", () => socket.destroy());
   socket.once("close", () => opened?.close());
+}
+
+type FaultQuestion = Extract<AccountQuestion, { ask: "lose-gpus" | "restore-gpus" | "list-lost" }>;
+
+function answerFault(account: SimulatedAccount, question: FaultQuestion): AccountAnswer | LostAnswer {
+  switch (question.ask) {
+    case "lose-gpus":
+      return account.loseGpus({ kind: "gpu-lost", mode: "fallen_off_bus", node: question.node, gpu: question.gpu }, question.forMs);
+    case "restore-gpus":
+      account.restoreGpus(question);
+      return ok(null);
+    case "list-lost":
+      return ok(account.state().lost);
+    default:
+      return unreachable(question, "answerFault");
+  }
+}
+
+/** The watch lives as long as the connection. */
+function untilLost(own: GpuAccount, gpus: Parameters<GpuAccount["watchLoss"]>[0], socket: Socket): ReturnType<GpuAccount["holdGpu"]> {
+  return new Promise((resolve) => {
+    const stop = own.watchLoss(gpus, ({ node, gpu }) => resolve(err({ code: "GPU_LOST", node, gpu })));
+    socket.once("close", stop);
+  });
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import type { GpuLost } from "../../api/fault.ts";
 import { nodeName } from "../../base/ids.ts";
 import { gpuDriverContract, gpuNode } from "../../ports/gpu-driver-contract.ts";
 import { createSimulatedClock } from "../clock/simulated.ts";
@@ -9,6 +10,7 @@ import { createSimulatedAccount, type SimulatedAccount } from "./simulated.ts";
 
 const GB = 1_000_000_000;
 const NODE = nodeName("gpu-a");
+const LOSS: GpuLost = { kind: "gpu-lost", mode: "fallen_off_bus", node: NODE, gpu: 0 };
 
 gpuDriverContract("simulated account", async () => {
   const clock = createSimulatedClock();
@@ -58,13 +60,83 @@ test("simulated account: a lost GPU takes no more bytes, lets them go, and comes
   const { account: own } = account.open({ instance: "hot-1", pid: 1 });
   const at = { node: NODE, gpu: 0 };
   await own.holdGpu(at, 10 * GB);
-  account.loseGpu(NODE, 0);
+  assert.deepEqual(account.loseGpus(LOSS, 60_000), { ok: true, value: null });
   assert.deepEqual(await own.holdGpu(at, 11 * GB), { ok: false, error: { code: "GPU_LOST", ...at } });
   assert.deepEqual(await own.holdGpu(at, 9 * GB), { ok: true, value: null });
   assert.deepEqual(await healths(account), ["lost", "ok"]);
-  account.restoreGpu(NODE, 0);
+  account.restoreGpus(LOSS);
   assert.deepEqual(await healths(account), ["ok", "ok"]);
   assert.deepEqual(account.state().holders[0]?.gpus, []);
+});
+
+test("simulated account: a lost GPU comes back by itself, and the later of two losses decides when", async () => {
+  const clock = createSimulatedClock();
+  const account = await inventoried(createSimulatedAccount(clock));
+  account.loseGpus(LOSS, 1_000);
+  await clock.advance(500);
+  account.loseGpus(LOSS, 1_000);
+  await clock.advance(999);
+  assert.deepEqual(await healths(account), ["lost", "ok"]);
+  await clock.advance(1);
+  assert.deepEqual([await healths(account), account.state().lost], [["ok", "ok"], []]);
+});
+
+test("simulated account: a lost node is all its GPUs, and what no inventory names cannot be lost", async () => {
+  const account = await inventoried(createSimulatedAccount(createSimulatedClock()));
+  account.loseGpus({ ...LOSS, gpu: null }, 1_000);
+  assert.deepEqual(await healths(account), ["lost", "lost"]);
+  const refused = account.loseGpus({ ...LOSS, gpu: 7 }, 1_000);
+  assert.deepEqual(refused, { ok: false, error: { code: "UNKNOWN_GPU", node: NODE, gpu: 7 } });
+});
+
+test("simulated account: a loss is told once to those who watch that GPU, also when it came before their watch", async () => {
+  const clock = createSimulatedClock();
+  const account = await inventoried(createSimulatedAccount(clock));
+  const told: string[] = [];
+  const watch = (pid: number, gpus: readonly number[]): (() => void) =>
+    account.open({ instance: `hot-${pid}`, pid }).account.watchLoss(
+      gpus.map((gpu) => ({ node: NODE, gpu })),
+      (at) => told.push(`${pid}:${at.node}/${at.gpu}`),
+    );
+  watch(1, [0, 1]);
+  watch(2, [1]);
+  watch(3, [0])();
+  account.loseGpus(LOSS, 60_000);
+  account.loseGpus({ ...LOSS, gpu: null }, 60_000);
+  watch(4, [0]);
+  await clock.advance(0);
+  assert.deepEqual(told, ["1:gpu-a/0", "2:gpu-a/1", "4:gpu-a/0"]);
+});
+
+test("simulated account: a loss breaks off the transfers of those who hold bytes there, and leaves the link to the others", async () => {
+  const clock = createSimulatedClock();
+  const account = await inventoried(createSimulatedAccount(clock));
+  const ends: string[] = [];
+  for (const gpu of [0, 1]) {
+    const { account: own } = account.open({ instance: `warm-${gpu}`, pid: gpu });
+    await own.holdGpu({ node: NODE, gpu }, GB);
+    void own.transfer({ node: NODE, link: "hostToGpu" }, 10 * GB, new AbortController().signal).then((moved) => {
+      ends.push(`${gpu} ${moved.ok ? "moved" : moved.error.code} ${clock.monotonicMs()}`);
+    });
+  }
+  await clock.advance(500);
+  account.loseGpus(LOSS, 60_000);
+  await clock.advance(10_000);
+  // Half a second at half the rate, the rest alone.
+  assert.deepEqual(ends, ["0 GPU_LOST 500", "1 moved 1250"]);
+});
+
+test("simulated account: a loss outlives a restart of the account, and ends when it would have", async () => {
+  const clock = createSimulatedClock();
+  const before = await inventoried(createSimulatedAccount(clock));
+  before.loseGpus(LOSS, 2_000);
+  await clock.advance(500);
+  const after = createSimulatedAccount(clock);
+  after.restore(before.state());
+  await clock.advance(1_499);
+  assert.deepEqual(await healths(after), ["lost", "ok"]);
+  await clock.advance(1);
+  assert.deepEqual(await healths(after), ["ok", "ok"]);
 });
 
 test("simulated account: a restored account keeps what was held for 5 s, and longer for those who return", async () => {

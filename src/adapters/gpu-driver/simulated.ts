@@ -1,12 +1,14 @@
+import type { GpuLost } from "../../api/fault.ts";
 import type { GpuNode } from "../../api/gpu-node.ts";
 import type { GpuPartition } from "../../api/gpu-partition.ts";
 import { assert } from "../../base/assert.ts";
-import { instanceName, nodeName, type NodeName } from "../../base/ids.ts";
+import { instanceName, type NodeName } from "../../base/ids.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
 import type { AccountError, GpuAccount } from "../../ports/gpu-account.ts";
 import type { GpuDriver, GpuDriverError, ObservedGpu } from "../../ports/gpu-driver.ts";
 import type { AccountState, HeldBytes } from "./account-state.ts";
+import { createGpuLosses, gpuKey, gpuOf, type GpuLosses, type GpuPlace } from "./gpu-losses.ts";
 import { createSharedLink, type SharedLink } from "./shared-link.ts";
 
 /** A real driver gives a dead process's memory back about so long after its end. */
@@ -24,9 +26,10 @@ export interface SimulatedAccount {
   readonly driver: GpuDriver;
   /** The account as one process sees it. `close` = the process is dead. Opened again before its bytes are free, it has them still. */
   open(holder: AccountHolder): { readonly account: GpuAccount; close(): void };
-  /** The GPU falls off the bus, as by Xid 79; `restoreGpu` brings it back, empty. */
-  loseGpu(node: NodeName, gpu: number): void;
-  restoreGpu(node: NodeName, gpu: number): void;
+  /** Falls off the bus, and comes back after `forMs` at the latest; a second loss replaces the first one's end. UNKNOWN_GPU where there is none. */
+  loseGpus(loss: GpuLost, forMs: number): Result<null, AccountError>;
+  /** Back, and empty. Idempotent. */
+  restoreGpus(at: Pick<GpuLost, "node" | "gpu">): void;
   state(): AccountState;
   /** Of a fresh account: takes over what `state` gave before a restart. */
   restore(state: AccountState): void;
@@ -64,8 +67,8 @@ export function createSimulatedAccount(
       removePartition: async ({ name }) => ok(account.removePartition(name)),
     },
     open: (who) => account.open(who),
-    loseGpu: (node, gpu) => void account.lost.add(gpuKey(node, gpu)),
-    restoreGpu: (node, gpu) => account.restoreGpu(node, gpu),
+    loseGpus: (loss, forMs) => account.loseGpus(loss, forMs),
+    restoreGpus: (at) => account.restoreGpus(at),
     state: () => account.state(),
     restore: (state) => account.restore(state),
     onChange: (listener) => void account.listeners.add(listener),
@@ -73,7 +76,7 @@ export function createSimulatedAccount(
 }
 
 class Account {
-  readonly lost = new Set<string>();
+  readonly #losses: GpuLosses;
   readonly listeners = new Set<() => void>();
   readonly #clock: Clock;
   readonly #teardownMs: number;
@@ -84,6 +87,7 @@ class Account {
   constructor(clock: Clock, teardownMs: number) {
     this.#clock = clock;
     this.#teardownMs = teardownMs;
+    this.#losses = createGpuLosses(clock, (at) => this.#cameBack(at));
   }
 
   open({ instance, pid }: AccountHolder): { readonly account: GpuAccount; close(): void } {
@@ -99,7 +103,8 @@ class Account {
       account: {
         holdGpu: async ({ node, gpu }, bytes) => (life.signal.aborted ? CLOSED : this.#holdGpu(holder, { node, gpu, bytes })),
         holdHost: async (node, bytes) => (life.signal.aborted ? CLOSED : this.#holdHost(holder, node, bytes)),
-        transfer: (over, bytes, signal) => this.#transfer(over, bytes, AbortSignal.any([signal, life.signal])),
+        transfer: (over, bytes, signal) => this.#transfer(holder, { ...over, bytes }, AbortSignal.any([signal, life.signal])),
+        watchLoss: (gpus, lost) => this.#losses.watch(gpus, lost),
       },
       close: () => {
         life.abort();
@@ -148,23 +153,31 @@ class Account {
     return null;
   }
 
-  restoreGpu(node: NodeName, gpu: number): void {
-    this.lost.delete(gpuKey(node, gpu));
-    for (const holder of this.#holders.values()) holder.gpuBytes.delete(gpuKey(node, gpu));
+  loseGpus({ node, gpu }: Pick<GpuLost, "node" | "gpu">, forMs: number): Result<null, AccountError> {
+    const gpus = this.#gpusAt(node, gpu);
+    if (gpus.length === 0) return err({ code: "UNKNOWN_GPU", node, gpu: gpu ?? 0 });
+    for (const index of gpus) this.#losses.lose({ node, gpu: index }, forMs);
     this.#changed();
+    return ok(null);
+  }
+
+  restoreGpus({ node, gpu }: Pick<GpuLost, "node" | "gpu">): void {
+    for (const index of this.#gpusAt(node, gpu)) this.#losses.restore({ node, gpu: index });
   }
 
   state(): AccountState {
     return {
+      lost: this.#losses.list(),
       nodes: [...this.#nodes.values()].map(({ spec }) => spec),
       partitions: [...this.#partitions.values()],
       holders: [...this.#holders.values()].map(heldBytes),
     };
   }
 
-  restore({ nodes, partitions, holders }: AccountState): void {
+  restore({ nodes, partitions, holders, lost }: AccountState): void {
     assert(this.#nodes.size === 0, "only a fresh account is restored");
     for (const node of nodes) this.#ensureNode(node);
+    for (const { node, gpu, untilWallMs } of lost) this.#losses.lose({ node, gpu }, untilWallMs - this.#clock.wallMs());
     for (const partition of partitions) this.#partitions.set(partition.name, partition);
     for (const held of holders) {
       const holder = emptyHolder(held.instance, held.pid);
@@ -211,11 +224,36 @@ class Account {
     return ok(null);
   }
 
-  async #transfer(over: Parameters<GpuAccount["transfer"]>[0], bytes: number, signal: AbortSignal): Promise<Result<null, AccountError>> {
-    const node = this.#nodes.get(over.node);
-    if (node === undefined) return err({ code: "ACCOUNT_UNAVAILABLE", reason: `node ${over.node} is not in the inventory` });
-    const isDone = await node.links[over.link].transfer(bytes, signal);
-    return isDone ? ok(null) : err({ code: "ACCOUNT_UNAVAILABLE", reason: "the transfer was broken off" });
+  /** A loss of any GPU that the process holds breaks it off: weights go to all of them. */
+  async #transfer(
+    holder: Holder,
+    { node: name, link, bytes }: Parameters<GpuAccount["transfer"]>[0] & { readonly bytes: number },
+    signal: AbortSignal,
+  ): Promise<Result<null, AccountError>> {
+    const node = this.#nodes.get(name);
+    if (node === undefined) return err({ code: "ACCOUNT_UNAVAILABLE", reason: `node ${name} is not in the inventory` });
+    const held = [...holder.gpuBytes.keys()].map(gpuOf);
+    const loss = new AbortController();
+    let lostGpu: GpuPlace | null = null;
+    const stop = this.#losses.watch(held, (at) => {
+      lostGpu = at;
+      loss.abort();
+    });
+    const isDone = await node.links[link].transfer(bytes, AbortSignal.any([signal, loss.signal]));
+    stop();
+    if (isDone) return ok(null);
+    return lostGpu === null ? BROKEN_OFF : gpuLost(lostGpu);
+  }
+
+  #cameBack({ node, gpu }: GpuPlace): void {
+    for (const holder of this.#holders.values()) holder.gpuBytes.delete(gpuKey(node, gpu));
+    this.#changed();
+  }
+
+  /** GPUs of the inventory there; none when it names none. */
+  #gpusAt(node: NodeName, gpu: number | null): readonly number[] {
+    const indexes = this.#nodes.get(node)?.spec.gpus.map(({ index }) => index) ?? [];
+    return gpu === null ? indexes : indexes.filter((index) => index === gpu);
   }
 
   /** On a shared GPU an instance gets what was promised to it and no more; an exclusive GPU is its owner's alone. */
@@ -251,7 +289,7 @@ class Account {
 
   #removeNode({ name, gpus }: GpuNode): void {
     this.#nodes.delete(name);
-    for (const gpu of gpus) this.lost.delete(gpuKey(name, gpu.index));
+    for (const gpu of gpus) this.#losses.restore({ node: name, gpu: gpu.index });
     for (const partition of this.#partitions.values()) if (partition.node === name) this.#partitions.delete(partition.name);
   }
 
@@ -260,8 +298,8 @@ class Account {
     return isHost || gpus.some((gpu) => this.#holdersOf(name, gpu.index).length > 0);
   }
 
-  #isLost(node: string, gpu: number): boolean {
-    return this.lost.has(gpuKey(node, gpu)) || this.#nodes.get(node)?.isListed !== true;
+  #isLost(node: NodeName, gpu: number): boolean {
+    return this.#losses.has({ node, gpu }) || this.#nodes.get(node)?.isListed !== true;
   }
 
   #memoryOf(node: NodeName, gpu: number): number | null {
@@ -281,7 +319,8 @@ class Account {
 }
 
 const CLOSED: Result<null, AccountError> = err({ code: "ACCOUNT_UNAVAILABLE", reason: "the process is dead" });
-const gpuKey = (node: string, gpu: number): string => `${node}/${gpu}`;
+const BROKEN_OFF: Result<null, AccountError> = err({ code: "ACCOUNT_UNAVAILABLE", reason: "the transfer was broken off" });
+const gpuLost = (at: GpuPlace): Result<never, AccountError> => err({ code: "GPU_LOST", ...at });
 const withoutPid = ({
   instance,
   usedBytes,
@@ -296,10 +335,7 @@ const emptyHolder = (instance: string, pid: number): Holder => ({
 });
 
 function heldBytes({ instance, pid, gpuBytes, hostBytes }: Holder): HeldBytes {
-  const gpus = [...gpuBytes].map(([key, bytes]) => {
-    const cut = key.lastIndexOf("/");
-    return { node: nodeName(key.slice(0, cut)), gpu: Number(key.slice(cut + 1)), bytes };
-  });
+  const gpus = [...gpuBytes].map(([key, bytes]) => ({ ...gpuOf(key), bytes }));
   return { instance, pid, gpus, hosts: [...hostBytes].map(([node, bytes]) => ({ node, bytes })) };
 }
 
