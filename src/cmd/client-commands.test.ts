@@ -96,10 +96,10 @@ test("get services shows how each stands, attached ones too", async () => {
   await using platform = await listenAdmin();
   await storeService(platform, instance("gold-hot-1", { state: "Failed" }));
   await storeAttached(platform);
-  const lines = (await cli(platform, "get", "services")).out.split("\n").map((line) => line.split(/ {2,}/).slice(0, 10));
+  const lines = (await cli(platform, "get", "services")).out.split("\n").map((line) => line.split(/ {2,}/).slice(0, 11));
   assert.deepEqual(lines.slice(1, 3), [
-    ["gold", "gold", "silver", "tidegate-sim-8b", "hot", "Normal", "0/1", "1m", "212 ms", "2"],
-    ["tide-1b", "default", "silver", "tide-1b", "hot", "Normal", "1/1", "1m", "-", "-"],
+    ["gold", "gold", "silver", "tidegate-sim-8b", "hot", "Normal", "0/1", "1m", "212 ms", "2", "1/3"],
+    ["tide-1b", "default", "silver", "tide-1b", "hot", "Normal", "1/1", "1m", "-", "-", "-"],
   ]);
 });
 

@@ -12,6 +12,7 @@ import { parseAdminList, parseAdminObject } from "./parse-admin-answer.ts";
 import { formatTable, terminalStyle } from "./print-table.ts";
 import { printData } from "./print-data.ts";
 import { usageError } from "./usage-error.ts";
+import { watchRecords } from "./watch-records.ts";
 import { watchInstances } from "./watch-instances.ts";
 import type { ClientOptions } from "./options.ts";
 
@@ -29,12 +30,15 @@ export async function runGet(what: string, name: string | null, options: GetOpti
   const table = KIND_TABLES.find((candidate) => candidate.names.includes(wanted)) ?? null;
   const isInstances = INSTANCE_NAMES.includes(wanted);
   if (!isInstances && table === null) return usageError(`get knows no ${what}.`, `It knows ${GET_NAMES.join(", ")}.`, "get");
-  if (options.watch === true && !isInstances) return usageError("-w follows instances only.", `${what} cannot be followed yet.`, "get");
+  if (options.watch === true && !isInstances && table?.kind !== "FailoverRecord") {
+    return usageError("-w follows instances and records only.", `${what} cannot be followed yet.`, "get");
+  }
   const target = findAdmin(options);
   if (!target.ok) return refuse(target.error);
   const client = createAdminClient(target.value);
   if (table === null)
     return options.watch === true ? watchInstances(client, name, options.output) : getInstances(client, name, options.output);
+  if (options.watch === true) return watchRecords(client, table, name, options.output);
   return getKind(client, table, name, options.output);
 }
 

@@ -31,7 +31,7 @@ export const KIND_TABLES: readonly KindTable[] = [
   {
     kind: "HotStandbyConfig",
     names: ["services", "service", "hotstandbyconfigs", "hotstandbyconfig"],
-    titles: ["SERVICE", "TENANT", "TIER", "MODEL", "SERVED", "PHASE", "READY", "RTO", "LAST RTO", "EPOCH", "AGE"],
+    titles: ["SERVICE", "TENANT", "TIER", "MODEL", "SERVED", "PHASE", "READY", "RTO", "LAST RTO", "EPOCH", "MOVES", "AGE"],
     cells: serviceCells,
   },
   {
@@ -64,7 +64,7 @@ export const KIND_TABLES: readonly KindTable[] = [
     cells: (record, nowMs) => [
       plainCell(record.name),
       ...["service", "from", "to", "cause"].map((field) => cell(record.spec, field)),
-      cell(record.status, "phase"),
+      recordPhase(record),
       plainCell(milliseconds(numberAt(record.status, "rtoMs"))),
       age(record, nowMs),
     ],
@@ -103,15 +103,17 @@ export const KIND_TABLES: readonly KindTable[] = [
   },
 ];
 
-const milliseconds = (value: number | null): string => (value === null ? "-" : `${value} ms`);
+const milliseconds = (value: number | null): string => (value === null ? "-" : `${Math.round(value)} ms`);
 
 function serviceCells(service: Resource, nowMs: number): readonly Cell[] {
   const { spec, status } = service;
   const instances = objectsAt(status, "instances");
-  const readyCount = instances.filter((instance) => textAt(instance, "state") === "Ready").length;
+  const countOf = (state: string): number => instances.filter((instance) => textAt(instance, "state") === state).length;
+  const [readyCount, asleepCount] = [countOf("Ready"), countOf("Asleep")];
   const targetMs = numberAt(status, "rto", "targetMs");
   const served = textAt(status, "level");
-  const isWhole = instances.length > 0 && readyCount === instances.length;
+  const isWhole = instances.length > 0 && readyCount + asleepCount === instances.length;
+  const asleep = asleepCount === 0 ? "" : ` +${asleepCount} asleep`;
   return [
     plainCell(service.name),
     cell(spec, "tenant"),
@@ -119,12 +121,29 @@ function serviceCells(service: Resource, nowMs: number): readonly Cell[] {
     plainCell(textAt(spec, "model", "name") ?? "tidegate-sim-8b"),
     { text: served ?? "-", tone: served === "degraded" ? "bad" : "plain" },
     cell(status, "phase"),
-    { text: `${readyCount}/${instances.length}`, tone: isWhole ? "good" : "busy" },
+    { text: `${readyCount}/${instances.length}${asleep}`, tone: isWhole ? "good" : "busy" },
     plainCell(targetMs === null ? "-" : formatDuration(targetMs)),
     plainCell(milliseconds(numberAt(status, "rto", "lastMs"))),
     cell(status, "epoch"),
+    movesOf(service),
     age(service, nowMs),
   ];
+}
+
+/** Automatic moves of the window, of how many; whether they are held. */
+function movesOf({ spec, status }: Resource): Cell {
+  const counted = numberAt(status, "failovers", "inWindow");
+  const max = numberAt(status, "failovers", "max");
+  if (counted === null || max === null) return plainCell("-");
+  if (valueAt(spec, "failoverPolicy", "autoFailover") === false) return { text: "advises", tone: "busy" };
+  return counted >= max ? { text: `${counted}/${max} hold`, tone: "bad" } : plainCell(`${counted}/${max}`);
+}
+
+/** A request that no loop has looked at yet has no status. */
+function recordPhase(record: Resource): Cell {
+  const phase = textAt(record.status, "phase") ?? "Requested";
+  const isBad = phase === "Failed" || phase === "Refused";
+  return { text: phase, tone: isBad ? "bad" : phase === "Completed" ? "good" : "busy" };
 }
 
 function tierOf(spec: JsonObject): string {

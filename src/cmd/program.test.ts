@@ -55,7 +55,7 @@ const wrongLines: readonly { readonly args: readonly string[]; readonly says: st
   },
   {
     args: ["get", "nodes", "-w"],
-    says: "-w follows instances only.\n  why:  nodes cannot be followed yet.\n  next: tidegate get --help\n",
+    says: "-w follows instances and records only.\n  why:  nodes cannot be followed yet.\n  next: tidegate get --help\n",
   },
   {
     args: ["delete", "partition", "x"],

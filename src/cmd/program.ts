@@ -65,7 +65,7 @@ function addReaders(program: Command, finish: Finish): void {
     .description("show instances, services, nodes, partitions, keys, records, attached engines or the reservation")
     .argument("[kind]", "instances, services, nodes, partitions, keys, records, attached or reservations", "instances")
     .argument("[name]", "one of them; of instances also a service's name")
-    .option("-w, --watch", "stay, and show each change of an instance as it happens");
+    .option("-w, --watch", "stay, and show each change of an instance or a record as it happens");
   withOptions(get, ["output", ...CLIENT_OPTIONS])
     .addHelpText("after", example("get instances -w", "get services -o json"))
     .action(async (kind: string, name: string | undefined, options: GetOptions) => {

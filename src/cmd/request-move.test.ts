@@ -134,3 +134,15 @@ test("a move of an unknown service, and a second one at once, are refused with w
   assert.equal(await second.exited, 1);
   assert.match(second.err(), /^gold has an open request already: request-failover-/);
 });
+
+test("get failoverrecords -w shows a request and each phase of it, and ends with 0", async () => {
+  await using platform = await platformWithGold();
+  const watch = start(platform, "get", "failoverrecords", "-w");
+  await watch.shows(/^RECORD /m);
+  const name = await requested(start(platform, "failover", "gold", "--to", "warm", "--no-wait"));
+  await watch.shows(new RegExp(`${name} +gold .* operator +Requested `));
+  await answer(platform, name, { phase: "Completed", rtoMs: 212 });
+  await watch.shows(new RegExp(`${name} +gold .* operator +Completed +212 ms `));
+  watch.child.kill("SIGINT");
+  assert.equal(await watch.exited, 0);
+});

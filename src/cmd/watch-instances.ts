@@ -1,61 +1,30 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Kind, Resource } from "../api/resource.ts";
-import { pathOf } from "./admin-path.ts";
-import { explainClientError, type AdminClient, type ClientError } from "./client.ts";
+import { explainClientError, type AdminClient } from "./client.ts";
 import { refuse, type ExitCode } from "./explain.ts";
+import { followKind, stopOnEnd } from "./follow-kind.ts";
 import { INSTANCE_KINDS, instanceJson, instanceRowsOf, isWanted } from "./instance-rows.ts";
 import { INSTANCE_TITLES, instanceCells, type InstanceRow } from "./instance-table.ts";
 import type { AdminWatchEvent } from "./parse-admin-answer.ts";
 import { columnWidths, formatRow, plainCell, terminalStyle, type Cell } from "./print-table.ts";
 
-const TRY_AGAIN_AFTER_MS = 500;
 const TITLES = ["TIME", ...INSTANCE_TITLES] as const;
 // Room for what changes most, so that later rows stay in their columns.
 const WIDTHS_MIN: Readonly<Record<string, number>> = { STATE: 9, PID: 7, GEN: 3, ENDPOINT: 22 };
 
 /** Shows all instances, then each change as it happens, until Ctrl-C. Lasts over restarts of the control plane. */
 export async function watchInstances(client: AdminClient, name: string | null, output: string): Promise<ExitCode> {
-  const stop = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort());
-  // A closed pipe, as after `| head`, is an end like Ctrl-C.
-  process.stdout.on("error", () => stop.abort());
+  const stop = stopOnEnd();
   const view = createInstanceView(name, output === "table" ? tablePrinter() : linePrinter());
-  const outcomes = await Promise.all(INSTANCE_KINDS.map((kind) => follow(kind, client, view, stop)));
+  const outcomes = await Promise.all(INSTANCE_KINDS.map((kind) => followKind(kind, client, followerOf(kind, view), stop)));
   const failed = outcomes.find((outcome) => outcome !== null) ?? null;
   return failed === null ? 0 : refuse(explainClientError(failed));
 }
 
-/** Keeps one kind's watch open. null = ended by the user. */
-async function follow(kind: Kind, client: AdminClient, view: InstanceView, stop: AbortController): Promise<ClientError | null> {
-  let wasConnected = false;
+const followerOf = (kind: Kind, view: InstanceView) => ({
+  take: (event: AdminWatchEvent) => view.take(kind, event),
   // One of the two watches speaks for both.
-  const say = (text: string): void => void (kind === "HotStandbyConfig" && process.stderr.write(text));
-  while (!stop.signal.aborted) {
-    let isConnected = false;
-    const ended = await client.watch(
-      `${pathOf(kind, null)}?watch=true`,
-      (event) => {
-        if (!isConnected && wasConnected) say("The control plane is back.\n");
-        isConnected = true;
-        wasConnected = true;
-        view.take(kind, event);
-      },
-      stop.signal,
-    );
-    if (stop.signal.aborted) return null;
-    if (!ended.ok && (!wasConnected || ended.error.code === "REFUSED")) {
-      stop.abort();
-      return ended.error;
-    }
-    if (isConnected) say("The control plane went away; trying again until it is back. What runs goes on serving.\n");
-    await pause(TRY_AGAIN_AFTER_MS, null, { signal: stop.signal }).catch(ignoreAbort);
-  }
-  return null;
-}
-
-function ignoreAbort(cause: unknown): void {
-  if (!(cause instanceof Error && cause.name === "AbortError")) throw cause;
-}
+  say: (text: string) => void (kind === "HotStandbyConfig" && process.stderr.write(text)),
+});
 
 /** Prints rows; `whole` once, when everything that was there at the start has been given. */
 interface RowPrinter {
