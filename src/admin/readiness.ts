@@ -1,3 +1,6 @@
+import { isJsonObject } from "../base/json.ts";
+import { isRoutable } from "../routing/build-table.ts";
+import { INSTANCE_STATES } from "../api/service-status.ts";
 import type { ClusterStore } from "../ports/cluster-store.ts";
 
 /** null = the store answers and every service is served by an instance; else what is missing, for people. */
@@ -6,7 +9,13 @@ export async function missingService(store: ClusterStore): Promise<string | null
   if (!listed.ok) return "the store does not answer";
   for (const { name, status } of listed.value.items) {
     if (status === null) return `no controller has looked at ${name} yet`;
-    if (status["level"] === "degraded") return `${name} is served by no instance`;
+    // The level is where traffic belongs, which may still be waking.
+    if (!isServed(status["instances"])) return `${name} is served by no instance`;
   }
   return null;
 }
+
+const ROUTABLE: ReadonlySet<unknown> = new Set(INSTANCE_STATES.filter(isRoutable));
+
+const isServed = (instances: unknown): boolean =>
+  Array.isArray(instances) && instances.some((instance) => isJsonObject(instance) && ROUTABLE.has(instance["state"]));

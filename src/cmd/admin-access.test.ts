@@ -89,13 +89,15 @@ test("readiness follows the services: looked at, and served by an instance", asy
   assert.ok(created.ok);
   const statuses = [(await call("GET /readyz")).status];
   let { version } = created.value;
-  for (const level of ["degraded", "warm"]) {
-    const written = await store.writeStatus({ kind: "HotStandbyConfig", name: "gold" }, { level }, version);
+  // Traffic belongs to a rung that still wakes: nobody serves it yet.
+  for (const state of ["Asleep", "Waking", "Ready"]) {
+    const status = { level: "warm", instances: [{ state }] };
+    const written = await store.writeStatus({ kind: "HotStandbyConfig", name: "gold" }, status, version);
     assert.ok(written.ok);
     ({ version } = written.value);
     statuses.push((await call("GET /readyz")).status);
   }
-  assert.deepEqual(statuses, [503, 503, 200]);
+  assert.deepEqual(statuses, [503, 503, 503, 200]);
 });
 
 test("the front page says why it is not ready, as text and never as markup", async () => {

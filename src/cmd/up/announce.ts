@@ -31,8 +31,19 @@ export function announce(terminal: Terminal, facts: Announcement): void {
     terminal.line("Try it: in another terminal watch the instances, then end one of them.");
     terminal.line(`  npx tidegate get instances -w${flag}`);
     terminal.line(`  kill -9 ${victim.instance.pid}`);
+    announceLadder(terminal, facts.rows, flag);
   }
   terminal.line("Ctrl-C ends everything and keeps the state.");
+}
+
+/** A service with a warm instance has somewhere to go. */
+function announceLadder(terminal: Terminal, rows: readonly InstanceRow[], flag: string): void {
+  const warm = rows.find(({ instance }) => instance.level === "warm" && (instance.state === "Ready" || instance.state === "Asleep"));
+  if (warm === undefined) return;
+  terminal.line("Or move a service down its ladder and back; describe says what each rung needs.");
+  terminal.line(`  npx tidegate failover ${warm.service} --to warm${flag}`);
+  terminal.line(`  npx tidegate failback ${warm.service}${flag}`);
+  terminal.line(`  npx tidegate describe ${warm.service}${flag}`);
 }
 
 function announceKeys(terminal: Terminal, facts: Announcement): void {

@@ -115,7 +115,8 @@ async function introduce(
 ): Promise<void> {
   const readiness = await watchReady(
     { store, clock, isRouted: plane.isRouted },
-    ({ instance }, { readyCount, rows }) => terminal.progress(`${instance.name} is Ready (${readyCount} of ${rows.length})`),
+    ({ instance }, { inPlaceCount, rows }) =>
+      terminal.progress(`${instance.name} is ${instance.state} (${inPlaceCount} of ${rows.length})`),
     signal,
   );
   if (signal.aborted) return forget(newKeys, store);

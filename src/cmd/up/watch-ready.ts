@@ -6,13 +6,16 @@ import type { InstanceRow } from "../instance-table.ts";
 
 export interface Readiness {
   readonly rows: readonly InstanceRow[];
-  readonly readyCount: number;
+  /** Ready, or asleep as their config asks. */
+  readonly inPlaceCount: number;
   /** Every service has been looked at, and no instance is still on its way. */
   readonly isSettled: boolean;
 }
 
 // Waiting for room, or quarantined: told in the table, not waited for.
-const ON_ITS_WAY: ReadonlySet<string> = new Set(["Starting", "Waking", "Verifying"]);
+// Draining: a warm instance that was verified goes to sleep next.
+const ON_ITS_WAY: ReadonlySet<string> = new Set(["Starting", "Waking", "Verifying", "Draining"]);
+const IN_PLACE: ReadonlySet<string> = new Set(["Ready", "Asleep"]);
 // What does not come by then is shown as it is.
 const WAIT_MS = 20_000;
 // A gateway that joins changes nothing in the store.
@@ -20,7 +23,7 @@ const LOOK_EVERY_MS = 100;
 const PENDING_WAIT_MS = 3_000;
 
 /**
- * Tells of each instance that becomes Ready; resolves when all have settled and a gateway knows it, or at the latest after 20 s.
+ * Tells of each instance that is in place, Ready or asleep; resolves when all have settled and a gateway knows it, or at the latest after 20 s.
  * @param isRouted every joined gateway has the tables in force, and there is one.
  */
 export async function watchReady(
@@ -29,7 +32,7 @@ export async function watchReady(
   signal: AbortSignal,
 ): Promise<Readiness> {
   const { store, clock, isRouted } = ports;
-  const seenReady = new Set<string>();
+  const seenInPlace = new Set<string>();
   const startedAt = clock.monotonicMs();
   let wake = (): void => undefined;
   const watch = store.watch(() => wake());
@@ -40,9 +43,9 @@ export async function watchReady(
       const waitedMs = clock.monotonicMs() - startedAt;
       const readiness = await readReadiness(store, waitedMs);
       for (const row of readiness.rows.filter(
-        (candidate) => candidate.instance.state === "Ready" && !seenReady.has(candidate.instance.name),
+        (candidate) => IN_PLACE.has(candidate.instance.state) && !seenInPlace.has(candidate.instance.name),
       )) {
-        seenReady.add(row.instance.name);
+        seenInPlace.add(row.instance.name);
         told(row, readiness);
       }
       if ((readiness.isSettled && isRouted()) || waitedMs > WAIT_MS || signal.aborted) return readiness;
@@ -60,7 +63,7 @@ async function readReadiness(store: ClusterStore, waitedMs: number): Promise<Rea
   const isOnItsWay = rows.some(
     ({ instance }) => ON_ITS_WAY.has(instance.state) || (instance.state === "Pending" && waitedMs < PENDING_WAIT_MS),
   );
-  return { rows, readyCount: rows.filter(({ instance }) => instance.state === "Ready").length, isSettled: isLookedAt && !isOnItsWay };
+  return { rows, inPlaceCount: rows.filter(({ instance }) => IN_PLACE.has(instance.state)).length, isSettled: isLookedAt && !isOnItsWay };
 }
 
 async function readAll(store: ClusterStore, kind: Kind): Promise<readonly Resource[]> {
