@@ -71,6 +71,17 @@ test("a finished record whose last writing failed stays open until it is stored"
   assert.deepEqual([ladder.recorded, ladder.status?.openMove], [["gold-2 hot>warm Completed"], null]);
 });
 
+test("a record that a deleted service of the same name left says nothing of this one's move", () => {
+  const earlier = steadyLadder().kill(hot1, hot2).settle(3).records.get("gold-2");
+  assert.ok(earlier !== undefined);
+  const ladder = steadyLadder();
+  ladder.nowMs += 1_000_000;
+  ladder.records.set("gold-2", earlier);
+  ladder.kill(hot1, hot2).look();
+  const clock = ladder.records.get("gold-2")?.status?.clock;
+  assert.deepEqual([clock?.decided, clock?.routed, ladder.recorded], [at(ladder.nowMs), null, ["gold-2 hot>warm Running"]]);
+});
+
 test("an episode of a control plane that was away is stamped by the next one", () => {
   const ladder = steadyLadder().kill(hot1, hot2).settle(2);
   ladder.crash();

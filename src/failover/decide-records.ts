@@ -29,7 +29,7 @@ export function decideRecords(look: LadderLook, ladder: LadderDecision, history:
 
 /** The stored record says all that it ever will, so the status need not hold the move any longer. */
 export function isSettled(look: Pick<LadderLook, "records" | "episodes" | "capacitySamples" | "wallMs">, open: OpenMove): boolean {
-  const stored = look.records.get(open.record)?.status ?? null;
+  const stored = storedOf(look, open)?.status ?? null;
   if (stored === null || stored.phase === "Running" || stored.phase === "Requested") return false;
   const decidedAtMs = parseWall(open.decidedAt) ?? look.wallMs;
   const ageMs = look.wallMs - decidedAtMs;
@@ -41,7 +41,7 @@ export function isSettled(look: Pick<LadderLook, "records" | "episodes" | "capac
 }
 
 function moveRecord(look: LadderLook, open: OpenMove, history: ServiceStatus["history"]): FailoverRecord {
-  const stored = look.records.get(open.record) ?? look.requests.find((request) => request.name === open.record) ?? null;
+  const stored = storedOf(look, open) ?? look.requests.find((request) => request.name === open.record) ?? null;
   const was = stored?.status ?? null;
   const isDown = isBelow(open.to, open.from);
   const decidedAtMs = parseWall(open.decidedAt) ?? look.wallMs;
@@ -63,6 +63,12 @@ function moveRecord(look: LadderLook, open: OpenMove, history: ServiceStatus["hi
   if (stored !== null) return { ...stored, status };
   const { record: name, from, to, cause, requestedBy } = open;
   return { name, service: look.config.name, action: isDown ? "failover" : "failback", from, to, cause, requestedBy, status };
+}
+
+/** The same name may be left of a service that was deleted: its move was decided at another time. */
+function storedOf({ records }: Pick<LadderLook, "records">, open: OpenMove): FailoverRecord | null {
+  const stored = records.get(open.record) ?? null;
+  return open.requestedBy === "operator" || stored?.status?.clock.decided === open.decidedAt ? stored : null;
 }
 
 function clockOf(look: LadderLook, open: OpenMove, seen: { readonly was: RtoClock; readonly loss: Loss | null }): RtoClock {

@@ -40,7 +40,7 @@ export interface ServiceWorld {
   readonly episodes: readonly EpisodeView[];
   /** An operator's, not finished: status null or phase Requested or Running; oldest first. */
   readonly requests: readonly FailoverRecord[];
-  /** Stored ones of this service that are not finished, the open move's, and those that carry its epoch, by name. */
+  /** Stored ones of this service by name: at least all that are not finished, the open move's, and the advised one of the epoch. */
   readonly records: ReadonlyMap<string, FailoverRecord>;
   /** Oldest first, of the last six minutes. */
   readonly capacitySamples: readonly CapacitySample[];
