@@ -36,6 +36,8 @@ export interface LoadSpec {
   readonly pace: Pace;
   /** Instead of the gateway: one engine, asked directly. */
   readonly target?: ChatTarget;
+  /** Added to the bench's seed, so that two clients of one row do not ask in step. */
+  readonly seedOffset?: number;
 }
 
 export async function startLoad(bench: Bench, spec: LoadSpec): Promise<LoadClient> {
@@ -45,7 +47,7 @@ export async function startLoad(bench: Bench, spec: LoadSpec): Promise<LoadClien
     model: MODEL,
     mix: spec.mix,
     pace: spec.pace,
-    seed: bench.seed,
+    seed: bench.seed + (spec.seedOffset ?? 0),
     references: bench.references,
   });
   bench.loads.add(load);

@@ -10,6 +10,7 @@ export interface ChatAnswer {
   readonly instance: string | null;
   readonly level: string | null;
   readonly attempts: number | null;
+  readonly retryAfterSeconds: number | null;
   readonly note: string;
   readonly text: string;
   readonly tokenTimesMs: readonly number[];
@@ -156,6 +157,7 @@ export class ChatCall implements AnswerEvents {
     if (this.#isSettled) return;
     this.#isSettled = true;
     const attempts = this.#headers.get("x-tidegate-attempts");
+    const retryAfterSeconds = Number.parseFloat(this.#headers.get("retry-after") ?? "");
     this.#done({
       outcome,
       note,
@@ -163,6 +165,7 @@ export class ChatCall implements AnswerEvents {
       instance: this.#headers.get("x-tidegate-instance") ?? null,
       level: this.#headers.get("x-tidegate-level") ?? null,
       attempts: attempts === undefined ? null : Number(attempts),
+      retryAfterSeconds: Number.isFinite(retryAfterSeconds) ? retryAfterSeconds : null,
       text: this.#text,
       tokenTimesMs: this.#tokenTimesMs,
       tokenEnds: this.#tokenEnds,

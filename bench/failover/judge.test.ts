@@ -21,6 +21,7 @@ const request = (changes: Partial<RequestRecord>): RequestRecord => ({
   instance: "s-hot-2",
   level: "hot",
   attempts: 1,
+  retryAfterSeconds: null,
   note: "",
   ...changes,
 });

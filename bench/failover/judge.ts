@@ -54,8 +54,17 @@ export function placeOf(record: RequestRecord, fault: FaultWindow): Place | null
 
 export function measure(record: RequestRecord, fault: FaultWindow, model: EngineModel): AffectedRequest | null {
   const place = placeOf(record, fault);
-  if (place === null) return null;
-  const fromMs = Math.max(fault.atMs, record.arrivedAtMs);
+  return place === null ? null : measureFrom(record, { place, faultAtMs: fault.atMs }, model);
+}
+
+/** How long an affected request waited: see `AffectedRequest`. */
+export function measureFrom(
+  record: RequestRecord,
+  met: { readonly place: Place; readonly faultAtMs: number },
+  model: EngineModel,
+): AffectedRequest {
+  const { place, faultAtMs } = met;
+  const fromMs = Math.max(faultAtMs, record.arrivedAtMs);
   const nextTokenAtMs = record.tokenTimesMs.find((atMs) => atMs > fromMs);
   const isCut = record.outcome !== "complete";
   const untilMs = isCut ? record.endedAtMs : (nextTokenAtMs ?? record.endedAtMs);

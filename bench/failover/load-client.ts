@@ -98,7 +98,7 @@ class Load {
   #settle(id: number, arrivedAtMs: number, ask: Ask, reference: Reference, answer: ChatAnswer): void {
     this.#inFlight.delete(id);
     const { outcome, note } = judgeAnswer(answer, reference, ask.maxTokens);
-    const { status, instance, level, attempts, tokenTimesMs, endedAtMs } = answer;
+    const { status, instance, level, attempts, retryAfterSeconds, tokenTimesMs, endedAtMs } = answer;
     const { isStream, maxTokens } = ask;
     const { promptTokens } = reference;
     this.#records.push({
@@ -114,6 +114,7 @@ class Load {
       instance,
       level,
       attempts,
+      retryAfterSeconds,
       note,
     });
     if (this.#order.pace.kind === "closed" && !this.#isStopping) this.#send(monotonicMs());

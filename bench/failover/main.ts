@@ -2,18 +2,24 @@ import { writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { openAttachedWorld, runAttachedRow } from "./attached-row.ts";
 import { MODEL, RATE_PER_SECOND, type Bench } from "./bench.ts";
-import { benchProfile } from "./bench-manifests.ts";
+import { benchProfile, manifestsOf, tenantsOf, WORLD_NAMES, type WorldName } from "./bench-manifests.ts";
 import { runSplitRow, runSteadyRow } from "./calm-rows.ts";
 import { CONTROLLED_ROWS, hasFailedAsItMust, runControlRow, runWithoutFailover } from "./control-row.ts";
 import { capacityPerSecond, steadyState, survivorLoadRatio, type EngineProfile } from "./engine-profile.ts";
-import { ANSWERS, MIXED, runControlPlaneRow, runHangRow, runSigkillRow, runSigstopAnswersRow, runSigstopRow } from "./engine-rows.ts";
+import { runControlPlaneRow, runHangRow, runSigkillRow, runSigstopAnswersRow, runSigstopRow } from "./engine-rows.ts";
+import { runCrashRow } from "./crash-row.ts";
 import { runGatewayRow } from "./gateway-row.ts";
+import { runAllGpusRow, runZoneRow } from "./gpu-loss-rows.ts";
+import { runHoldRow } from "./hold-row.ts";
+import { runAsleepRow, runHotAndWarmRow, runResidentRow, runWakeRow } from "./ladder-rows.ts";
 import { MachineControl } from "./machine-control.ts";
+import { runMirrorRow } from "./mirror-row.ts";
 import { usualMix } from "./mix.ts";
 import { parseOptions, roundsOf, USAGE, type BenchOptions, type RowName } from "./options.ts";
-import { BENCH_MANIFESTS, Platform } from "./platform.ts";
+import { Platform } from "./platform.ts";
 import { Progress } from "./progress.ts";
 import { formatTable, toJson, verdictOf, type RowResult } from "./report.ts";
+import { runSaturationRow } from "./saturation-row.ts";
 import { takeReferences } from "./take-references.ts";
 
 const SURVIVOR_LOAD_RATIO_MAX = 0.7;
@@ -21,16 +27,42 @@ const READY_WITHIN_MS = 30_000;
 /** A void row is run again this often, and never passed. A quick bench proves nothing either way, and runs each row once. */
 const RERUNS_MAX = 2;
 
-const RUNNERS: Readonly<Record<Exclude<RowName, "attached">, (bench: Bench, rounds: number) => Promise<RowResult>>> = {
-  "sigkill-hot": runSigkillRow,
-  "sigstop-hot": runSigstopRow,
-  "sigstop-hot-answers": runSigstopAnswersRow,
-  hang: runHangRow,
-  "steady-95": runSteadyRow,
-  "control-plane-kill": runControlPlaneRow,
-  "gateway-kill": runGatewayRow,
-  "split-80-20": runSplitRow,
-  control: runControlRow,
+interface Runner {
+  /** The platform that it runs on, with others of the same. */
+  readonly world: WorldName;
+  readonly run: (bench: Bench, rounds: number) => Promise<RowResult>;
+}
+
+const WITH = true;
+const WITHOUT = false;
+const RUNNERS: Readonly<Record<Exclude<RowName, "attached">, Runner>> = {
+  "sigkill-hot": { world: "usual", run: runSigkillRow },
+  "sigstop-hot": { world: "usual", run: runSigstopRow },
+  "sigstop-hot-answers": { world: "usual", run: runSigstopAnswersRow },
+  hang: { world: "usual", run: runHangRow },
+  "steady-95": { world: "usual", run: runSteadyRow },
+  "control-plane-kill": { world: "usual", run: runControlPlaneRow },
+  "gateway-kill": { world: "usual", run: runGatewayRow },
+  "split-80-20": { world: "usual", run: runSplitRow },
+  "both-hot-killed-resident": { world: "usual", run: (bench, rounds) => runResidentRow(bench, rounds, WITH) },
+  "both-hot-killed-resident-no-control-plane": { world: "usual", run: (bench, rounds) => runResidentRow(bench, rounds, WITHOUT) },
+  control: { world: "usual", run: runControlRow },
+  "both-hot-killed-asleep": { world: "asleep", run: (bench, rounds) => runAsleepRow(bench, rounds, WITH) },
+  "both-hot-killed-asleep-no-control-plane": { world: "asleep", run: (bench, rounds) => runAsleepRow(bench, rounds, WITHOUT) },
+  "wake-garbage": { world: "asleep", run: (bench, rounds) => runWakeRow(bench, rounds, "wake-garbage") },
+  "wake-failed": { world: "asleep", run: (bench, rounds) => runWakeRow(bench, rounds, "wake-failed") },
+  "wake-slow": { world: "asleep", run: (bench, rounds) => runWakeRow(bench, rounds, "wake-slow") },
+  "crash-points": { world: "asleep", run: runCrashRow },
+  "hot-and-warm-killed": { world: "cold", run: (bench, rounds) => runHotAndWarmRow(bench, rounds, WITH) },
+  "hot-and-warm-killed-no-control-plane": { world: "cold", run: (bench, rounds) => runHotAndWarmRow(bench, rounds, WITHOUT) },
+  "all-gpus-lost": { world: "cold", run: (bench, rounds) => runAllGpusRow(bench, rounds, WITH) },
+  "all-gpus-lost-no-control-plane": { world: "cold", run: (bench, rounds) => runAllGpusRow(bench, rounds, WITHOUT) },
+  "zone-lost": { world: "zone", run: (bench, rounds) => runZoneRow(bench, rounds, WITH) },
+  "zone-lost-no-control-plane": { world: "zone", run: (bench, rounds) => runZoneRow(bench, rounds, WITHOUT) },
+  saturation: { world: "overflow", run: (bench) => runSaturationRow(bench, "saturation", "bench-mirror") },
+  mirror: { world: "overflow", run: runMirrorRow },
+  "saturation-asleep": { world: "overflow-asleep", run: (bench) => runSaturationRow(bench, "saturation-asleep", "bench-gold") },
+  hold: { world: "hold", run: (bench) => runHoldRow(bench) },
 };
 
 /** What must be gone when the bench ends, however it ends. */
@@ -91,16 +123,19 @@ function printHead(session: Session): void {
   }
 }
 
-async function openBench(session: Session): Promise<Bench> {
+async function openBench(session: Session, world: WorldName): Promise<Bench> {
   const { progress, started, options } = session;
-  progress.line("starts the platform with examples/bench");
-  const platform = await Platform.start([BENCH_MANIFESTS]);
+  const [first, ...others] = tenantsOf(world);
+  if (first === undefined) throw new Error(`The world ${world} has no tenant.`);
+  progress.line(`starts the platform with ${[first, ...others].join(", ")}`);
+  const platform = await Platform.start(manifestsOf(world));
   started.platforms.add(platform);
-  if ((await platform.untilWhole(READY_WITHIN_MS)) === null) throw new Error(`The platform is not Ready: see ${platform.dataDir}/up.log.`);
-  const target = await platform.untilServes(MIXED, MODEL, READY_WITHIN_MS);
-  await platform.untilServes(ANSWERS, MODEL, READY_WITHIN_MS);
+  if ((await platform.untilWhole(READY_WITHIN_MS)) === null)
+    throw new Error(`The platform is not at rest: see ${platform.dataDir}/up.log.`);
+  const target = await platform.untilServes(first, MODEL, READY_WITHIN_MS);
+  for (const tenant of others) await platform.untilServes(tenant, MODEL, READY_WITHIN_MS);
   const references = await takeReferences(target, MODEL);
-  progress.line(`every instance is Ready; ${references.length} reference answers taken`);
+  progress.line(`every instance is in place; ${references.length} reference answers taken`);
   return { ...baseOf(session), seed: options.seed, platform, references, noFailover: null };
 }
 
@@ -140,25 +175,33 @@ async function runAttached(session: Session, rounds: number): Promise<RowResult>
 }
 
 async function runAll(session: Session): Promise<readonly RowResult[]> {
-  const { options, started } = session;
+  const { options } = session;
   const results: RowResult[] = [];
   const rows = options.isControl ? options.rows.filter((row) => CONTROLLED_ROWS.includes(row)) : options.rows;
-  const own = rows.filter((row) => row !== "attached");
-  if (own.length > 0) {
-    const bench = await openBench(session);
-    for (const row of own) {
-      const rounds = options.isControl ? roundsOf("control", options) : roundsOf(row, options);
-      const run = async (): Promise<RowResult> => {
-        const controlled = options.isControl ? await runWithoutFailover(bench, row, rounds) : null;
-        return controlled ?? RUNNERS[row](bench, rounds);
-      };
-      results.push(await runRow(session, run));
-    }
-    await bench.platform.stop({ keepsFiles: options.keepsFiles });
-    if (options.keepsFiles) session.progress.line(`the platform's files: ${bench.platform.dataDir}`);
-    started.platforms.delete(bench.platform);
+  for (const world of WORLD_NAMES) {
+    const own = rows.filter((row) => row !== "attached").filter((row) => RUNNERS[row].world === world);
+    if (own.length > 0) results.push(...(await runWorld(session, world, own)));
   }
   if (rows.includes("attached")) results.push(await runAttached(session, roundsOf("attached", options)));
+  return results;
+}
+
+/** Rows that share a platform: it is started for them and ended after them. */
+async function runWorld(session: Session, world: WorldName, rows: readonly Exclude<RowName, "attached">[]): Promise<readonly RowResult[]> {
+  const { options, started } = session;
+  const results: RowResult[] = [];
+  const bench = await openBench(session, world);
+  for (const row of rows) {
+    const rounds = options.isControl ? roundsOf("control", options) : roundsOf(row, options);
+    const run = async (): Promise<RowResult> => {
+      const controlled = options.isControl ? await runWithoutFailover(bench, row, rounds) : null;
+      return controlled ?? RUNNERS[row].run(bench, rounds);
+    };
+    results.push(await runRow(session, run));
+  }
+  await bench.platform.stop({ keepsFiles: options.keepsFiles });
+  if (options.keepsFiles) session.progress.line(`the platform's files: ${bench.platform.dataDir}`);
+  started.platforms.delete(bench.platform);
   return results;
 }
 

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 
+/** In the order in which they run: those that share a platform lie together. */
 export const ROW_NAMES = [
   "sigkill-hot",
   "sigstop-hot",
@@ -9,12 +10,30 @@ export const ROW_NAMES = [
   "control-plane-kill",
   "gateway-kill",
   "split-80-20",
-  "attached",
+  "both-hot-killed-resident",
+  "both-hot-killed-resident-no-control-plane",
   "control",
+  "both-hot-killed-asleep",
+  "both-hot-killed-asleep-no-control-plane",
+  "wake-garbage",
+  "wake-failed",
+  "wake-slow",
+  "crash-points",
+  "hot-and-warm-killed",
+  "hot-and-warm-killed-no-control-plane",
+  "all-gpus-lost",
+  "all-gpus-lost-no-control-plane",
+  "zone-lost",
+  "zone-lost-no-control-plane",
+  "saturation",
+  "saturation-asleep",
+  "mirror",
+  "hold",
+  "attached",
 ] as const;
 export type RowName = (typeof ROW_NAMES)[number];
 
-/** Rounds (of steady-95: minutes; of split-80-20: requests) that each row needs to count. */
+/** Rounds (of steady-95: minutes; of split-80-20 and mirror: requests; of crash-points: points at most) that each row needs to count. */
 export const ROUNDS: Readonly<Record<RowName, number>> = {
   "sigkill-hot": 200,
   "sigstop-hot": 50,
@@ -24,8 +43,26 @@ export const ROUNDS: Readonly<Record<RowName, number>> = {
   "control-plane-kill": 20,
   "gateway-kill": 10,
   "split-80-20": 2_000,
-  attached: 20,
+  "both-hot-killed-resident": 50,
+  "both-hot-killed-resident-no-control-plane": 10,
   control: 3,
+  "both-hot-killed-asleep": 50,
+  "both-hot-killed-asleep-no-control-plane": 10,
+  "wake-garbage": 20,
+  "wake-failed": 20,
+  "wake-slow": 20,
+  "crash-points": 200,
+  "hot-and-warm-killed": 30,
+  "hot-and-warm-killed-no-control-plane": 10,
+  "all-gpus-lost": 20,
+  "all-gpus-lost-no-control-plane": 10,
+  "zone-lost": 20,
+  "zone-lost-no-control-plane": 10,
+  saturation: 1,
+  "saturation-asleep": 1,
+  mirror: 2_000,
+  hold: 1,
+  attached: 20,
 };
 const QUICK_ROUNDS: Readonly<Record<RowName, number>> = {
   "sigkill-hot": 6,
@@ -36,8 +73,26 @@ const QUICK_ROUNDS: Readonly<Record<RowName, number>> = {
   "control-plane-kill": 2,
   "gateway-kill": 2,
   "split-80-20": 500,
-  attached: 2,
+  "both-hot-killed-resident": 3,
+  "both-hot-killed-resident-no-control-plane": 1,
   control: 2,
+  "both-hot-killed-asleep": 3,
+  "both-hot-killed-asleep-no-control-plane": 1,
+  "wake-garbage": 1,
+  "wake-failed": 1,
+  "wake-slow": 1,
+  "crash-points": 3,
+  "hot-and-warm-killed": 2,
+  "hot-and-warm-killed-no-control-plane": 1,
+  "all-gpus-lost": 1,
+  "all-gpus-lost-no-control-plane": 1,
+  "zone-lost": 1,
+  "zone-lost-no-control-plane": 1,
+  saturation: 1,
+  "saturation-asleep": 1,
+  mirror: 400,
+  hold: 1,
+  attached: 2,
 };
 
 export interface BenchOptions {
@@ -101,7 +156,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions | "help" {
   };
 }
 
-const COUNTS_SOMETHING_ELSE: readonly RowName[] = ["steady-95", "split-80-20"];
+const COUNTS_SOMETHING_ELSE: readonly RowName[] = ["steady-95", "split-80-20", "mirror", "saturation", "saturation-asleep", "hold"];
 
 export function roundsOf(row: RowName, options: BenchOptions): number {
   if (options.rounds !== null && !COUNTS_SOMETHING_ELSE.includes(row)) return options.rounds;

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -89,9 +90,22 @@ export class Platform {
     return null;
   }
 
-  /** Every service has all its instances Ready. */
+  /** Every service is at rest, and each process that its status names runs: after a death the status is older than the truth. */
   untilWhole(withinMs: number): Promise<number | null> {
-    return this.until((services) => services.length > 0 && services.every(isWhole), withinMs);
+    return this.until((services) => services.length > 0 && services.every((service) => isWhole(service) && areAlive(service)), withinMs);
+  }
+
+  /** One command of the platform's own command line, asked of this platform. @returns all that it prints; its exit code. */
+  async command(...argv: readonly string[]): Promise<{ readonly code: number | null; readonly text: string }> {
+    const child = spawn(process.execPath, [COMMAND, ...argv, "--data-dir", this.dataDir], {
+      cwd: REPOSITORY,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let text = "";
+    child.stdout.on("data", (bytes: Buffer) => (text += bytes.toString()));
+    child.stderr.on("data", (bytes: Buffer) => (text += bytes.toString()));
+    const [code] = (await once(child, "close")) as [number | null];
+    return { code, text };
   }
 
   /** The key of a tenant, from the file that a first start without a terminal writes. */
@@ -130,11 +144,15 @@ export class Platform {
   }
 
   /** Endpoints that the gateway took out of the choice since it started, by its own count; null when it does not tell. */
-  async ejections(): Promise<number | null> {
+  ejections(): Promise<number | null> {
+    return this.gatewayMetric("tidegate_ejections_total");
+  }
+
+  /** The sum of a metric of the gateway, 0 when it has none yet; null when it does not tell. */
+  async gatewayMetric(name: string): Promise<number | null> {
     try {
       const port = readFileSync(join(this.dataDir, "port-gateway-metrics"), "utf8").trim();
-      const answer = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(5_000) });
-      return readMetric(await answer.text(), "tidegate_ejections_total") ?? 0;
+      return await readMetricAt(`http://127.0.0.1:${port}`, name);
     } catch {
       return null;
     }
@@ -168,6 +186,14 @@ export class Platform {
   #all(): readonly SeenProcess[] {
     return processesWith(this.dataDir);
   }
+}
+
+const areAlive = (service: SeenService): boolean => service.instances.every(({ pid }) => pid !== null && seeProcess(pid) !== null);
+
+/** The sum over all labels; 0 when the page has no such metric. @throws when nobody answers. */
+export async function readMetricAt(base: string, name: string): Promise<number> {
+  const answer = await fetch(`${base}/metrics`, { signal: AbortSignal.timeout(5_000) });
+  return readMetric(await answer.text(), name) ?? 0;
 }
 
 async function askModels(target: ChatTarget): Promise<string> {

@@ -32,6 +32,8 @@ export interface RequestRecord {
   readonly level: string | null;
   /** Engines tried, 1 = the first one answered; null without an answer's head. */
   readonly attempts: number | null;
+  /** Of a refusal: when to come again, by its Retry-After; null = it does not say. */
+  readonly retryAfterSeconds: number | null;
   /** For people: the error's code, or what was not right. */
   readonly note: string;
 }
