@@ -1,6 +1,6 @@
 import type { EjectionCause } from "../api/link-message.ts";
 import type { RouteTable } from "../api/route-table.ts";
-import type { MonotonicMs } from "../base/ids.ts";
+import { later, type MonotonicMs } from "../base/ids.ts";
 import type { Call, CallEvents, CallFailure, Upstream } from "../ports/upstream.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { HealthIndex } from "../routing/health.ts";
@@ -12,6 +12,7 @@ import { servedBy } from "./answer.ts";
 import { promptTokensOf, type ClientRequest, type RunningAttempt } from "./client-request.ts";
 import type { EndpointBoard, EndpointWatch, LiveCall } from "./endpoint-board.ts";
 import type { Ejector } from "./ejector.ts";
+import type { Episodes } from "./episodes.ts";
 import { ErrorRelay } from "./relay-error.ts";
 import { StreamRelay } from "./relay-stream.ts";
 import { WholeRelay } from "./relay-whole.ts";
@@ -28,6 +29,7 @@ export interface AttemptParts {
   readonly board: EndpointBoard;
   readonly health: HealthIndex;
   readonly ejector: Ejector;
+  readonly episodes: Episodes;
 }
 
 /** Who started the attempt and goes on with the request. Exactly one of the first three ends it, but for `cancel`. */
@@ -48,6 +50,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   readonly #watch: EndpointWatch;
   readonly #table: RouteTable;
   readonly #ahead: number;
+  readonly #startedAt: MonotonicMs;
   readonly #place: { release(): void };
   #call: Call | null = null;
   #relay: Relay | null = null;
@@ -63,6 +66,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#table = of.table;
     const now = parts.ports.clock.monotonicMs();
     this.waitingSince = now;
+    this.#startedAt = now;
     this.#ahead = parts.health.inFlight(of.choice.endpoint);
     this.#place = parts.health.enter(of.choice.endpoint);
     this.#watch = parts.board.watch(of.choice.endpoint, of.table, now);
@@ -124,6 +128,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#finish();
     const cause = causeOf(why);
     if (cause !== null) this.#parts.ejector.eject(this.#watch, cause);
+    this.#noteLoss();
     this.#owner.failed(this.#request, { isHard: true, code: why.code === "MALFORMED" ? "upstream_malformed" : "upstream_lost" });
   }
 
@@ -136,6 +141,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     if (this.hasFirstByte && !this.#isPaused) this.#watch.gaps.add(now - this.waitingSince);
     this.waitingSince = now;
     this.#watch.sawToken(now);
+    if (this.#request.parsed.isStream) this.#parts.episodes.goodToken(this.#request, this.#choice, now);
   }
 
   begin(): void {
@@ -156,6 +162,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   done(tokens: Tokens): void {
     this.#finish();
     this.#parts.health.recordAnswer(this.#choice.endpoint, false);
+    if (!this.#request.parsed.isStream) this.#parts.episodes.goodToken(this.#request, this.#choice, this.#firstTokenOfWhole(tokens));
     this.#request.desk.countTokens(tokens);
     this.#linger();
     this.#owner.completed(this.#request);
@@ -173,6 +180,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#call?.abort();
     this.#watch.calls.delete(this);
     if (!failure.isHard && failure.code !== "upstream_busy") this.#countFailure(failure);
+    if (failure.isHard || this.#parts.health.ejectionOf(this.#choice.endpoint) !== null) this.#noteLoss();
     this.#owner.failed(this.#request, failure);
   }
 
@@ -201,6 +209,16 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#isOver = true;
     this.#place.release();
     this.#request.running = null;
+  }
+
+  /** The answer's time less its decode, modelled by the endpoint's usual gap; never before it was asked for. */
+  #firstTokenOfWhole(tokens: Tokens): MonotonicMs {
+    const modelledAt = later(this.#parts.ports.clock.monotonicMs(), -tokens.outputTokens * this.#watch.gaps.medianMs());
+    return modelledAt > this.#startedAt ? modelledAt : this.#startedAt;
+  }
+
+  #noteLoss(): void {
+    this.#parts.episodes.attemptFailed(this.#request, { endpoint: this.#choice.endpoint, table: this.#table, since: this.#startedAt });
   }
 
   /** The answer is complete, its framing perhaps not: wait a moment, so that the connection can be used again. */

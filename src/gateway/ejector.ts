@@ -3,6 +3,7 @@ import type { AttemptFailure } from "../routing/next-attempt.ts";
 import type { HealthIndex } from "../routing/health.ts";
 import { readyEndpoints } from "../routing/ladder.ts";
 import type { EndpointWatch } from "./endpoint-board.ts";
+import type { Episodes } from "./episodes.ts";
 import type { GatewayMetrics } from "./gateway-metrics.ts";
 import type { GatewayPorts } from "./gateway-ports.ts";
 import type { RouteStore } from "./route-store.ts";
@@ -12,6 +13,7 @@ export interface EjectorParts {
   readonly routes: RouteStore;
   readonly health: HealthIndex;
   readonly metrics: GatewayMetrics;
+  readonly episodes: Episodes;
 }
 
 /** Takes endpoints out and puts them back, tells the control plane, and frees the requests that wait there. */
@@ -48,6 +50,7 @@ export class Ejector {
         backAfterMs: Math.round(ejection.until - now),
       },
     });
+    this.#parts.episodes.ejected(watch, cause);
     this.#freeCalls(watch, cause);
   }
 
@@ -69,6 +72,7 @@ export class Ejector {
     const now = ports.clock.monotonicMs();
     health.restore(watch.endpoint, now);
     watch.askReturnAt = null;
+    this.#parts.episodes.becameUsable(watch.endpoint);
     watch.forgetSuspicion(now);
     metrics.returns.with(watch.service, watch.endpoint.instance).add(1);
     const { instance, generation } = watch.endpoint;

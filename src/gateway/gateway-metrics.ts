@@ -20,6 +20,9 @@ export type Outcome =
 
 const FIRST_TOKEN_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 15, 30, 60];
 
+// Fine below a second, where re-routes are; then the promises of the tiers: 5, 15 and 60 seconds.
+const RECOVERY_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 15, 30, 60];
+
 export interface GatewayMetrics {
   readonly registry: MetricRegistry;
   readonly requests: Metric<CounterHandle>;
@@ -27,6 +30,7 @@ export interface GatewayMetrics {
   readonly attempts: Metric<CounterHandle>;
   readonly ejections: Metric<CounterHandle>;
   readonly returns: Metric<CounterHandle>;
+  readonly recovery: Metric<HistogramHandle>;
   readonly mirrored: Metric<CounterHandle>;
   readonly inFlight: Metric<GaugeHandle>;
   readonly held: Metric<GaugeHandle>;
@@ -51,6 +55,12 @@ export function createGatewayMetrics(): GatewayMetrics {
       "service",
       "instance",
     ]),
+    recovery: registry.histogram(
+      "tidegate_recovery_seconds",
+      "Of requests that a loss concerned: from the fault, or their arrival if later, to their next good token from another instance.",
+      ["service"],
+      RECOVERY_SECONDS,
+    ),
     mirrored: registry.counter(
       "tidegate_mirrored_requests_total",
       "Copies of requests to a resident warm instance, by how they ended; skipped = too many were open there.",

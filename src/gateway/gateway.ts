@@ -7,6 +7,7 @@ import { renderPrometheus } from "../wire/prometheus-text.ts";
 import { BodyRoom } from "./body-collector.ts";
 import { EndpointBoard, type EndpointWatch } from "./endpoint-board.ts";
 import { Ejector } from "./ejector.ts";
+import { Episodes } from "./episodes.ts";
 import { createGatewayMetrics, type GatewayMetrics } from "./gateway-metrics.ts";
 import type { GatewayOptions, GatewayPorts } from "./gateway-ports.ts";
 import { Judge, TICK_MS } from "./judge.ts";
@@ -55,6 +56,7 @@ class AssembledGateway implements Gateway {
   readonly #prober: Prober;
   readonly #judge: Judge;
   readonly #mirror: Mirror;
+  readonly #episodes: Episodes;
   readonly #loops = new Map<string, Timer>();
   #isDraining = false;
 
@@ -63,8 +65,10 @@ class AssembledGateway implements Gateway {
     const routes = this.#routes;
     const health = this.#health;
     const keys = new KeyIndex(ports.keyDigest);
-    const ejector = new Ejector({ ports, routes, health, metrics: this.metrics });
-    const parts = { ports, routes, health, ejector, metrics: this.metrics, board: this.#board, desks: this.#desks };
+    const episodes = new Episodes({ ports, routes, health, metrics: this.metrics });
+    this.#episodes = episodes;
+    const ejector = new Ejector({ ports, routes, health, metrics: this.metrics, episodes });
+    const parts = { ports, routes, health, ejector, episodes, metrics: this.metrics, board: this.#board, desks: this.#desks };
     this.#mirror = new Mirror(parts);
     const pump = new Pump({ ...parts, mirror: this.#mirror, weights: new SmoothWeighted() });
     this.#link = new LinkClient({
@@ -74,7 +78,10 @@ class AssembledGateway implements Gateway {
       keys,
       desks: this.#desks,
       tablesChanged: () => this.#tablesChanged(),
-      synced: () => ejector.repeatReports(this.#board.all()),
+      synced: () => {
+        ejector.repeatReports(this.#board.all());
+        episodes.repeatReports();
+      },
     });
     this.#prober = new Prober({ ...parts, stateId: () => this.#link.stateId, returned: (watch) => this.#returned(watch) });
     this.#judge = new Judge({ ...parts, prober: this.#prober });
@@ -128,6 +135,7 @@ class AssembledGateway implements Gateway {
 
   #tick(): void {
     this.#judge.tick();
+    this.#episodes.tick();
     const now = this.#ports.clock.monotonicMs();
     for (const desk of this.#desks.all()) for (const request of desk.holds.expired(now)) request.pump();
   }
@@ -150,6 +158,7 @@ class AssembledGateway implements Gateway {
     this.#health.retain(keys);
     this.#loseOldGenerations(keys);
     this.#mirror.tablesChanged();
+    this.#episodes.tablesChanged();
     this.#board.retain(keys);
     for (const desk of this.#desks.all()) desk.pumpHeld();
   }

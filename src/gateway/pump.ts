@@ -126,6 +126,8 @@ export class Pump implements AttemptOwner {
     if (request.held !== null) return;
     request.held = this.#heldOf(request);
     request.desk.holds.add(request.held);
+    const table = this.#parts.routes.find(request.tenant, request.model);
+    if (table !== null) this.#parts.episodes.held(request, table);
   }
 
   #heldOf(request: ClientRequest): { bodyBytes: number; holdUntil: MonotonicMs; pump: () => void } {
@@ -178,6 +180,7 @@ export class Pump implements AttemptOwner {
 
   #settle(request: ClientRequest, outcome: Outcome): void {
     request.isSettled = true;
+    this.#parts.episodes.settled(request, outcome);
     request.slot.release();
     request.desk.countOutcome(outcome);
   }

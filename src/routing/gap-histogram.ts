@@ -17,7 +17,16 @@ export class GapHistogram {
 
   /** 0 while nothing is known. */
   p99Ms(): number {
-    let left = this.#total * 0.01;
+    return this.#quantileMs(0.99);
+  }
+
+  /** 0 while nothing is known. */
+  medianMs(): number {
+    return this.#quantileMs(0.5);
+  }
+
+  #quantileMs(quantile: number): number {
+    let left = this.#total * (1 - quantile);
     for (let bucket = BUCKETS - 1; bucket >= 0; bucket -= 1) {
       left -= this.#counts[bucket] ?? 0;
       if (left < 0) return 2 ** (bucket / BUCKETS_PER_OCTAVE);

@@ -287,7 +287,9 @@ test("gateway: counts are reported each second, and its metrics name outcomes", 
   rig.chat();
   await rig.clock.advance(1_100);
   const counts = rig.sentUp.find((message) => message.type === "counts");
-  assert.deepEqual(counts?.services, [{ service: "gold", requests: 1, failed: 0, inFlight: 0, promptTokens: 0, outputTokens: 5 }]);
+  assert.deepEqual(counts?.services, [
+    { service: "gold", requests: 1, failed: 0, inFlight: 0, promptTokens: 0, outputTokens: 5, firstTokenP99Ms: 50 },
+  ]);
   assert.match(rig.gateway.metricsText(), /tidegate_requests_total\{tenant="tenant-gold",service="gold",outcome="ok"\} 1\n/);
 });
 
