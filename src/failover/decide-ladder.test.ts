@@ -217,23 +217,28 @@ test("failback waits for the soak of all of hot, and a break begins it anew", ()
   assert.deepEqual([ladder.place, ladder.state(warm1)], ["hot/3/Failback", "Draining"]);
 });
 
-test("a rollout of the only hot instance goes by way of warm and back, counted and soaked by nothing", () => {
-  const one = { hotStandby: { gpuCount: 1, memoryReserved: "40GB" }, ...RESIDENT };
-  const ladder = steadyLadder(one);
-  ladder.config = ladderConfig({ ...one, model: { name: "tidegate-sim-8b", revision: "r2" } });
-  const places = new Set<string>();
-  for (let look = 0; look < 40; look += 1) {
-    ladder.look();
-    places.add(ladder.status?.level ?? "none");
-    assert.ok(
-      ladder.status?.instances.some(({ state }) => state === "Ready"),
-      "somebody serves at every moment",
-    );
-  }
-  assert.deepEqual([[...places], ladder.status?.level, ladder.status?.failovers.inWindow], [["hot", "warm"], "hot", 0]);
-  assert.deepEqual(ladder.recorded, ["gold-2 hot>warm Completed", "gold-3 warm>hot Completed"]);
-  assert.equal(ladder.records.get("gold-2")?.cause, "rollout");
-});
+for (const rest of ["resident", "asleep"]) {
+  test(`a rollout of the only hot instance goes by way of a ${rest} warm one and back, counted and soaked by nothing`, () => {
+    const warmStandby = { gpuCount: 1, memoryReserved: "40GB", rest, lend: "never" };
+    const one = { hotStandby: { gpuCount: 1, memoryReserved: "40GB" }, warmStandby };
+    const ladder = steadyLadder(one);
+    ladder.config = ladderConfig({ ...one, model: { name: "tidegate-sim-8b", revision: "r2" } });
+    const places = new Set<string>();
+    for (let look = 0; look < 40; look += 1) {
+      ladder.look();
+      places.add(ladder.status?.level ?? "none");
+      assert.ok(
+        ladder.status?.instances.some(({ state }) => state === "Ready"),
+        "somebody serves at every moment",
+      );
+    }
+    assert.deepEqual([[...places], ladder.status?.level, ladder.status?.failovers.inWindow], [["hot", "warm"], "hot", 0]);
+    assert.deepEqual(ladder.recorded, ["gold-2 hot>warm Completed", "gold-3 warm>hot Completed"]);
+    assert.equal(ladder.records.get("gold-2")?.cause, "rollout");
+    const fingerprints = new Set(ladder.status?.instances.map(({ fingerprint }) => fingerprint));
+    assert.deepEqual([fingerprints.size, ladder.state(warm1)], [1, rest === "asleep" ? "Asleep" : "Ready"]);
+  });
+}
 
 test("a service that prefers no rung stays where it is", () => {
   const ladder = steadyLadder({ failoverPolicy: { failback: { preferred: "none", soak: "1s" } } })

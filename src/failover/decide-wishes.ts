@@ -1,6 +1,7 @@
 import type { InstanceName } from "../base/ids.ts";
 import { parseWall } from "../base/time.ts";
 import type { InstanceStatus } from "../api/service-status.ts";
+import { isRoutable } from "../routing/build-table.ts";
 import type { Note } from "./add-history.ts";
 import type { LadderDecision } from "./decide-ladder.ts";
 import type { Wish } from "./instance-look.ts";
@@ -45,10 +46,16 @@ export function decideWishes(look: LadderLook, ladder: LadderDecision): Wishes {
 }
 
 function wishOfSleeper(look: LadderLook, ladder: LadderDecision, isOverflowing: boolean): Wish {
-  if (ladder.target === "warm" || ladder.pinned === "warm") return "wake";
+  if (ladder.target === "warm" || ladder.pinned === "warm" || isCoverForRollout(look)) return "wake";
   const isNobodyThere = look.before.epoch > 0 && topUsable(look) === null;
   if (ladder.level === "warm" || isNobodyThere) return ladder.held === null || ladder.next?.how === "wake" ? "wake" : "stay";
   return isOverflowing ? "stay" : "rest";
+}
+
+/** The only hot instance that serves is about to be taken down for a changed model. */
+function isCoverForRollout(look: LadderLook): boolean {
+  const [only, second] = onLevel(look, "hot").filter((instance) => isRoutable(instance.state));
+  return only !== undefined && second === undefined && only.fingerprint !== look.fingerprint;
 }
 
 /** The reserve runs while traffic belongs to it, while it stands in for a hot instance, and through the soak after that. */

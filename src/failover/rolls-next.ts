@@ -1,5 +1,6 @@
 import type { InstanceName } from "../base/ids.ts";
 import type { InstanceStatus, ServiceStatus } from "../api/service-status.ts";
+import { isRoutable } from "../routing/build-table.ts";
 import type { DesiredInstance } from "./desired-instances.ts";
 import type { Placement } from "./instance-look.ts";
 
@@ -16,7 +17,15 @@ export function rollsNext(
     const instance = recorded.get(name);
     return isAtRest(instance) && instance?.fingerprint !== facts.fingerprint;
   });
-  return last?.name ?? null;
+  if (last === undefined || (last.level === "hot" && isUncovered(last.name, before, facts.fingerprint))) return null;
+  return last.name;
+}
+
+/** Nobody else serves, and one that could is asleep: it is woken first. */
+function isUncovered(name: InstanceName, before: ServiceStatus, fingerprint: string): boolean {
+  const others = before.instances.filter((instance) => instance.name !== name);
+  const sleepers = others.filter(({ level, state }) => level === "warm" && state === "Asleep");
+  return !others.some(({ state }) => isRoutable(state)) && sleepers.some((instance) => instance.fingerprint === fingerprint);
 }
 
 const isAtRest = (instance: InstanceStatus | undefined): boolean => instance?.state === "Ready" || instance?.state === "Asleep";
