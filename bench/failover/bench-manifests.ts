@@ -44,8 +44,10 @@ export function benchEngineArguments(): readonly string[] {
 
 export const benchProfile = (): EngineProfile => profileOfArguments(benchEngineArguments());
 
-const BYTES_PER_MS = { disk: 12e9 / 1_000, hostToGpu: 54e9 / 1_000 };
-const LADDER_WEIGHTS_BYTES = 6e9;
-/** Of one engine of the tenants asleep, cold, gold and silver, alone on its link: the configured bytes at the configured rate. */
-export const LADDER_LOAD_MS = LADDER_WEIGHTS_BYTES / BYTES_PER_MS.disk;
-export const LADDER_WAKE_MS = LADDER_WEIGHTS_BYTES / BYTES_PER_MS.hostToGpu;
+/** Of the tenants asleep, cold, gold and silver, and of every node: what the bars of their rows allow for. A test holds the manifests to it. */
+export const LADDER_WEIGHTS = "6GB";
+export const LADDER_LINKS = { disk: "12GB", hostToGpu: "54GB" } as const;
+const moveMs = (perSecond: string): number => (1_000 * Number.parseFloat(LADDER_WEIGHTS)) / Number.parseFloat(perSecond);
+/** Of one engine, alone on its link. */
+export const LADDER_LOAD_MS = moveMs(LADDER_LINKS.disk);
+export const LADDER_WAKE_MS = moveMs(LADDER_LINKS.hostToGpu);
