@@ -69,7 +69,7 @@ const cases: readonly { readonly name: string; readonly spec: JsonObject; readon
   {
     name: "advise mode is told",
     spec: { tier: "silver", failoverPolicy: { autoFailover: false } },
-    warnings: ["ADVISE_MODE spec.failoverPolicy.autoFailover", "NOT_YET spec.failoverPolicy.autoFailover"],
+    warnings: ["ADVISE_MODE spec.failoverPolicy.autoFailover"],
   },
   {
     name: "a QoS class without a shared GPU is told to have no effect",
@@ -80,10 +80,10 @@ const cases: readonly { readonly name: string; readonly spec: JsonObject; readon
     name: "fields of a later version are told at the place where they stand",
     spec: {
       tier: "silver",
-      failoverPolicy: { failback: { soak: "1m" } },
+      failoverPolicy: { failback: { steps: [50, 100] } },
       degraded: [{ kind: "queue", upTo: "1s" }, { kind: "model", name: "m" }, { kind: "shed" }],
     },
-    warnings: ["NOT_YET spec.degraded[1].name", "NOT_YET spec.failoverPolicy.failback.soak"],
+    warnings: ["NOT_YET spec.degraded[1].name", "NOT_YET spec.failoverPolicy.failback.steps"],
   },
 ];
 for (const { name, spec, warnings } of cases) test(name, () => assert.deepEqual(warningsOf(spec), warnings));
@@ -137,8 +137,6 @@ data:
       ["WEAKER_THAN_TIER", 16, "spec.warmStandby.gpuMemoryShare"],
       ["WEAKER_THAN_TIER", 18, "spec.coldStandby.memoryReserved"],
       ["ONE_ZONE", 12, 'spec.hotStandby.nodeSelector["topology.kubernetes.io/zone"]'],
-      ["NOT_YET", 20, "spec.failoverPolicy.autoFailover"],
-      ["NOT_YET", 21, "spec.failoverPolicy.maxFailoverCount"],
     ],
   );
 });

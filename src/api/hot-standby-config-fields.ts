@@ -133,7 +133,6 @@ const policyRows: readonly FieldRow[] = [
     meaning:
       "false = advise mode: wakes, cold starts and failback are recorded, not made. Ready endpoints are used and the dead restarted all the same.",
     fallback: "true",
-    isBuilt: false,
   },
   {
     path: "failoverPolicy.maxFailoverCount",
@@ -141,7 +140,6 @@ const policyRows: readonly FieldRow[] = [
     example: "3",
     meaning: "Automatic moves in one window; then Hold, in which only Ready endpoints serve.",
     fallback: "3",
-    isBuilt: false,
   },
   {
     path: "failoverPolicy.window",
@@ -149,7 +147,6 @@ const policyRows: readonly FieldRow[] = [
     example: "1h",
     meaning: "The window of maxFailoverCount.",
     fallback: "1h",
-    isBuilt: false,
   },
   {
     path: "failoverPolicy.rtoTarget",
@@ -164,7 +161,6 @@ const policyRows: readonly FieldRow[] = [
     example: "hot",
     meaning: "Whether traffic goes back up when the hot level is whole again.",
     fallback: "hot",
-    isBuilt: false,
   },
   {
     path: "failoverPolicy.failback.soak",
@@ -172,7 +168,6 @@ const policyRows: readonly FieldRow[] = [
     example: "10m",
     meaning: "How long the hot level must be well before.",
     fallback: "10m",
-    isBuilt: false,
   },
   {
     path: "failoverPolicy.failback.steps",
@@ -200,8 +195,6 @@ const trafficRows: readonly FieldRow[] = [
     example: "10",
     meaning: "Share of requests that a resident warm instance also gets; its answers are thrown away.",
     fallback: "10",
-    anyway: "0",
-    isBuilt: false,
   },
   { path: "traffic.affinity", form: "none", example: "none", meaning: "Stickiness of requests; none is the only value.", fallback: "none" },
   {
@@ -314,8 +307,6 @@ const rows: readonly FieldRow[] = [
     example: "resident",
     meaning: "resident = awake beside the hot ones; asleep = weights in host memory until needed.",
     fallback: "resident",
-    isBuilt: false,
-    anyway: "resident",
   },
   {
     path: "warmStandby.lend",
