@@ -1,7 +1,9 @@
 import type { EndpointAddress } from "../api/route-table.ts";
+import { instanceName, nodeName } from "../base/ids.ts";
 import { err, ok } from "../base/result.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EngineLauncher } from "../ports/engine-launcher.ts";
+import type { GpuDriver } from "../ports/gpu-driver.ts";
 import type { CallFailure, Upstream } from "../ports/upstream.ts";
 import type { EnginePorts } from "./call-engine.ts";
 
@@ -16,7 +18,7 @@ export type FakeAnswers = (request: { readonly target: string; readonly body: st
 export const FAKE_ADDRESS: EndpointAddress = { host: "127.0.0.1", port: 40_001 };
 
 export interface FakeEngine {
-  readonly ports: EnginePorts & { readonly launcher: EngineLauncher };
+  readonly ports: EnginePorts & { readonly launcher: EngineLauncher; readonly driver: Pick<GpuDriver, "observe"> };
   /** `GET /health` and so on, in the order asked. */
   readonly asked: readonly string[];
   /** Calls that were given up before their answer. */
@@ -25,7 +27,12 @@ export interface FakeEngine {
   readonly launched: readonly string[];
 }
 
-export function createFakeEngine(clock: Clock, answers: FakeAnswers, isLaunchable: boolean = true): FakeEngine {
+/** @param held what the driver shows of `gold-hot-1` at that time; null = the driver is away. */
+export function createFakeEngine(
+  clock: Clock,
+  answers: FakeAnswers,
+  options: { readonly isLaunchable?: boolean; readonly held?: (nowMs: number) => number | null } = {},
+): FakeEngine {
   const asked: string[] = [];
   const aborted: string[] = [];
   const launched: string[] = [];
@@ -60,7 +67,7 @@ export function createFakeEngine(clock: Clock, answers: FakeAnswers, isLaunchabl
     observe: async () => [],
     async ensure({ instance, uid, generation }) {
       launched.push("ensure");
-      if (!isLaunchable) return err({ code: "LAUNCH_FAILED", instance, reason: "no file" });
+      if (options.isLaunchable === false) return err({ code: "LAUNCH_FAILED", instance, reason: "no file" });
       return ok({ instance, uid, generation, address: FAKE_ADDRESS, pid: 1 });
     },
     async remove(_instance, graceMs) {
@@ -68,7 +75,15 @@ export function createFakeEngine(clock: Clock, answers: FakeAnswers, isLaunchabl
     },
     onExit: () => ({ stop: () => undefined }),
   };
-  return { ports: { upstream, clock, launcher, claim: "state-1" }, asked, aborted, launched };
+  const driver: Pick<GpuDriver, "observe"> = {
+    async observe() {
+      const usedBytes = (options.held ?? (() => 0))(clock.monotonicMs());
+      if (usedBytes === null) return err({ code: "DRIVER_UNAVAILABLE", reason: "away" });
+      const holders = usedBytes === 0 ? [] : [{ instance: instanceName("gold-hot-1"), pid: 1, usedBytes }];
+      return ok([{ node: nodeName("gpu-a"), gpu: 0, health: "ok", memoryBytes: 80e9, holders }]);
+    },
+  };
+  return { ports: { upstream, clock, launcher, driver, claim: "state-1" }, asked, aborted, launched };
 }
 
 export const metricsPage = (steps: number, running: number): string =>

@@ -1,7 +1,8 @@
 import { err, ok, type Result } from "../base/result.ts";
 import type { EngineKind } from "../api/hot-standby-config.ts";
 import type { EndpointAddress } from "../api/route-table.ts";
-import { progressOf, type Progress } from "../wire/dialect.ts";
+import { progressOf, sleepStateRequest, type Progress } from "../wire/dialect.ts";
+import { parseSleepState } from "../wire/parse-known-answer.ts";
 import { callEngine, type EngineAnswer, type EngineCallError, type EnginePorts } from "./call-engine.ts";
 
 export type ProbeError = EngineCallError | { readonly code: "BAD_STATUS"; readonly status: number };
@@ -26,6 +27,22 @@ export async function readProgress(
 ): Promise<Result<Progress | null, ProbeError>> {
   const answer = await get(ports, at.address, "/metrics", timeoutMs, signal);
   return answer.ok ? ok(progressOf(at.engine, answer.value.text)) : answer;
+}
+
+/** Does it sleep? null inside when the engine has no such question; an answer that does not tell is an error. */
+export async function readSleepState(
+  ports: EnginePorts,
+  of: { readonly address: EndpointAddress; readonly engine: EngineKind },
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Result<boolean | null, ProbeError>> {
+  const question = sleepStateRequest(of.engine);
+  if (question === null) return ok(null);
+  const answer = await callEngine(ports, of.address, question, { timeoutMs }, signal);
+  if (!answer.ok) return answer;
+  if (answer.value.status !== 200) return err({ code: "BAD_STATUS", status: answer.value.status });
+  const isAsleep = parseSleepState(answer.value.text);
+  return isAsleep === null ? err({ code: "MALFORMED" }) : ok(isAsleep);
 }
 
 /** For people: `refused`, `no answer`, `status 503`. */

@@ -36,7 +36,7 @@ const loadsUntil =
 
 async function run(answers: FakeAnswers, forMs: number, options: { readonly isLaunchable?: boolean; readonly cancelAtMs?: number } = {}) {
   const clock = createSimulatedClock();
-  const engine = createFakeEngine(clock, answers, options.isLaunchable ?? true);
+  const engine = createFakeEngine(clock, answers, { isLaunchable: options.isLaunchable ?? true });
   const stages: string[] = [];
   const cancel = new AbortController();
   let outcome: string | null = null;

@@ -2,7 +2,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import { createSimulatedClock } from "../adapters/clock/simulated.ts";
 import type { EngineKind } from "../api/hot-standby-config.ts";
-import { completion, createFakeEngine, FAKE_ADDRESS, type FakeAnswer, type FakeAnswers } from "./fake-engine.ts";
+import { completion, createFakeEngine, FAKE_ADDRESS, metricsPage, type FakeAnswer, type FakeAnswers } from "./fake-engine.ts";
 import { wakeInstance } from "./wake-instance.ts";
 
 /** Sleeps until `wakeMs` after the first wake call; what it then answers is `answer`. */
@@ -11,7 +11,10 @@ function sleeper(options: {
   readonly wake?: FakeAnswer;
   readonly answer?: string;
   readonly isAwake?: boolean;
+  /** Its answer is right, but its counter stands still. */
+  readonly isHung?: boolean;
 }): FakeAnswers {
+  let steps = 5;
   let awakeAtMs = options.isAwake === true ? 0 : Number.POSITIVE_INFINITY;
   return ({ target }, nowMs) => {
     if (target === "/is_sleeping") return { status: 200, text: JSON.stringify({ is_sleeping: nowMs < awakeAtMs }) };
@@ -19,6 +22,8 @@ function sleeper(options: {
       awakeAtMs = Math.min(awakeAtMs, nowMs + (options.wakeMs ?? 300));
       return options.wake ?? { status: 200, text: "" };
     }
+    if (target === "/metrics") return { status: 200, text: metricsPage(steps, 0) };
+    if (options.isHung !== true) steps += 8;
     return { status: 200, text: completion(options.answer ?? "tide") };
   };
 }
@@ -43,6 +48,11 @@ const cases = [
   { name: "a wake that the engine refuses fails", answers: sleeper({ wake: { status: 500, text: "" } }), expected: "NOT_AWAKE at once" },
   { name: "a wake that cuts the connection fails", answers: sleeper({ wake: { fails: "RESET" } }), expected: "NOT_AWAKE at once" },
   {
+    name: "a right answer during which no step was made is no wake",
+    answers: sleeper({ isHung: true }),
+    expected: "WRONG_AFTER_WAKE at once",
+  },
+  {
     name: "an engine that answers 200 to the wake and sleeps on fails at the deadline",
     answers: sleeper({ wakeMs: 1e9 }),
     expected: "NOT_AWAKE at last",
@@ -52,7 +62,7 @@ for (const c of cases) test(c.name, async () => assert.deepEqual((await wake(c.a
 
 test("an engine that is awake is not woken, only verified", async () => {
   const { outcomes, asked } = await wake(sleeper({ isAwake: true }));
-  assert.deepEqual([outcomes, asked], [["tide at once"], ["GET /is_sleeping", "POST /v1/completions"]]);
+  assert.deepEqual([outcomes, asked], [["tide at once"], ["GET /is_sleeping", "GET /metrics", "POST /v1/completions", "GET /metrics"]]);
 });
 
 test("two callers of one wake both get the known answer", async () => {

@@ -1,10 +1,9 @@
 import { err, ok, type Result } from "../base/result.ts";
 import type { EngineKind, ModelSpec } from "../api/hot-standby-config.ts";
 import type { EndpointAddress } from "../api/route-table.ts";
-import { sleepStateRequest, wakeRequests } from "../wire/dialect.ts";
-import { parseSleepState } from "../wire/parse-known-answer.ts";
+import { wakeRequests } from "../wire/dialect.ts";
 import { callEngine, type EnginePorts } from "./call-engine.ts";
-import { explainProbe } from "./probe-instance.ts";
+import { explainProbe, readProgress, readSleepState } from "./probe-instance.ts";
 import { explainVerify, verifyInstance } from "./verify-instance.ts";
 
 export type WakeError =
@@ -14,10 +13,12 @@ export type WakeError =
 
 const WAKE_POLL_MS = 25;
 const STATE_TIMEOUT_MS = 1_000;
+/** Engines write their counters a moment after the answer. */
+const PROGRESS_LAG_MAX_MS = 500;
 
 /**
- * Wakes a sleeping engine and proves it by the known answer: a 200 alone is no proof. Safe for two callers at once:
- * one that is awake already is only verified.
+ * Wakes a sleeping engine. It is done only when the engine says that it is awake, gives the known answer, and its step counter moved
+ * during it: a 200 alone is no proof. Safe for two callers at once: one that is awake already is only verified.
  * @returns the known answer.
  */
 export async function wakeInstance(
@@ -35,30 +36,60 @@ export async function wakeInstance(
   if (steps === null) return err({ code: "CANNOT_SLEEP", engine: sleeper.engine });
   const deadlineMs = ports.clock.monotonicMs() + withinMs;
   const leftMs = (): number => Math.max(1, deadlineMs - ports.clock.monotonicMs());
-  if ((await isSleeping(ports, sleeper, signal)) !== false) {
+  // Its counter stands still while it sleeps, so it is read along with its state: a wake waits for nothing that it need not.
+  const [isAsleep, before] = await Promise.all([
+    readSleepState(ports, sleeper, STATE_TIMEOUT_MS, signal),
+    readProgress(ports, sleeper, Math.min(leftMs(), STATE_TIMEOUT_MS), signal),
+  ]);
+  if (!isAsleep.ok || isAsleep.value !== false) {
     for (const step of steps) {
       const answer = await callEngine(ports, sleeper.address, step, { timeoutMs: leftMs() }, signal);
       if (!answer.ok) return err({ code: "NOT_AWAKE", reason: explainProbe(answer.error) });
       if (answer.value.status !== 200) return err({ code: "NOT_AWAKE", reason: `the wake answers ${answer.value.status}` });
     }
-    while ((await isSleeping(ports, sleeper, signal)) === true) {
-      if (signal.aborted || ports.clock.monotonicMs() >= deadlineMs)
-        return err({ code: "NOT_AWAKE", reason: "it says that it still sleeps" });
-      await ports.clock.sleep(WAKE_POLL_MS, signal);
-    }
+    if (!(await saysAwake(ports, sleeper, deadlineMs, signal)))
+      return err({ code: "NOT_AWAKE", reason: "it does not say that it is awake" });
   }
   const verified = await verifyInstance(ports, sleeper, leftMs(), signal);
-  return verified.ok ? ok(verified.value) : err({ code: "WRONG_AFTER_WAKE", reason: explainVerify(verified.error) });
+  if (!verified.ok) return err({ code: "WRONG_AFTER_WAKE", reason: explainVerify(verified.error) });
+  // An engine without a step counter, or whose page could not be read before, is proved by its answer alone.
+  const stepsBefore = before.ok ? (before.value?.steps ?? null) : null;
+  const untilMs = Math.min(deadlineMs, ports.clock.monotonicMs() + PROGRESS_LAG_MAX_MS);
+  if (stepsBefore !== null && !(await hasMoved(ports, sleeper, { stepsBefore, untilMs }, signal))) {
+    return err({ code: "WRONG_AFTER_WAKE", reason: "it answers, but its steps stand still" });
+  }
+  return ok(verified.value);
 }
 
-/** null = the engine does not tell. */
-async function isSleeping(
+export function explainWake(error: WakeError): string {
+  return error.code === "CANNOT_SLEEP" ? `${error.engine} cannot sleep or wake on demand` : error.reason;
+}
+
+type Sleeper = { readonly address: EndpointAddress; readonly engine: EngineKind };
+
+/** An engine that has no such question is believed; one that has it must say so. */
+async function saysAwake(ports: EnginePorts, of: Sleeper, deadlineMs: number, signal: AbortSignal): Promise<boolean> {
+  while (!signal.aborted) {
+    const state = await readSleepState(ports, of, STATE_TIMEOUT_MS, signal);
+    if (state.ok && state.value !== true) return true;
+    if (ports.clock.monotonicMs() >= deadlineMs) return false;
+    await ports.clock.sleep(WAKE_POLL_MS, signal);
+  }
+  return false;
+}
+
+async function hasMoved(
   ports: EnginePorts,
-  of: { readonly address: EndpointAddress; readonly engine: EngineKind },
+  of: Sleeper,
+  limits: { readonly stepsBefore: number; readonly untilMs: number },
   signal: AbortSignal,
-): Promise<boolean | null> {
-  const question = sleepStateRequest(of.engine);
-  if (question === null) return null;
-  const answer = await callEngine(ports, of.address, question, { timeoutMs: STATE_TIMEOUT_MS }, signal);
-  return answer.ok && answer.value.status === 200 ? parseSleepState(answer.value.text) : null;
+): Promise<boolean> {
+  while (!signal.aborted) {
+    const leftMs = Math.max(1, limits.untilMs - ports.clock.monotonicMs());
+    const after = await readProgress(ports, of, leftMs, signal);
+    if (after.ok && after.value !== null && after.value.steps > limits.stepsBefore) return true;
+    if (ports.clock.monotonicMs() >= limits.untilMs) return false;
+    await ports.clock.sleep(WAKE_POLL_MS, signal);
+  }
+  return false;
 }
