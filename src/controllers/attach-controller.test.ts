@@ -53,9 +53,11 @@ async function createWorld() {
   const upstream = fakeServers(clock, servers, asked);
   const loops: Loop[] = [];
   const desk = createLinkController(
-    { hub: gateway.hub, log, stateId: "state-1" },
+    { hub: gateway.hub, clock, log, stateId: "state-1" },
     {
       acknowledged: () => undefined,
+      activated: () => undefined,
+      episode: () => undefined,
       ejected(report) {
         const engine = attach.report(report);
         if (engine !== null) loops[0]?.kick(engine);

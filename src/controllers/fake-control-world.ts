@@ -124,6 +124,8 @@ export class FakeControlWorld {
     const ports = { ...this.#ports, launcher, driver, upstream, log, stateId: "state-1", hub: this.gateway.hub, ...through };
     const link = createLinkController(ports, {
       ejected: (report) => standby.report(report),
+      activated: (report) => standby.activated(report),
+      episode: (service) => loop.kick(service),
       acknowledged: (service) => loop.kick(service),
     });
     const standby = createStandbyController({ ...ports, desk: link }, (name) => loop.kick(name));

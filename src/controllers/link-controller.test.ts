@@ -1,7 +1,9 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
+import { createSimulatedClock } from "../adapters/clock/simulated.ts";
 import { epoch, generation, instanceName, keyHash, keyId, serviceName, tenantId, uid } from "../base/ids.ts";
 import type { AttachedStatus } from "../api/attached-status.ts";
+import type { Episode } from "../api/link-message.ts";
 import type { RouteTable } from "../api/route-table.ts";
 import { buildAttachedTable } from "./attached-tables.ts";
 import { FakeGateway } from "./fake-control-world.ts";
@@ -23,18 +25,26 @@ const table = (of: string, revision: number, service: string = of): RouteTable =
   buildAttachedTable(serviceName(service), [member], { uid: uid(of), revision });
 
 async function createWorld() {
+  const clock = createSimulatedClock();
   const gateway = new FakeGateway();
   gateway.isSilent = true;
   const acknowledged: string[] = [];
   const ejected: string[] = [];
+  const activated: string[] = [];
+  const episodes: string[] = [];
   const link = createLinkController(
-    { hub: gateway.hub, log: { record: () => undefined }, stateId: "state-1" },
-    { acknowledged: (service) => acknowledged.push(service), ejected: (report) => ejected.push(report.cause) },
+    { hub: gateway.hub, clock, log: { record: () => undefined }, stateId: "state-1" },
+    {
+      acknowledged: (service) => acknowledged.push(service),
+      ejected: (report) => ejected.push(report.cause),
+      activated: (report) => activated.push(`${report.instance} ${report.outcome}`),
+      episode: (service) => episodes.push(service),
+    },
   );
   await link.open();
   const ack = (of: string, revision: number, at: number = 0): void =>
     gateway.say({ type: "ack", uid: uid(of), epoch: epoch(at), revision });
-  return { gateway, link, acknowledged, ejected, ack };
+  return { clock, gateway, link, acknowledged, ejected, activated, episodes, ack };
 }
 const types = (gateway: FakeGateway): readonly string[] => gateway.told.map((message) => message.type);
 
@@ -100,4 +110,79 @@ test("reports of a gateway that has left are dropped", async () => {
   gateway.leave();
   gateway.report("one", 1, "cut");
   assert.deepEqual(ejected, ["reset"]);
+});
+
+const EPISODE: Episode = {
+  type: "episode",
+  service: serviceName("s"),
+  uid: uid("u"),
+  epoch: epoch(1),
+  number: 1,
+  instance: instanceName("s-hot-1"),
+  cause: "reset",
+  from: "hot",
+  to: null,
+  faultAgeMs: 40,
+  detectedAgeMs: 30,
+  targetReadyAgeMs: null,
+  firstGoodTokenAgeMs: null,
+  affected: 3,
+  lost: 0,
+  rtoMs: null,
+  isOver: false,
+};
+
+test("a loss is told once however often a gateway repeats it, and keeps the times that were heard first", async () => {
+  const { clock, gateway, link, episodes } = await createWorld();
+  gateway.join();
+  await clock.advance(1_000);
+  gateway.say(EPISODE);
+  const first = link.episodesOf(serviceName("s"));
+  await clock.advance(500);
+  gateway.say({ ...EPISODE, faultAgeMs: 543, detectedAgeMs: 533 });
+  assert.deepEqual(link.episodesOf(serviceName("s")), first);
+  gateway.say({ ...EPISODE, faultAgeMs: 545, detectedAgeMs: 535, to: "warm", firstGoodTokenAgeMs: 5, rtoMs: 530, isOver: true });
+  const last = link.episodesOf(serviceName("s"))[0];
+  assert.deepEqual([episodes, last?.faultAtMs === first[0]?.faultAtMs, last?.isOver, last?.rtoMs], [["s", "s"], true, true, 530]);
+});
+
+test("losses of the last minutes are kept, the newest thirty-two of a service", async () => {
+  const { clock, gateway, link } = await createWorld();
+  gateway.join();
+  for (let number = 1; number <= 40; number += 1) gateway.say({ ...EPISODE, number });
+  assert.deepEqual([link.episodesOf(serviceName("s")).length, link.episodesOf(serviceName("s"))[0]?.number], [32, 9]);
+  await clock.advance(400_000);
+  assert.deepEqual(link.episodesOf(serviceName("s")), []);
+});
+
+test("a gateway's wake is passed on with its outcome", async () => {
+  const { gateway, activated } = await createWorld();
+  gateway.join();
+  const woken = { service: serviceName("s"), instance: instanceName("s-warm-1"), uid: uid("u"), generation: generation(1) };
+  gateway.say({ type: "rung-activated", ...woken, because: "lost", outcome: "awake", reason: "", ageMs: 1 });
+  assert.deepEqual(activated, ["s-warm-1 awake"]);
+});
+
+test("each second of traffic is one sample, made of what gateways count since the second before", async () => {
+  const { clock, gateway, link } = await createWorld();
+  gateway.join();
+  const counts = { service: serviceName("s"), failed: 0, inFlight: 2, promptTokens: 0, outputTokens: 0 };
+  for (const [requests, firstTokenP99Ms] of [
+    [100, 20],
+    [110, 30],
+    [125, null],
+    [5, 40],
+  ] as const) {
+    gateway.say({ type: "counts", services: [{ ...counts, requests, firstTokenP99Ms }] });
+    await clock.advance(1_000);
+  }
+  assert.deepEqual(
+    link.capacitySamplesOf(serviceName("s")).map((sample) => [sample.firstTokenP99Ms, sample.goodRequests]),
+    [
+      [30, 10],
+      [null, 15],
+      [40, 0],
+    ],
+  );
+  assert.deepEqual([link.countsOf(serviceName("s")).firstTokenP99Ms, link.countsOf(serviceName("s")).inFlight], [40, 2]);
 });

@@ -1,8 +1,13 @@
 import type { GatewayId, ServiceName, Uid } from "../base/ids.ts";
 import type { DownMessage, KeyEntry, ServiceCounts, UpMessage } from "../api/link-message.ts";
 import type { RouteTable } from "../api/route-table.ts";
+import type { CapacitySample } from "../failover/capacity-rto.ts";
+import type { EpisodeView } from "../failover/episode-view.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { GatewayHub } from "../ports/gateway-link.ts";
+import { createCapacitySamples, worse } from "./capacity-samples.ts";
+import { createEpisodeShelf } from "./episode-shelf.ts";
 
 /** What the loops need of the gateways: tell them, and know what they know. */
 export interface TableDesk {
@@ -14,15 +19,23 @@ export interface TableDesk {
   isAcknowledged(uid: Uid): boolean;
 }
 
-export interface LinkController extends TableDesk {
+/** What gateways measured of a service. */
+export interface GatewayReports {
+  /** Sums over the joined gateways since each one's start; of the time to first token the worst. */
+  countsOf(service: ServiceName): ServiceCounts;
+  /** The newest of each loss that a gateway saw, those of the last minutes. */
+  episodesOf(service: ServiceName): readonly EpisodeView[];
+  /** One a second, oldest first, of the last six minutes. */
+  capacitySamplesOf(service: ServiceName): readonly CapacitySample[];
+}
+
+export interface LinkController extends TableDesk, GatewayReports {
   /**
    * Lets gateways in. Call it when everything stored is published: a gateway drops what its first round does not repeat.
    */
   open(): Promise<void>;
   replaceKeys(keys: readonly KeyEntry[]): void;
   gateways(): readonly JoinedGateway[];
-  /** Sums over the joined gateways since each one's start. */
-  countsOf(service: ServiceName): ServiceCounts;
 }
 interface JoinedGateway {
   readonly id: GatewayId;
@@ -35,6 +48,10 @@ interface JoinedGateway {
 export interface LinkEvents {
   /** A gateway took an endpoint out of rotation. */
   ejected(report: Extract<UpMessage, { type: "ejected" }>): void;
+  /** A gateway woke an instance, or could not. */
+  activated(report: Extract<UpMessage, { type: "rung-activated" }>): void;
+  /** A gateway told something new of a loss. */
+  episode(service: ServiceName): void;
   /** Every gateway knows the table in force of that service. */
   acknowledged(service: ServiceName): void;
 }
@@ -52,6 +69,7 @@ export function createLinkController(ports: LinkPorts, events: LinkEvents): Link
 
 interface LinkPorts {
   readonly hub: GatewayHub;
+  readonly clock: Clock;
   readonly log: EventLog;
   readonly stateId: string;
 }
@@ -61,6 +79,8 @@ class Link implements LinkController {
   readonly #events: LinkEvents;
   readonly #tables = new Map<Uid, RouteTable>();
   readonly #gateways = new Map<GatewayId, Gateway>();
+  readonly #episodes = createEpisodeShelf();
+  readonly #samples = createCapacitySamples();
   #keys: readonly KeyEntry[] = [];
 
   constructor(ports: LinkPorts, events: LinkEvents) {
@@ -116,6 +136,14 @@ class Link implements LinkController {
     return sumCounts(service, [...this.#gateways.values()]);
   }
 
+  episodesOf(service: ServiceName): readonly EpisodeView[] {
+    return this.#episodes.of(service, this.#ports.clock.wallMs());
+  }
+
+  capacitySamplesOf(service: ServiceName): readonly CapacitySample[] {
+    return this.#samples.of(service, this.#ports.clock.wallMs());
+  }
+
   #tell(message: DownMessage): void {
     for (const id of this.#gateways.keys()) this.#ports.hub.send(id, message);
   }
@@ -138,6 +166,7 @@ class Link implements LinkController {
 
   #leave(id: GatewayId): void {
     if (!this.#gateways.delete(id)) return;
+    this.#samples.forget(id);
     this.#ports.log.record({ level: "info", event: "link.gateway-left", fields: { gateway: id } });
     // It holds up nobody any more.
     for (const table of this.#tables.values()) if (this.isAcknowledged(table.uid)) this.#events.acknowledged(table.service);
@@ -148,13 +177,23 @@ class Link implements LinkController {
     if (from === undefined) return;
     switch (message.type) {
       case "hello":
-      case "rung-activated":
-      case "episode":
         return;
+      case "episode": {
+        const heard = { gateway: id, atMs: this.#ports.clock.wallMs() };
+        if (this.#episodes.hear(message, heard)) this.#events.episode(message.service);
+        return;
+      }
+      case "rung-activated": {
+        const { service, instance, generation, because, outcome, reason, ageMs } = message;
+        const fields = { gateway: id, service, instance, generation, because, outcome, reason, ageMs };
+        this.#ports.log.record({ level: outcome === "awake" ? "info" : "warn", event: "link.rung-activated", fields });
+        return this.#events.activated(message);
+      }
       case "ack":
         return this.#acknowledge(from, message);
       case "counts":
         from.counts = message.services;
+        this.#samples.count(id, message.services, this.#ports.clock.wallMs());
         return;
       case "ejected": {
         const { service, instance, generation, cause, ageMs } = message;
@@ -179,7 +218,8 @@ function knows(gateway: Gateway, table: RouteTable): boolean {
 }
 
 function sumCounts(service: ServiceName, gateways: readonly Gateway[]): ServiceCounts {
-  const sum = { service, requests: 0, failed: 0, inFlight: 0, promptTokens: 0, outputTokens: 0, firstTokenP99Ms: null };
+  const sum = { service, requests: 0, failed: 0, inFlight: 0, promptTokens: 0, outputTokens: 0 };
+  let firstTokenP99Ms: number | null = null;
   for (const counts of gateways.flatMap((gateway) => gateway.counts)) {
     if (counts.service !== service) continue;
     sum.requests += counts.requests;
@@ -187,6 +227,7 @@ function sumCounts(service: ServiceName, gateways: readonly Gateway[]): ServiceC
     sum.inFlight += counts.inFlight;
     sum.promptTokens += counts.promptTokens;
     sum.outputTokens += counts.outputTokens;
+    firstTokenP99Ms = worse(firstTokenP99Ms, counts.firstTokenP99Ms);
   }
-  return sum;
+  return { ...sum, firstTokenP99Ms };
 }

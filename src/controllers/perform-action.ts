@@ -1,39 +1,76 @@
 import type { InstanceName, NodeName } from "../base/ids.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
-import type { InstanceAction } from "../failover/instance-look.ts";
+import type { Member } from "../api/service-status.ts";
+import { gpuKey, type InstanceAction } from "../failover/instance-look.ts";
 import { serviceOfInstance } from "../failover/desired-instances.ts";
 import type { LaunchPlan } from "../ports/engine-launcher.ts";
 import { addressOf } from "../routing/build-table.ts";
 import type { InstanceTasks } from "./instance-tasks.ts";
+import type { LeaseAsk } from "./lease-order.ts";
+import { TIER_RANK } from "./tier-rank.ts";
 
 /** What the actions of one look are carried out with. */
 export interface ActionContext {
   readonly config: HotStandbyConfig;
   readonly nodes: ReadonlyMap<NodeName, GpuNode>;
   readonly memoryBytes: ReadonlyMap<InstanceName, number>;
+  /** Where each instance stands, or stood when it was last started. */
+  readonly members: ReadonlyMap<InstanceName, readonly Member[]>;
 }
 
 /** Begins the task of one action; its end asks for the next look. */
 export function performAction(action: InstanceAction, context: ActionContext, tasks: InstanceTasks): void {
   const { engine } = context.config.model;
   switch (action.type) {
-    case "start":
-      return tasks.start(launchPlan(action, context));
-    case "wake":
-    case "sleep":
-      return;
+    case "start": {
+      const plan = launchPlan(action, context);
+      return tasks.start(plan, leaseAsk({ members: action.members, link: plan.load.link, isUrgent: action.isUrgent }, context));
+    }
+    case "wake": {
+      const target = engineTarget(action, context);
+      const members = context.members.get(action.instance) ?? [];
+      if (target === null) return;
+      return tasks.wake(target, action.withinMs, leaseAsk({ members, link: "hostToGpu", isUrgent: action.isUrgent }, context));
+    }
+    case "sleep": {
+      const target = engineTarget(action, context);
+      const members = context.members.get(action.instance) ?? [];
+      if (target === null) return;
+      return tasks.sleep(target, leaseAsk({ members, link: null, isUrgent: false }, context));
+    }
     case "fence":
-      return tasks.fence(action.instance);
+      return tasks.fence(action.instance, (context.members.get(action.instance) ?? []).map(gpuKey));
     case "drain":
       return tasks.drain({ instance: action.instance, address: addressOf(action.endpoint), engine });
     case "check": {
-      const address = addressOf(action.endpoint);
-      if (address === null) return;
-      const { instance, generation } = action;
-      return tasks.check({ instance, generation, address, engine, model: context.config.model }, action.purpose);
+      const target = engineTarget(action, context);
+      if (target !== null) tasks.check(target, action.purpose);
+      return;
     }
   }
+}
+
+function engineTarget(
+  { instance, generation, endpoint }: Extract<InstanceAction, { type: "wake" | "sleep" | "check" }>,
+  { config }: ActionContext,
+) {
+  const address = addressOf(endpoint);
+  return address === null ? null : { instance, generation, address, engine: config.model.engine, model: config.model };
+}
+
+function leaseAsk(
+  of: { readonly members: readonly Member[]; readonly link: "hostToGpu" | "disk" | "network" | null; readonly isUrgent: boolean },
+  { config }: ActionContext,
+): LeaseAsk {
+  const node = of.members[0]?.node;
+  return {
+    gpus: of.members.map(gpuKey),
+    link: of.link === null || node === undefined ? null : `${node}/${of.link}`,
+    isUrgent: of.isUrgent,
+    tierRank: TIER_RANK[config.tier],
+    priority: config.priority,
+  };
 }
 
 /** A node that left the inventory a moment ago: its rates are unknown, and the start fails or not by itself. */

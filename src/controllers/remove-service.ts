@@ -32,6 +32,7 @@ export async function removeService(
     memory.tasks.drain({ instance, address, engine: engineKind ?? "simulated" });
   }
   if (running.size > 0) return { afterMs: LOOK_AGAIN_MS };
+  await memory.records.removeAll(service);
   forget(service, memory);
   return null;
 }
@@ -55,7 +56,7 @@ function withdrawTable(service: ServiceName, ports: { readonly clock: Clock; rea
 function forget(service: ServiceName, memory: StandbyMemory): void {
   memory.removals.delete(service);
   memory.services.delete(service);
-  for (const map of [memory.exits, memory.reports, memory.memos]) {
+  for (const map of [memory.exits, memory.reports, memory.activations, memory.memos]) {
     for (const instance of map.keys()) if (ownerOf({ instance }) === service) map.delete(instance);
   }
 }

@@ -1,14 +1,12 @@
 import { instanceName, serviceName, type InstanceName, type ServiceName } from "../base/ids.ts";
-import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
 import type { UpMessage } from "../api/link-message.ts";
 import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
 import { parseServiceStatus, serviceStatusJson } from "../api/parse-service-status.ts";
 import type { Resource } from "../api/resource.ts";
 import type { RouteTable } from "../api/route-table.ts";
-import type { ServiceStatus } from "../api/service-status.ts";
-import { decideService, type SeenInstance, type ServiceDecision, type ServiceWorld } from "../failover/decide-service.ts";
-import { desiredInstances, reserveInstances, serviceOfInstance } from "../failover/desired-instances.ts";
-import { NEW_MEMO } from "../failover/restart-memo.ts";
+import type { Member, ServiceStatus } from "../api/service-status.ts";
+import { decideService, type ServiceDecision } from "../failover/decide-service.ts";
+import { serviceOfInstance } from "../failover/desired-instances.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ClusterStore } from "../ports/cluster-store.ts";
 import type { EngineLauncher } from "../ports/engine-launcher.ts";
@@ -16,16 +14,19 @@ import type { EventLog } from "../ports/event-log.ts";
 import type { GpuDriver } from "../ports/gpu-driver.ts";
 import type { Random } from "../ports/random.ts";
 import type { Upstream } from "../ports/upstream.ts";
-import { buildRouteTable, type TableContext } from "../routing/build-table.ts";
+import { buildRouteTable } from "../routing/build-table.ts";
 import { maxBatchOf } from "../wire/dialect-simulated.ts";
 import { createGpuWatch } from "./gpu-watch.ts";
 import { createInstanceTasks } from "./instance-tasks.ts";
-import type { TableDesk } from "./link-controller.ts";
-import { listAll, must, observeEngines, observeNodes, observePlacement, ownerOf } from "./observe-service.ts";
+import type { GatewayReports, TableDesk } from "./link-controller.ts";
+import { listAll, must, observeNodes, ownerOf } from "./observe-service.ts";
+import { observeService, type ServiceObservation } from "./observe-world.ts";
 import { performAction } from "./perform-action.ts";
+import { createRecordShelf, type RecordShelf } from "./record-shelf.ts";
 import { removeService } from "./remove-service.ts";
 import type { Requeue } from "./requeue.ts";
 import type { StandbyMemory } from "./standby-memory.ts";
+import { TIER_RANK } from "./tier-rank.ts";
 
 export interface StandbyPorts {
   readonly store: ClusterStore;
@@ -35,7 +36,7 @@ export interface StandbyPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: EventLog;
-  readonly desk: TableDesk;
+  readonly desk: TableDesk & GatewayReports;
   /** Names this state to its engines. */
   readonly stateId: string;
 }
@@ -49,12 +50,16 @@ export interface StandbyController {
   storedTables(): Promise<readonly RouteTable[]>;
   /** A gateway's report: the next look judges for itself. */
   report(ejected: Extract<UpMessage, { type: "ejected" }>): void;
+  /** A gateway woke an instance, or could not: the next look ratifies. */
+  activated(report: Extract<UpMessage, { type: "rung-activated" }>): void;
   /** Ends what is at work here; engines run on. */
   stop(): Promise<void>;
 }
 
 /** With nothing to wait for, so often: what no event reports (a lost GPU) is seen then. */
 const LOOK_AGAIN_MS = 2_000;
+/** A record that could not be written is made again from the status. */
+const RECORD_AGAIN_MS = 200;
 
 /**
  * Brings every service to what its config asks for, and keeps it there. Observe, decide (failover/decide-service.ts), store the
@@ -68,9 +73,11 @@ export function createStandbyController(ports: StandbyPorts, kick: (service: str
     removals: new Map(),
     exits: new Map(),
     reports: new Map(),
+    activations: new Map(),
     memos: new Map(),
     gpus: createGpuWatch(ports),
     tasks: createInstanceTasks({ ...ports, claim: ports.stateId }, kickFor),
+    records: createRecordShelf(ports.store, kick),
   };
   const listening = ports.launcher.onExit((exit) => {
     memory.exits.set(exit.instance, exit);
@@ -87,8 +94,14 @@ export function createStandbyController(ports: StandbyPorts, kick: (service: str
       memory.reports.set(instance, { generation, cause });
       kick(service);
     },
+    activated({ service, instance, generation, because, outcome, reason }) {
+      if (!memory.services.has(service)) return;
+      memory.activations.set(instance, { generation, because, outcome, reason });
+      kick(service);
+    },
     async stop() {
       listening.stop();
+      memory.records.stop();
       await memory.tasks.stop();
     },
   };
@@ -103,66 +116,36 @@ async function reconcileService(name: ServiceName, ports: StandbyPorts, memory: 
   if (!config.ok) throw new Error(`HotStandbyConfig ${name} cannot be read: ${config.error[0]?.what ?? "no reason"}`);
   memory.services.set(name, { uid: resource.uid, engine: config.value.model.engine });
   memory.removals.delete(name);
-  const look = await observe(resource, config.value, ports, memory);
+  const look = await observeService(resource, config.value, ports, memory);
   const decided = decideService(look.world);
   if (!(await recordIntent(resource, look.world.status, decided.next, ports.store))) return { afterMs: 0 };
+  const isRecorded = await writeRecords(name, decided, memory.records, ports.log);
   ports.desk.publish(buildRouteTable(config.value, decided.next, look.world.table));
   remember(look, decided, memory);
   for (const note of decided.notes) {
     ports.log.record({ level: "info", event: "standby.decided", fields: { service: name, what: note.what, why: note.why } });
   }
-  for (const action of decided.actions) performAction(action, { config: config.value, ...look }, memory.tasks);
-  return { afterMs: Math.min(decided.lookAgainAfterMs ?? LOOK_AGAIN_MS, LOOK_AGAIN_MS) };
+  const members = membersOf(look.world.status, decided.next);
+  for (const action of decided.actions) performAction(action, { config: config.value, ...look, members }, memory.tasks);
+  return { afterMs: Math.min(decided.lookAgainAfterMs ?? LOOK_AGAIN_MS, isRecorded ? LOOK_AGAIN_MS : RECORD_AGAIN_MS) };
 }
 
-type Look = Awaited<ReturnType<typeof observe>>;
-
-/** All reads. Tasks are read before the processes: one that says "loading" had a process before, one that is gone later has died. */
-async function observe(resource: Resource, config: HotStandbyConfig, ports: StandbyPorts, memory: StandbyMemory) {
-  const status = storedStatus(resource, ports.log);
-  const asked = [...desiredInstances(config), ...reserveInstances(config), ...(status?.instances ?? [])].map((instance) => instance.name);
-  const tasks = new Map(asked.map((name) => [name, memory.tasks.view(name)]));
-  const reports = new Map(memory.reports);
-  const [running, placed, nodes, lostGpus] = await Promise.all([
-    observeEngines(ports.launcher, config.name),
-    observePlacement(ports.store, config.name, config.model.tensorParallelSize),
-    observeNodes(ports.store),
-    memory.gpus.lost(),
-  ]);
-  const exits = new Map(memory.exits);
-  const names = new Set([...asked, ...running.keys()]);
-  const seen = new Map<InstanceName, SeenInstance>();
-  for (const name of names) {
-    seen.set(name, {
-      placement: placed.placements.get(name) ?? { kind: "waiting" },
-      running: running.get(name) ?? null,
-      task: tasks.get(name) ?? memory.tasks.view(name),
-      exit: exits.get(name) ?? null,
-      report: reports.get(name) ?? null,
-      activation: null,
-      memo: memory.memos.get(name) ?? NEW_MEMO,
-    });
+/** Records tell of a move and decide nothing: the move waits for none that cannot be written. */
+async function writeRecords(name: ServiceName, { records }: ServiceDecision, shelf: RecordShelf, log: EventLog): Promise<boolean> {
+  try {
+    await shelf.write(name, records);
+    return true;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    log.record({ level: "warn", event: "standby.record-not-written", fields: { service: name, reason } });
+    return false;
   }
-  const zones = new Map([...nodes].flatMap(([node, { zone }]) => (zone === null ? [] : [[node, zone] as const])));
-  const table: TableContext = { uid: resource.uid, maxBatch: maxBatchOf(config.model), zones };
-  const world: ServiceWorld = {
-    config,
-    specGeneration: resource.generation,
-    status,
-    seen,
-    table,
-    isAcknowledged: ports.desk.isAcknowledged(resource.uid),
-    lostGpus,
-    nowMs: ports.clock.monotonicMs(),
-    wallMs: ports.clock.wallMs(),
-    freshToken: ports.random.token(8),
-    episodes: [],
-    requests: [],
-    records: new Map(),
-    capacitySamples: [],
-    inFlight: 0,
-  };
-  return { world, nodes, memoryBytes: placed.memoryBytes };
+}
+
+/** Where each stands; of one that moves, where it stood before: its bytes are there still. */
+function membersOf(before: ServiceStatus | null, next: ServiceStatus): ReadonlyMap<InstanceName, readonly Member[]> {
+  const stood = before?.instances ?? [];
+  return new Map([...next.instances, ...stood].map(({ name, members }) => [name, members]));
 }
 
 /** @returns false when somebody else wrote meanwhile: look again. */
@@ -176,29 +159,18 @@ async function recordIntent(resource: Resource, before: ServiceStatus | null, ne
 }
 
 /** What the stored decision was made from is used up; what came in meanwhile waits for the next look. */
-function remember(look: Look, decided: ServiceDecision, memory: StandbyMemory): void {
+function remember(look: ServiceObservation, decided: ServiceDecision, memory: StandbyMemory): void {
   const { seen } = look.world;
   for (const [name, instance] of seen) {
     if (instance.exit !== null && memory.exits.get(name) === instance.exit) memory.exits.delete(name);
     if (instance.report !== null && memory.reports.get(name) === instance.report) memory.reports.delete(name);
+    if (instance.activation !== null && memory.activations.get(name) === instance.activation) memory.activations.delete(name);
     if (instance.task !== null) memory.tasks.settle(name, instance.task);
     const memo = decided.memos.get(name);
     if (memo === undefined || !decided.next.instances.some((kept) => kept.name === name)) memory.memos.delete(name);
     else memory.memos.set(name, memo);
   }
 }
-
-/** One that cannot be read is as none: engines of unknown uids are ended, and started anew. */
-function storedStatus(resource: Resource, log: EventLog): ServiceStatus | null {
-  if (resource.status === null) return null;
-  const parsed = parseServiceStatus(resource.status);
-  if (parsed.ok) return parsed.value;
-  const fields = { service: resource.name, reason: parsed.error[0]?.what ?? "no reason" };
-  log.record({ level: "error", event: "standby.status-unreadable", fields });
-  return null;
-}
-
-const TIER_RANK = { platinum: 0, gold: 1, silver: 2 };
 
 async function firstNames(ports: Pick<StandbyPorts, "store" | "launcher">): Promise<readonly string[]> {
   const [resources, engines] = await Promise.all([listAll(ports.store, "HotStandbyConfig"), ports.launcher.observe()]);

@@ -1,15 +1,17 @@
 import type { InstanceName, MonotonicMs, ServiceName, Uid } from "../base/ids.ts";
 import type { EngineKind } from "../api/hot-standby-config.ts";
-import type { ReportView } from "../failover/instance-look.ts";
+import type { ActivationView, ReportView } from "../failover/instance-look.ts";
 import type { InstanceMemo } from "../failover/restart-memo.ts";
 import type { EngineExit } from "../ports/engine-launcher.ts";
 import type { GpuWatch } from "./gpu-watch.ts";
 import type { InstanceTasks } from "./instance-tasks.ts";
+import type { RecordShelf } from "./record-shelf.ts";
 
 /** Kept between two looks only: lost with the process, and then found again by looking. */
 export interface StandbyMemory {
   readonly exits: Map<InstanceName, EngineExit>;
   readonly reports: Map<InstanceName, ReportView>;
+  readonly activations: Map<InstanceName, ActivationView>;
   readonly memos: Map<InstanceName, InstanceMemo>;
   /** Services whose config was seen: what is needed when it is gone. */
   readonly services: Map<ServiceName, { readonly uid: Uid; readonly engine: EngineKind }>;
@@ -17,4 +19,5 @@ export interface StandbyMemory {
   readonly removals: Map<ServiceName, MonotonicMs>;
   readonly gpus: GpuWatch;
   readonly tasks: InstanceTasks;
+  readonly records: RecordShelf;
 }

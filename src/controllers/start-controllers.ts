@@ -53,6 +53,8 @@ export async function startControllers(ports: ControlPorts): Promise<Controllers
       const engine = attach.report(report);
       if (engine !== null) kick.engine(engine);
     },
+    activated: (report) => standby.activated(report),
+    episode: (service) => kick.service(service),
     acknowledged: (service) => kick.service(service),
   });
   const standby = createStandbyController({ ...ports, desk: link }, (service) => kick.service(service));

@@ -1,0 +1,116 @@
+import type { InstanceName, NodeName, Uid } from "../base/ids.ts";
+import type { FailoverRecord } from "../api/failover-record.ts";
+import type { GpuNode } from "../api/gpu-node.ts";
+import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
+import { parseServiceStatus } from "../api/parse-service-status.ts";
+import type { Resource } from "../api/resource.ts";
+import type { ServiceStatus } from "../api/service-status.ts";
+import type { SeenInstance, ServiceWorld } from "../failover/decide-service.ts";
+import { desiredInstances, reserveInstances } from "../failover/desired-instances.ts";
+import { NEW_MEMO } from "../failover/restart-memo.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { ClusterStore } from "../ports/cluster-store.ts";
+import type { EngineLauncher } from "../ports/engine-launcher.ts";
+import type { EventLog } from "../ports/event-log.ts";
+import type { Random } from "../ports/random.ts";
+import type { TableContext } from "../routing/build-table.ts";
+import { maxBatchOf } from "../wire/dialect-simulated.ts";
+import type { GatewayReports, TableDesk } from "./link-controller.ts";
+import { observeEngines, observeNodes, observePlacement } from "./observe-service.ts";
+import type { StandbyMemory } from "./standby-memory.ts";
+
+interface ObservePorts {
+  readonly store: ClusterStore;
+  readonly launcher: EngineLauncher;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: EventLog;
+  readonly desk: TableDesk & GatewayReports;
+}
+
+/** One look at a service, and what its actions are carried out with. */
+export interface ServiceObservation {
+  readonly world: ServiceWorld;
+  readonly nodes: ReadonlyMap<NodeName, GpuNode>;
+  readonly memoryBytes: ReadonlyMap<InstanceName, number>;
+}
+
+/** All reads. Tasks are read before the processes: one that says "loading" had a process before, one that is gone later has died. */
+export async function observeService(
+  resource: Resource,
+  config: HotStandbyConfig,
+  ports: ObservePorts,
+  memory: StandbyMemory,
+): Promise<ServiceObservation> {
+  const status = storedStatus(resource, ports.log);
+  const asked = [...desiredInstances(config), ...reserveInstances(config), ...(status?.instances ?? [])].map((instance) => instance.name);
+  const tasks = new Map(asked.map((name) => [name, memory.tasks.view(name)]));
+  const reports = new Map(memory.reports);
+  const activations = new Map(memory.activations);
+  const [running, placed, nodes, lostGpus, stored] = await Promise.all([
+    observeEngines(ports.launcher, config.name),
+    observePlacement(ports.store, config.name, config.model.tensorParallelSize),
+    observeNodes(ports.store),
+    memory.gpus.lost(),
+    memory.records.of(config.name),
+  ]);
+  const exits = new Map(memory.exits);
+  const names = new Set([...asked, ...running.keys()]);
+  const seen = new Map<InstanceName, SeenInstance>();
+  for (const name of names) {
+    seen.set(name, {
+      placement: placed.placements.get(name) ?? { kind: "waiting" },
+      running: running.get(name) ?? null,
+      task: tasks.get(name) ?? memory.tasks.view(name),
+      exit: exits.get(name) ?? null,
+      report: reports.get(name) ?? null,
+      activation: activations.get(name) ?? null,
+      memo: memory.memos.get(name) ?? NEW_MEMO,
+    });
+  }
+  const zones = new Map([...nodes].flatMap(([node, { zone }]) => (zone === null ? [] : [[node, zone] as const])));
+  const table: TableContext = { uid: resource.uid, maxBatch: maxBatchOf(config.model), zones };
+  const world: ServiceWorld = {
+    config,
+    specGeneration: resource.generation,
+    status,
+    seen,
+    table,
+    isAcknowledged: isAcknowledged(resource.uid, status, ports.desk),
+    lostGpus,
+    nowMs: ports.clock.monotonicMs(),
+    wallMs: ports.clock.wallMs(),
+    freshToken: ports.random.token(8),
+    episodes: ports.desk.episodesOf(config.name),
+    requests: stored.filter((record) => record.requestedBy === "operator" && !isFinished(record)),
+    records: new Map(stored.flatMap((record) => (matters(record, status) ? [[record.name, record] as const] : []))),
+    capacitySamples: ports.desk.capacitySamplesOf(config.name),
+    inFlight: ports.desk.countsOf(config.name).inFlight,
+  };
+  return { world, nodes, memoryBytes: placed.memoryBytes };
+}
+
+/**
+ * The table that every gateway has is the one that the status speaks of. A status whose write was answered by an error may be stored
+ * and not published: the acknowledgements of the table before it say nothing of it.
+ */
+function isAcknowledged(of: Uid, status: ServiceStatus | null, desk: TableDesk): boolean {
+  const table = desk.tableOf(of);
+  const isInForce = status === null || (table?.epoch === status.epoch && table.revision === status.revision);
+  return isInForce && desk.isAcknowledged(of);
+}
+
+const isFinished = ({ status }: FailoverRecord): boolean => status !== null && status.phase !== "Requested" && status.phase !== "Running";
+
+const matters = (record: FailoverRecord, status: ServiceStatus | null): boolean =>
+  !isFinished(record) || record.name === status?.openMove?.record || record.status?.epoch === status?.epoch;
+
+/** One that cannot be read is as none: engines of unknown uids are ended, and started anew. */
+function storedStatus(resource: Resource, log: EventLog): ServiceStatus | null {
+  if (resource.status === null) return null;
+  const parsed = parseServiceStatus(resource.status);
+  if (parsed.ok) return parsed.value;
+  const fields = { service: resource.name, reason: parsed.error[0]?.what ?? "no reason" };
+  log.record({ level: "error", event: "standby.status-unreadable", fields });
+  return null;
+}
