@@ -45,7 +45,7 @@ const EFFECTS: Readonly<Record<string, string>> = {
   "failoverPolicy.autoFailover": "a service that only advises holds its gateways too",
   "failoverPolicy.maxFailoverCount": "the fourth failover of a window is held",
   "failoverPolicy.window": "the fourth failover of a window is held",
-  "failoverPolicy.rtoTarget": "a sleeper that is needed is woken",
+  "failoverPolicy.rtoTarget": "a promise of ${rtoTarget} gives a wake ${withinMs} ms",
   "failoverPolicy.failback.preferred": "a service that prefers ${preferred} is on ${level} a minute after both hot instances came back",
   "failoverPolicy.failback.soak": "failback waits for the soak of all of hot, and a break begins it anew",
   "limits.concurrency": "gateway: more open requests than the limit are answered 429 with the time to wait",
