@@ -241,7 +241,12 @@ function addSimulate(program: Command, finish: Finish): void {
     .option("--seed <n>", "the first world; the same seed gives the same history", wholeNumber, 1)
     .option("--seeds <n>", "how many worlds", wholeNumber, 1)
     .option("--seconds <n>", "virtual seconds of load", wholeNumber, 10)
-    .addOption(new Option("--fault <kind>", "what happens to the engine").choices(["kill", "freeze", "hang"]).default("kill"))
+    .addOption(
+      new Option(
+        "--fault <kind>",
+        "what happens to the engine; ladder = everything, to three services with standbys; without it: kill, then ladder",
+      ).choices(["kill", "freeze", "hang", "ladder"]),
+    )
     .option("--without-control-plane", "the control plane is away when it happens", false)
     .option("--log", "print every event as a JSON line", false)
     .addHelpText("after", example("simulate --seed 7 --seconds 10", "simulate --seeds 20 --fault freeze --without-control-plane"))

@@ -2,9 +2,9 @@ import { parseServiceStatus } from "../api/parse-service-status.ts";
 import type { ResourceDraft } from "../api/resource.ts";
 import { assert } from "../base/assert.ts";
 import { instanceName } from "../base/ids.ts";
-import type { JsonObject } from "../base/json.ts";
 import { WorldClient, type Outcome, type WorldRequest } from "./world-client.ts";
 import { partyOf } from "./world-engine.ts";
+import { draft, gpuNodeDraft, worldModel } from "./world-resources.ts";
 import { startWorld, type World } from "./world.ts";
 
 /** kill as SIGKILL, freeze as SIGSTOP, hang = no engine step any more while health and metrics answer. */
@@ -40,33 +40,14 @@ const READY_WITHIN_MS = 20_000;
 /** After the load: the longest answer, the detection of what is silent, and the restart of the victim. */
 const SETTLE_MS = 20_000;
 
-const draft = (kind: ResourceDraft["kind"], name: string, spec: JsonObject, zone: string | null = null): ResourceDraft => ({
-  kind,
-  name,
-  labels: zone === null ? {} : { "topology.kubernetes.io/zone": zone },
-  annotations: {},
-  spec,
-});
-const node = (name: string, zone: string): ResourceDraft =>
-  draft(
-    "GPUNode",
-    name,
-    {
-      capacityType: "on-demand",
-      hostMemory: "512GB",
-      links: { hostToGpu: "54GB", disk: "12GB", network: "11GB" },
-      gpus: [{ model: "H100-80GB", count: 2 }],
-    },
-    zone,
-  );
 const RESOURCES: readonly ResourceDraft[] = [
-  node("gpu-a", "az-1"),
-  node("gpu-b", "az-1"),
-  node("gpu-c", "az-2"),
+  gpuNodeDraft("gpu-a", "az-1", 2),
+  gpuNodeDraft("gpu-b", "az-1", 2),
+  gpuNodeDraft("gpu-c", "az-2", 2),
   draft("HotStandbyConfig", SERVICE, {
     tenant: SERVICE,
     tier: "platinum",
-    model: { name: "tide-8b", engine: "simulated", revision: "r1", weights: "16GB", contextLength: 8_192 },
+    model: worldModel("tide-8b"),
     hotStandby: { gpuCount: 2, memoryReserved: "80GB" },
     warmStandby: { gpuCount: 1, memoryReserved: "40GB" },
   }),

@@ -57,8 +57,11 @@ export class WorldClient {
     this.#isRunning = false;
   }
 
+  get openRequests(): readonly WorldRequest[] {
+    return this.requests.filter((request) => request.outcome === "open");
+  }
   get openCount(): number {
-    return this.requests.filter((request) => request.outcome === "open").length;
+    return this.openRequests.length;
   }
 
   #scheduleNext(): void {

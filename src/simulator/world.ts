@@ -5,7 +5,7 @@ import { createSimulatedLauncher, type SimulatedLauncher } from "../adapters/eng
 import { createMemoryEventLog, type MemoryEventLog } from "../adapters/event-log/memory.ts";
 import { createInProcessLink } from "../adapters/gateway-link/in-process.ts";
 import { createMemoryGatewayMemory } from "../adapters/gateway-memory/memory.ts";
-import { createSimulatedAccount } from "../adapters/gpu-driver/simulated.ts";
+import { createSimulatedAccount, type SimulatedAccount } from "../adapters/gpu-driver/simulated.ts";
 import { createSimulatedHost } from "../adapters/host/simulated.ts";
 import { createSha256KeyDigest } from "../adapters/key-digest/sha256.ts";
 import { createSeededRandom } from "../adapters/random/simulated.ts";
@@ -20,6 +20,7 @@ import type { GatewayPorts } from "../gateway/gateway-ports.ts";
 import type { ClusterStore } from "../ports/cluster-store.ts";
 import type { Random } from "../ports/random.ts";
 import type { Upstream } from "../ports/upstream.ts";
+import { createMortalPorts, type CrashPoint, type MortalPorts } from "./mortal-ports.ts";
 import { createSimulatedNetwork, type SimulatedNetwork } from "./network.ts";
 import { startWorldEngines } from "./world-engine.ts";
 
@@ -28,6 +29,7 @@ const GATEWAY = "gateway-0";
 const GATEWAY_ADDRESS: EndpointAddress = { host: "127.0.0.1", port: 8_080 };
 /** Calls that are under way when a loop ends. */
 const STOP_MS = 2_000;
+const CRASH_STEP_MS = 10;
 
 /**
  * The whole platform in one process on a virtual clock: control plane, one gateway, engines on simulated GPUs.
@@ -37,6 +39,7 @@ export interface World {
   readonly clock: SimulatedClock;
   readonly network: SimulatedNetwork;
   readonly launcher: SimulatedLauncher;
+  readonly account: SimulatedAccount;
   readonly store: ClusterStore;
   readonly log: MemoryEventLog;
   readonly gatewayAddress: EndpointAddress;
@@ -49,6 +52,13 @@ export interface World {
   stopControlPlane(): Promise<void>;
   /** The next control plane finds the same store and the same engines. */
   startControlPlane(): Promise<void>;
+  /** As SIGKILL at its next write to the store, or after `withinMs` without one; the next one starts at once. */
+  crashControlPlane(point: CrashPoint, withinMs: number): Promise<void>;
+  /** As SIGKILL: its clients are cut. The next one has its file. */
+  restartGateway(): Promise<void>;
+  /** No word passes between the planes until `restoreLink`. */
+  cutLink(): void;
+  restoreLink(): void;
   /** Ends gateway, loops and engines; nothing must be open afterwards. */
   stop(): Promise<void>;
 }
@@ -66,7 +76,8 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[])
   const upstreamOf = (party: string): Upstream => checkedUpstream(network.upstreamOf(party));
   for (const draft of drafts) assert((await store.create(draft)).ok, `${draft.kind} ${draft.name} is created`);
 
-  const gateway = await startGateway({ clock, random: chance(GATEWAY), network, upstream: upstreamOf(GATEWAY), link: link.link, log });
+  const gateway = new WorldGateway({ clock, chance, network, upstream: upstreamOf(GATEWAY), addLink: () => link.addLink(), log });
+  await gateway.start();
   const controlPlane = new ControlPlane(clock, {
     store,
     launcher,
@@ -83,6 +94,7 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[])
     clock,
     network,
     launcher,
+    account,
     store,
     log,
     gatewayAddress: GATEWAY_ADDRESS,
@@ -95,6 +107,14 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[])
     },
     stopControlPlane: () => controlPlane.stop(),
     startControlPlane: () => controlPlane.start(),
+    crashControlPlane: async (point, withinMs) => {
+      await controlPlane.crash(point, withinMs);
+      network.crash("control-plane");
+      await controlPlane.start();
+    },
+    restartGateway: () => gateway.restart(),
+    cutLink: () => link.cut(),
+    restoreLink: () => link.restore(),
     stop: async () => {
       gateway.stop();
       await controlPlane.stop();
@@ -104,33 +124,61 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[])
   };
 }
 
-type GatewayParts = Pick<GatewayPorts, "random" | "upstream" | "link"> & Pick<World, "clock" | "network" | "log">;
+type GatewayParts = Pick<GatewayPorts, "upstream"> &
+  Pick<World, "clock" | "network" | "log" | "chance"> & { readonly addLink: () => GatewayPorts["link"] };
 
-async function startGateway({ clock, random, network, upstream, link, log }: GatewayParts): Promise<Gateway> {
-  const gateway = createGateway(
-    {
-      clock,
-      random,
-      host: createSimulatedHost(),
-      upstream,
-      link,
-      memory: createMemoryGatewayMemory(),
-      keyDigest: createSha256KeyDigest(),
-      eventLog: log,
-    },
-    { id: gatewayId(GATEWAY), pid: 1 },
-  );
-  network.attach(GATEWAY_ADDRESS, checkedHandler(gateway.handler), GATEWAY);
-  await gateway.load();
-  gateway.start(GATEWAY_ADDRESS);
-  return gateway;
+/** One gateway process after the other; its file outlives them. */
+class WorldGateway {
+  readonly #parts: GatewayParts;
+  readonly #memory = createMemoryGatewayMemory();
+  #gateway: Gateway | null = null;
+  #pid = 0;
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+  }
+
+  async start(): Promise<void> {
+    const { clock, chance, network, upstream, addLink, log } = this.#parts;
+    this.#pid += 1;
+    const gateway = createGateway(
+      {
+        clock,
+        random: chance(this.#pid === 1 ? GATEWAY : `${GATEWAY} ${this.#pid}`),
+        host: createSimulatedHost(),
+        upstream,
+        link: addLink(),
+        memory: this.#memory,
+        keyDigest: createSha256KeyDigest(),
+        eventLog: log,
+      },
+      { id: gatewayId(GATEWAY), pid: this.#pid },
+    );
+    network.attach(GATEWAY_ADDRESS, checkedHandler(gateway.handler), GATEWAY);
+    await gateway.load();
+    gateway.start(GATEWAY_ADDRESS);
+    this.#gateway = gateway;
+  }
+
+  stop(): void {
+    this.#gateway?.stop();
+    this.#gateway = null;
+  }
+
+  async restart(): Promise<void> {
+    // Its connections first: a dead process has no last word.
+    this.#parts.network.crash(GATEWAY);
+    this.stop();
+    await this.start();
+  }
 }
 
-/** One after the other, over the same ports. */
+/** One after the other, over the same world. */
 class ControlPlane {
   readonly #clock: SimulatedClock;
   readonly #ports: ControlPorts;
   #controllers: Controllers | null = null;
+  #life: MortalPorts | null = null;
 
   constructor(clock: SimulatedClock, ports: ControlPorts) {
     this.#clock = clock;
@@ -139,7 +187,20 @@ class ControlPlane {
 
   async start(): Promise<void> {
     assert(this.#controllers === null, "one control plane runs at a time");
-    this.#controllers = await startControllers(this.#ports);
+    this.#life = createMortalPorts(this.#ports);
+    this.#controllers = await startControllers(this.#life.ports);
+  }
+
+  /** Resolves when it is dead. */
+  async crash(point: CrashPoint, withinMs: number): Promise<void> {
+    const life = this.#life;
+    assert(life !== null && this.#controllers !== null, "a control plane runs");
+    let isDead = false;
+    life.dieAtWrite(point, () => (isDead = true));
+    for (let waitedMs = 0; !isDead && waitedMs < withinMs; waitedMs += CRASH_STEP_MS) await this.#clock.advance(CRASH_STEP_MS);
+    life.die();
+    this.#controllers = null;
+    await this.#ports.hub.close();
   }
 
   async stop(): Promise<void> {
