@@ -25,6 +25,17 @@ export interface EpisodesParts {
   readonly metrics: GatewayMetrics;
 }
 
+/** What an episode must know of a request; its identity is the object. */
+export interface AffectedRequest {
+  readonly arrivedAt: MonotonicMs;
+  readonly desk: Pick<ClientRequest["desk"], "service">;
+  readonly parsed: Pick<ClientRequest["parsed"], "isStream">;
+}
+
+export interface LostEndpoint extends Pick<EndpointWatch, "endpoint" | "tableUid" | "lastByteAt" | "lastTokenAt"> {
+  readonly calls: Iterable<{ readonly request: AffectedRequest | null }>;
+}
+
 /** A request in an episode: from when its wait counts, and where it was lost; null = it found nobody. */
 interface Membership {
   readonly episode: OpenEpisode;
@@ -41,7 +52,7 @@ export class Episodes {
   readonly #open = new Map<ServiceName, OpenEpisode[]>();
   readonly #finished = new Map<ServiceName, OpenEpisode>();
   readonly #numbers = new Map<ServiceName, number>();
-  readonly #members = new Map<ClientRequest, Membership[]>();
+  readonly #members = new Map<AffectedRequest, Membership[]>();
   /** Of endpoints that are out. */
   readonly #losses = new Map<EndpointKey, Loss>();
   readonly #usableSince = new Map<EndpointKey, MonotonicMs>();
@@ -52,7 +63,7 @@ export class Episodes {
   }
 
   /** An endpoint is out; called while its requests are still on it. Without requests it is only remembered. */
-  ejected(watch: EndpointWatch, cause: EjectionCause): void {
+  ejected(watch: LostEndpoint, cause: EjectionCause): void {
     const table = this.#parts.routes.get(watch.tableUid);
     const { endpoint } = watch;
     const detectedAt = this.#now();
@@ -64,7 +75,7 @@ export class Episodes {
 
   /** An attempt died with its engine, or on one that is out. */
   attemptFailed(
-    request: ClientRequest,
+    request: AffectedRequest,
     on: { readonly endpoint: RungEndpoint; readonly table: RouteTable; readonly since: MonotonicMs },
   ): void {
     const known = this.#losses.get(endpointKey(on.endpoint));
@@ -74,7 +85,7 @@ export class Episodes {
   }
 
   /** A request waits, because nobody can serve it. What waits beside a usable endpoint waits for room, which is no loss. */
-  held(request: ClientRequest, table: RouteTable): void {
+  held(request: AffectedRequest, table: RouteTable): void {
     const { health } = this.#parts;
     if (readyEndpoints(table).some((endpoint) => health.ejectionOf(endpoint) === null)) return;
     const open = this.#open.get(table.service)?.at(-1);
@@ -87,7 +98,7 @@ export class Episodes {
   }
 
   /** A token of an answer, or a whole answer with the time at which its first token would have come. */
-  goodToken(request: ClientRequest, by: Choice, at: MonotonicMs): void {
+  goodToken(request: AffectedRequest, by: Choice, at: MonotonicMs): void {
     if (this.#members.size === 0) return;
     const memberships = this.#take(request);
     if (memberships === null) return;
@@ -106,7 +117,7 @@ export class Episodes {
   }
 
   /** The request has ended. */
-  settled(request: ClientRequest, outcome: Outcome): void {
+  settled(request: AffectedRequest, outcome: Outcome): void {
     if (outcome === "ok") this.#served.add(request.desk.service);
     if (this.#members.size === 0) return;
     const now = this.#now();
@@ -161,7 +172,7 @@ export class Episodes {
     for (const episodes of this.#open.values()) for (const episode of episodes) this.#report(episode, now);
   }
 
-  #affect(request: ClientRequest, lost: { readonly table: RouteTable; readonly endpoint: RungEndpoint; readonly loss: Loss }): void {
+  #affect(request: AffectedRequest, lost: { readonly table: RouteTable; readonly endpoint: RungEndpoint; readonly loss: Loss }): void {
     const key = endpointKey(lost.endpoint);
     const running = (this.#open.get(lost.table.service) ?? []).filter((episode) => !episode.isOver);
     const same = running.findLast((episode) => episode.lostKeys.has(key));
@@ -171,7 +182,7 @@ export class Episodes {
     this.#join(request, episode, { key, faultAt: lost.loss.faultAt });
   }
 
-  #join(request: ClientRequest, episode: OpenEpisode, lost: { readonly key: EndpointKey; readonly faultAt: MonotonicMs } | null): void {
+  #join(request: AffectedRequest, episode: OpenEpisode, lost: { readonly key: EndpointKey; readonly faultAt: MonotonicMs } | null): void {
     const memberships = this.#members.get(request) ?? [];
     if (memberships.some((one) => one.episode === episode)) return;
     const faultAt = lost?.faultAt ?? episode.loss.faultAt;
@@ -221,7 +232,7 @@ export class Episodes {
     }
   }
 
-  #take(request: ClientRequest): readonly Membership[] | null {
+  #take(request: AffectedRequest): readonly Membership[] | null {
     const memberships = this.#members.get(request) ?? null;
     if (memberships !== null) this.#members.delete(request);
     return memberships;
@@ -239,7 +250,7 @@ export class Episodes {
 }
 
 /** Silence began at the last sign of life; a reset or a refusal is the fault itself. */
-function faultOf(watch: EndpointWatch, cause: EjectionCause, now: MonotonicMs): MonotonicMs {
+function faultOf(watch: LostEndpoint, cause: EjectionCause, now: MonotonicMs): MonotonicMs {
   switch (cause) {
     case "silent":
       return watch.lastByteAt;

@@ -116,6 +116,21 @@ test("episodes: streams that had begun are affected until their error event, and
   assert.doesNotMatch(rig.gateway.metricsText(), /tidegate_recovery_seconds_count/);
 });
 
+test("episodes: a stream that flows on after another's reset was not affected", async () => {
+  const rig = await start(tableOf([1], true));
+  const cut = rig.chat();
+  await rig.clock.advance(45);
+  const flowing = rig.chat();
+  rig.engine(1).breakAfter = { tokens: 3, how: "reset" };
+  await rig.clock.advance(70);
+  assert.ok(cut.endedAt !== null && flowing.firstByteAt !== null);
+  rig.engine(1).breakAfter = null;
+  await rig.clock.advance(500);
+  assert.equal(flowing.wholeStream, WHOLE);
+  const told = onlyEpisode(rig);
+  assert.deepEqual([told.affected, told.to, told.isOver], [1, null, true]);
+});
+
 test("episodes: both hot lost at once are one episode that ends on the warm", async () => {
   const rig = await start(tableOf([1, 2], true));
   const clients = Array.from({ length: 10 }, () => rig.chat());

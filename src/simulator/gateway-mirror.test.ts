@@ -110,6 +110,20 @@ test("mirror: an overflow to the warm ends its copies in the same turn", async (
   for (const client of clients) assert.equal(client.wholeStream, WHOLE);
 });
 
+test("mirror: while real requests run on the warm, requests of the hot are not copied there", async () => {
+  const rig = await startMirrored(mirrored({ mirrorPercent: 100 }, 1));
+  rig.engine(WARM).tokenCount = 100;
+  for (let count = 0; count < 3; count += 1) rig.chat();
+  await rig.clock.advance(500);
+  assert.deepEqual([rig.engine(1).openCount, rig.engine(2).openCount, rig.engine(WARM).openCount], [0, 0, 1]);
+  const before = copiesOf(rig);
+  rig.chat();
+  assert.equal(copiesOf(rig), before);
+  await rig.clock.advance(3_000);
+  rig.chat();
+  assert.equal(copiesOf(rig), before + 1);
+});
+
 test("mirror: a failover to the warm ends its copies, and nobody waits for them", async () => {
   const rig = await startMirrored(mirrored({ mirrorPercent: 100 }));
   const clients = Array.from({ length: 6 }, () => rig.chat());
