@@ -14,11 +14,13 @@ export interface FakeEngine {
   readonly readyAtMs: number;
   /** stopped = as by SIGSTOP; hung = answers, but makes no step. */
   mode: "well" | "stopped" | "hung";
+  isAsleep: boolean;
   steps: number;
 }
 
 const LOAD_MS = 300;
 const ANSWER_MS = 10;
+export const WAKE_MS = 200;
 const FAILED_AFTER_MS = 100;
 const RIGHT_ANSWER = " comes in";
 
@@ -30,7 +32,13 @@ export class FakePlatform {
   readonly requests: { readonly instance: InstanceName; readonly target: string; readonly headers: readonly string[] }[] = [];
   /** What engines of an instance answer to the known question, where it is not the right answer. */
   readonly answers = new Map<InstanceName, string>();
+  /** Instances whose next wake does not come off: 500, or a wrong answer for ever after. */
+  readonly badWakes = new Map<InstanceName, "failed" | "garbage">();
   readonly lostGpus = new Set<string>();
+  /** Sleeps and wakes that were done, in order: `sleep gold-warm-1/1`. */
+  readonly naps: string[] = [];
+  /** Requests for work that came to a sleeping engine: each has killed it. */
+  readonly crashes: InstanceName[] = [];
   readonly launcher: EngineLauncher;
   readonly upstream: Upstream;
   readonly driver: GpuDriver;
@@ -53,7 +61,7 @@ export class FakePlatform {
       },
     };
     this.upstream = { call: (to, request, events) => this.#call(to.port, request, events) };
-    this.driver = fakeDriver(this.lostGpus);
+    this.driver = fakeDriver(this.lostGpus, this.engines);
   }
 
   engine(name: string): FakeEngine {
@@ -79,8 +87,17 @@ export class FakePlatform {
     if (before !== undefined) return err({ code: "LAUNCH_FAILED", instance, reason: `generation ${before.plan.generation} still runs` });
     const pid = 1_000 + this.starts.length;
     const address = { host: "127.0.0.1", port: 40_000 + this.starts.length };
-    const engine: FakeEngine = { plan, address, pid, readyAtMs: this.#clock.monotonicMs() + LOAD_MS, mode: "well", steps: 0 };
+    const engine: FakeEngine = {
+      plan,
+      address,
+      pid,
+      readyAtMs: this.#clock.monotonicMs() + LOAD_MS,
+      mode: "well",
+      isAsleep: false,
+      steps: 0,
+    };
     this.engines.set(instance, engine);
+    if (this.answers.get(instance) === "!!!!") this.answers.delete(instance);
     this.starts.push(`${instance}/${plan.generation} on ${plan.members.map(({ node, gpu }) => `${node}/${gpu}`).join(",")}`);
     const failures = this.#failing.get(instance) ?? 0;
     this.#failing.set(instance, failures - 1);
@@ -106,14 +123,35 @@ export class FakePlatform {
       // What came in while it was stopped is answered when it runs again.
       const isHeld = engine.mode === "stopped" || (engine.mode === "hung" && request.method === "POST");
       if (isHeld) return void (timer = this.#clock.after(ANSWER_MS, answer));
+      if (engine.isAsleep && request.target.startsWith("/v1/")) {
+        this.crashes.push(engine.plan.instance);
+        this.#end(engine, "a request while asleep");
+        return events.failed({ code: "RESET", sent: "all" });
+      }
       const right = this.answers.get(engine.plan.instance) ?? RIGHT_ANSWER;
-      const { status, text } = answerOf(engine, request, this.#clock.monotonicMs(), right);
+      const nap = this.#nap(engine, request.target);
+      const { status, text } = nap ?? answerOf(engine, request, this.#clock.monotonicMs(), right);
       events.head(status, []);
       events.data(new TextEncoder().encode(text));
       events.end();
     };
-    let timer = this.#clock.after(request.method === "POST" ? ANSWER_MS : 1, answer);
+    let timer = this.#clock.after(request.target === "/wake_up" ? WAKE_MS : request.method === "POST" ? ANSWER_MS : 1, answer);
     return { pause: () => undefined, resume: () => undefined, abort: () => timer.cancel() };
+  }
+
+  /** null = no request about sleep. */
+  #nap(engine: FakeEngine, target: string): { readonly status: number; readonly text: string } | null {
+    const { instance, generation } = engine.plan;
+    if (target === "/is_sleeping") return { status: 200, text: JSON.stringify({ is_sleeping: engine.isAsleep }) };
+    const isWake = target === "/wake_up";
+    if (!isWake && !target.startsWith("/sleep")) return null;
+    const bad = isWake ? this.badWakes.get(instance) : undefined;
+    this.badWakes.delete(instance);
+    if (bad === "failed") return { status: 500, text: "" };
+    if (bad === "garbage") this.answers.set(instance, "!!!!");
+    if (engine.isAsleep === isWake) this.naps.push(`${isWake ? "wake" : "sleep"} ${instance}/${generation}`);
+    engine.isAsleep = !isWake;
+    return { status: 200, text: "" };
   }
 }
 
@@ -135,14 +173,24 @@ function answerOf(
   return { status: 200, text: JSON.stringify({ choices: [{ text: answer }] }) };
 }
 
-const fakeDriver = (lost: ReadonlySet<string>): GpuDriver => ({
+const fakeDriver = (lost: ReadonlySet<string>, engines: ReadonlyMap<InstanceName, FakeEngine>): GpuDriver => ({
   observe: async () =>
-    ok(
-      [...lost].map((key) => {
+    ok([
+      ...[...lost].map((key) => {
         const [node = "", gpu = "0"] = key.split("/");
         return { node: nodeName(node), gpu: Number(gpu), health: "lost" as const, memoryBytes: 80e9, holders: [] };
       }),
-    ),
+      ...[...engines.values()].flatMap(({ plan: { instance, members }, pid, isAsleep }) =>
+        members
+          .filter(({ node, gpu }) => !lost.has(`${node}/${gpu}`))
+          .map((at) => ({
+            ...at,
+            health: "ok" as const,
+            memoryBytes: 80e9,
+            holders: [{ instance, pid, usedBytes: isAsleep ? 1e9 : 30e9 }],
+          })),
+      ),
+    ]),
   ensureInventory: async () => ok(null),
   ensurePartition: async () => ok(null),
   removePartition: async () => ok(null),

@@ -54,7 +54,6 @@ type Begin = (instance: InstanceName, first: TaskView, step: Step, failed: (reas
 export function createInstanceTasks(ports: Ports, changed: (instance: InstanceName) => void): InstanceTasks {
   const tasks = new Map<InstanceName, Task>();
   const leases = createGpuLeases();
-
   const begin: Begin = (instance, first, step, failed) => {
     const before = tasks.get(instance);
     before?.cancel.abort();
@@ -79,11 +78,8 @@ export function createInstanceTasks(ports: Ports, changed: (instance: InstanceNa
     begin(
       instance,
       { kind: "stopping" },
-      async (_tell, signal) => {
-        await step(signal);
-        return { kind: "stopped" };
-      },
-      // Whatever was in the way: the next look sees whether the process lives, and stops it again.
+      (_tell, signal) => step(signal).then(() => ({ kind: "stopped" })),
+      // Whatever was in the way: the next look sees it, and stops it again.
       () => ({ kind: "stopped" }),
     );
 
