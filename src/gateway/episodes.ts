@@ -21,6 +21,7 @@ const REPORT_EVERY_MS = 100;
 export interface EpisodesParts {
   readonly ports: Pick<GatewayPorts, "clock" | "link">;
   readonly routes: RouteStore;
+  readonly woken: ReadonlySet<EndpointKey>;
   readonly health: HealthIndex;
   readonly metrics: GatewayMetrics;
 }
@@ -87,7 +88,7 @@ export class Episodes {
   /** A request waits, because nobody can serve it. What waits beside a usable endpoint waits for room, which is no loss. */
   held(request: AffectedRequest, table: RouteTable): void {
     const { health } = this.#parts;
-    if (readyEndpoints(table).some((endpoint) => health.ejectionOf(endpoint) === null)) return;
+    if (readyEndpoints(table, this.#parts.woken).some((endpoint) => health.ejectionOf(endpoint) === null)) return;
     const open = this.#open.get(table.service)?.at(-1);
     if (open !== undefined) {
       this.#join(request, open, null);
@@ -98,7 +99,7 @@ export class Episodes {
   }
 
   /** A token of an answer, or a whole answer with the time at which its first token would have come. */
-  goodToken(request: AffectedRequest, by: Choice, at: MonotonicMs): void {
+  goodToken(request: AffectedRequest, by: Pick<Choice, "endpoint" | "level">, at: MonotonicMs): void {
     if (this.#members.size === 0) return;
     const memberships = this.#take(request);
     if (memberships === null) return;
