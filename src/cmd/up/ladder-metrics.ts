@@ -57,7 +57,8 @@ export function createMoveCounts(startedAt: WallMs): MoveCounts {
     const { service, from, to, cause, status } = record;
     // Not made: asked for, refused, or only advised.
     if (status === null || record.action === "resume" || !["Running", "Completed", "Failed"].includes(status.phase)) return;
-    const target = to ?? "unknown";
+    // An operator may leave the rung to the ladder.
+    const target = to ?? "any";
     if (!counted.has(uid)) {
       counted.add(uid);
       moves.with(service, from, target, boundedCause(cause)).add(1);
