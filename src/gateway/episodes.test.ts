@@ -66,12 +66,18 @@ class Ward {
         return true;
       },
     };
-    this.episodes = new Episodes({ ports: { clock: this.clock, link }, routes, health: new HealthIndex(), metrics: this.metrics });
+    this.episodes = new Episodes({
+      ports: { clock: this.clock, link },
+      routes,
+      woken: new Set(),
+      health: new HealthIndex(),
+      metrics: this.metrics,
+    });
     this.episodes.tablesChanged();
   }
 
   request(isStream = true): AffectedRequest {
-    return { arrivedAt: this.clock.monotonicMs(), desk: { service: TABLE.service }, parsed: { isStream } };
+    return { arrivedAt: this.clock.monotonicMs(), hasFirstByte: true, desk: { service: TABLE.service }, parsed: { isStream } };
   }
 
   lose(endpoint: RungEndpoint, cause: EjectionCause, requests: readonly AffectedRequest[]): void {

@@ -29,6 +29,7 @@ export interface EpisodesParts {
 /** What an episode must know of a request; its identity is the object. */
 export interface AffectedRequest {
   readonly arrivedAt: MonotonicMs;
+  readonly hasFirstByte: boolean;
   readonly desk: Pick<ClientRequest["desk"], "service">;
   readonly parsed: Pick<ClientRequest["parsed"], "isStream">;
 }
@@ -124,7 +125,7 @@ export class Episodes {
     const now = this.#now();
     for (const { episode, sinceAt } of this.#take(request) ?? []) {
       // The end of an answer without any token is its first sign, as is the error event of one that had begun.
-      const hasWait = outcome === "ok" || outcome === "stream-error";
+      const hasWait = outcome === "ok" || (outcome === "stream-error" && request.hasFirstByte);
       if (outcome === "stream-error" && !request.parsed.isStream) episode.endLost();
       else episode.endTold(hasWait ? now - sinceAt : null);
     }
