@@ -1,7 +1,9 @@
 import { assert } from "../base/assert.ts";
 import { gatewayId, generation, instanceName, serviceName, uid } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
+import type { FailoverRecord, LadderPlace, RecordAction } from "../api/failover-record.ts";
 import type { DownMessage, EjectionCause, UpMessage } from "../api/link-message.ts";
+import { parseFailoverRecord } from "../api/parse-failover-record.ts";
 import { parseServiceStatus } from "../api/parse-service-status.ts";
 import type { ResourceDraft } from "../api/resource.ts";
 import type { RouteTable } from "../api/route-table.ts";
@@ -16,6 +18,13 @@ import { startLoop } from "./run-loop.ts";
 import { createStandbyController, serviceOfPartition, type StandbyPorts } from "./standby-controller.ts";
 
 // For tests of the loops: one service, one gateway, partitions placed by hand.
+
+/** Warm rests asleep, a cold reserve is bound, and what came back serves again after a second. */
+export const LADDER: JsonObject = {
+  warmStandby: { gpuCount: 1, memoryReserved: "40GB", rest: "asleep", lend: "never" },
+  coldStandby: { memoryReserved: "40GB" },
+  failoverPolicy: { failback: { soak: "1s" } },
+};
 
 export const GOLD: JsonObject = {
   tenant: "tenant-gold",
@@ -51,6 +60,12 @@ export class FakeGateway {
 
   say(message: UpMessage): void {
     this.#events?.message(this.#id, message);
+  }
+
+  /** It woke an instance by itself, or could not. */
+  activated(instance: string, of: number, outcome: "awake" | "failed", because: "lost" | "saturated" = "lost"): void {
+    const named = { service: serviceName("gold"), instance: instanceName(instance), uid: uid("any"), generation: generation(of) };
+    this.say({ type: "rung-activated", ...named, because, outcome, reason: outcome === "awake" ? "" : "it answers 500", ageMs: 0 });
   }
 
   report(instance: string, of: number, cause: EjectionCause): void {
@@ -113,8 +128,8 @@ export class FakeControlWorld {
     return this.put({ kind: "GPUPartition", name, spec: claim }, gpu === null ? { phase: "Pending", refusal } : { phase: "Bound" });
   }
 
-  async placeAll(): Promise<void> {
-    await Promise.all(["gold-hot-1", "gold-hot-2", "gold-warm-1"].map((instance, gpu) => this.place(instance, gpu)));
+  async placeAll(names: readonly string[] = ["gold-hot-1", "gold-hot-2", "gold-warm-1"]): Promise<void> {
+    await Promise.all(names.map((instance, gpu) => this.place(instance, gpu)));
   }
 
   /** @param through what the loops see the world through; absent = as it is. */
@@ -148,6 +163,25 @@ export class FakeControlWorld {
         await standby.stop();
       },
     };
+  }
+
+  /** An operator's command, as the admin stores it. */
+  request(name: string, action: RecordAction, to: LadderPlace | null = null): Promise<void> {
+    const spec = { service: "gold", action, from: "hot", to, cause: "operator", requestedBy: "operator" };
+    return this.put({ kind: "FailoverRecord", name, spec });
+  }
+
+  /** Every FailoverRecord by name. */
+  async records(): Promise<ReadonlyMap<string, FailoverRecord>> {
+    const listed = await this.#ports.store.list("FailoverRecord");
+    assert(listed.ok, "records are listed");
+    return new Map(
+      listed.value.items.map((resource) => {
+        const record = parseFailoverRecord(resource);
+        assert(record.ok, `${resource.name} is readable`);
+        return [resource.name, record.value];
+      }),
+    );
   }
 
   async status(): Promise<ServiceStatus> {

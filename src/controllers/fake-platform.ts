@@ -21,6 +21,8 @@ export interface FakeEngine {
 const LOAD_MS = 300;
 const ANSWER_MS = 10;
 export const WAKE_MS = 200;
+/** Of an engine that woke wrongly; the next generation is well again. */
+const GARBAGE = "????";
 const FAILED_AFTER_MS = 100;
 const RIGHT_ANSWER = " comes in";
 
@@ -97,7 +99,7 @@ export class FakePlatform {
       steps: 0,
     };
     this.engines.set(instance, engine);
-    if (this.answers.get(instance) === "!!!!") this.answers.delete(instance);
+    if (this.answers.get(instance) === GARBAGE) this.answers.delete(instance);
     this.starts.push(`${instance}/${plan.generation} on ${plan.members.map(({ node, gpu }) => `${node}/${gpu}`).join(",")}`);
     const failures = this.#failing.get(instance) ?? 0;
     this.#failing.set(instance, failures - 1);
@@ -148,7 +150,7 @@ export class FakePlatform {
     const bad = isWake ? this.badWakes.get(instance) : undefined;
     this.badWakes.delete(instance);
     if (bad === "failed") return { status: 500, text: "" };
-    if (bad === "garbage") this.answers.set(instance, "!!!!");
+    if (bad === "garbage") this.answers.set(instance, GARBAGE);
     if (engine.isAsleep === isWake) this.naps.push(`${isWake ? "wake" : "sleep"} ${instance}/${generation}`);
     engine.isAsleep = !isWake;
     return { status: 200, text: "" };

@@ -1,0 +1,176 @@
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { createSimulatedClock } from "../adapters/clock/simulated.ts";
+import { createMemoryStore } from "../adapters/cluster-store/memory.ts";
+import { createSeededRandom } from "../adapters/random/simulated.ts";
+import type { JsonObject } from "../base/json.ts";
+import { instanceName } from "../base/ids.ts";
+import { FakeControlWorld, LADDER } from "./fake-control-world.ts";
+
+const PLACES = ["gold-hot-1", "gold-hot-2", "gold-warm-1", "gold-cold-1"];
+
+/** Two hot Ready, one warm asleep, a cold reserve of bytes, one gateway joined. */
+async function createLadderWorld(change: JsonObject = {}) {
+  const clock = createSimulatedClock();
+  const store = createMemoryStore(clock);
+  const world = new FakeControlWorld({ clock, store, random: createSeededRandom(1) });
+  await world.putGold({ ...LADDER, ...change });
+  await world.placeAll(PLACES);
+  const control = await world.startControlPlane();
+  await clock.advance(3_000);
+  const killHot = (): void => {
+    for (const name of ["gold-hot-1", "gold-hot-2"]) if (world.platform.engines.has(instanceName(name))) world.platform.kill(name);
+  };
+  const moves = async (): Promise<readonly string[]> =>
+    [...(await world.records()).values()].map(({ name, action, from, to, status }) => `${name} ${action} ${from}>${to} ${status?.phase}`);
+  const place = async (): Promise<readonly unknown[]> => {
+    const { level, phase, epoch } = await world.status();
+    return [level, phase, epoch];
+  };
+  return { world, clock, store, control, platform: world.platform, gateway: world.gateway, killHot, moves, place };
+}
+
+const AT_REST = ["gold-hot-1/1 Ready", "gold-hot-2/1 Ready", "gold-warm-1/1 Asleep"];
+
+test("a warm instance that rests asleep goes from its start straight to sleep", async () => {
+  const { world, platform, gateway, moves, place } = await createLadderWorld();
+  assert.deepEqual(await world.states(), AT_REST);
+  assert.deepEqual([platform.naps, gateway.ready()], [["sleep gold-warm-1/1"], ["gold-hot-1", "gold-hot-2"]]);
+  assert.deepEqual([await place(), await moves()], [["hot", "Normal", 1], []]);
+});
+
+test("a sleeper is asked whether it sleeps, never to work, and nothing is written while nothing happens", async () => {
+  const { world, clock, store, platform } = await createLadderWorld();
+  const before = await store.get("HotStandbyConfig", "gold");
+  const asked = platform.requests.length;
+  await clock.advance(60_000);
+  assert.deepEqual(await store.get("HotStandbyConfig", "gold"), before);
+  const toWarm = platform.requests.slice(asked).filter(({ instance }) => instance === "gold-warm-1");
+  assert.ok(toWarm.length >= 11, `${toWarm.length} questions`);
+  assert.deepEqual([new Set(toWarm.map(({ target }) => target)), platform.crashes], [new Set(["/is_sleeping"]), []]);
+  assert.deepEqual(await world.states(), AT_REST);
+});
+
+test("both hot lost wakes the warm instance, and everything is as before when hot has soaked", async () => {
+  const { world, clock, platform, gateway, killHot, moves, place } = await createLadderWorld();
+  killHot();
+  await clock.advance(20);
+  assert.deepEqual(await place(), ["warm", "Waking", 2]);
+  await clock.advance(260);
+  assert.deepEqual([gateway.ready(), gateway.table().serveFrom], [["gold-warm-1"], "warm"]);
+  await clock.advance(10_000);
+  assert.deepEqual(await place(), ["hot", "Normal", 3]);
+  assert.deepEqual(await moves(), ["gold-2 failover hot>warm Completed", "gold-3 failback warm>hot Completed"]);
+  assert.deepEqual(platform.naps, ["sleep gold-warm-1/1", "wake gold-warm-1/1", "sleep gold-warm-1/1"]);
+  assert.deepEqual(await world.states(), ["gold-hot-1/2 Ready", "gold-hot-2/2 Ready", "gold-warm-1/1 Asleep"]);
+  const clockOf = (await world.records()).get("gold-2")?.status?.clock;
+  assert.ok(clockOf?.decided !== null && clockOf?.routed !== null && clockOf?.redundant !== null, JSON.stringify(clockOf));
+  assert.equal((await world.status()).failovers.inWindow, 1);
+});
+
+for (const bad of ["failed", "garbage"] as const)
+  test(`a ${bad} wake is never served from: the sleeper is fenced and comes back as a new generation`, async () => {
+    const { world, clock, platform, gateway, killHot } = await createLadderWorld();
+    platform.badWakes.set(instanceName("gold-warm-1"), bad);
+    killHot();
+    await clock.advance(290);
+    const told = gateway.told.flatMap((message) => (message.type === "table" ? [message.table] : []));
+    const wasRouted = told.some((table) =>
+      table.rungs.some((rung) => rung.endpoints.some((one) => one.instance === "gold-warm-1" && one.generation === 1 && one.isReady)),
+    );
+    assert.equal(wasRouted, false);
+    await clock.advance(15_000);
+    assert.deepEqual(await world.states(), ["gold-hot-1/2 Ready", "gold-hot-2/2 Ready", "gold-warm-1/2 Asleep"]);
+    assert.equal((await world.status()).level, "hot");
+  });
+
+test("a gateway's wake is ratified without a second one", async () => {
+  const { world, clock, platform, gateway, killHot } = await createLadderWorld();
+  platform.engine("gold-warm-1").isAsleep = false;
+  gateway.activated("gold-warm-1", 1, "awake");
+  killHot();
+  await clock.advance(30);
+  assert.deepEqual(gateway.ready(), ["gold-warm-1"]);
+  assert.deepEqual([(await world.status()).level, platform.naps.includes("wake gold-warm-1/1")], ["warm", false]);
+});
+
+test("hot and warm lost starts the cold reserve, which is gone again after failback", async () => {
+  const { world, clock, platform, killHot, moves, place } = await createLadderWorld();
+  platform.kill("gold-warm-1");
+  killHot();
+  await clock.advance(50);
+  assert.deepEqual((await place())[0], "cold");
+  assert.ok(platform.starts.includes("gold-cold-1/1 on gpu-a/3"), platform.starts.join(", "));
+  await clock.advance(40_000);
+  assert.deepEqual((await place()).slice(0, 2), ["hot", "Normal"]);
+  assert.deepEqual([...platform.engines.keys()].toSorted(), ["gold-hot-1", "gold-hot-2", "gold-warm-1"]);
+  assert.ok(
+    (await moves()).every((move) => move.endsWith("Completed")),
+    (await moves()).join(", "),
+  );
+  assert.deepEqual((await world.states()).length, 3);
+});
+
+test("an operator's failover wakes first and moves then, stays until the operator's failback, and is not counted", async () => {
+  const { world, clock, gateway, platform } = await createLadderWorld();
+  await world.request("request-a", "failover", "warm");
+  await clock.advance(100);
+  assert.deepEqual([(await world.status()).level, gateway.ready()], ["hot", ["gold-hot-1", "gold-hot-2"]]);
+  await clock.advance(10_000);
+  const moved = await world.status();
+  assert.deepEqual([moved.level, moved.pinned, moved.failovers.inWindow], ["warm", "warm", 0]);
+  assert.equal((await world.records()).get("request-a")?.status?.phase, "Completed");
+  await world.request("request-b", "failback");
+  await clock.advance(5_000);
+  const back = await world.status();
+  assert.deepEqual([back.level, back.pinned, (await world.records()).get("request-b")?.status?.phase], ["hot", null, "Completed"]);
+  assert.deepEqual([platform.engine("gold-warm-1").isAsleep, await world.states()], [true, AT_REST]);
+});
+
+test("a service that may make no move is held: its sleeper sleeps on, and its dead ones are restarted", async () => {
+  const { world, clock, platform, killHot } = await createLadderWorld({
+    failoverPolicy: { maxFailoverCount: 0, failback: { soak: "1s" } },
+  });
+  killHot();
+  await clock.advance(100);
+  assert.equal((await world.status()).phase, "Hold");
+  await clock.advance(5_000);
+  assert.deepEqual(platform.naps, ["sleep gold-warm-1/1"]);
+  assert.deepEqual(await world.states(), ["gold-hot-1/2 Ready", "gold-hot-2/2 Ready", "gold-warm-1/1 Asleep"]);
+});
+
+test("at the limit failback is held too, until the operator resumes", async () => {
+  const { world, clock, killHot, place } = await createLadderWorld({ failoverPolicy: { maxFailoverCount: 1, failback: { soak: "1s" } } });
+  killHot();
+  await clock.advance(20_000);
+  assert.deepEqual(await place(), ["warm", "Hold", 2]);
+  await world.request("request-r", "resume");
+  await clock.advance(10_000);
+  assert.deepEqual(await place(), ["hot", "Normal", 3]);
+  assert.deepEqual((await world.records()).get("request-r")?.status?.phase, "Completed");
+  assert.equal((await world.status()).failovers.inWindow, 0);
+});
+
+test("a service that only advises records what it would have done", async () => {
+  const { clock, platform, killHot, moves } = await createLadderWorld({
+    failoverPolicy: { autoFailover: false, failback: { soak: "1s" } },
+  });
+  killHot();
+  await clock.advance(200);
+  assert.deepEqual([platform.naps, (await moves()).filter((move) => move.endsWith("Advised")).length], [["sleep gold-warm-1/1"], 1]);
+});
+
+test("of a service's finished records the newest fifty stay, and none of a service that is gone", async () => {
+  const { world, clock, store } = await createLadderWorld();
+  const spec = { service: "gold", action: "failback", from: "hot", to: null, cause: "operator", requestedBy: "operator" };
+  for (let count = 0; count < 55; count += 1) {
+    await world.put({ kind: "FailoverRecord", name: `request-${String(count).padStart(2, "0")}`, spec });
+    await clock.advance(100);
+  }
+  await clock.advance(10_000);
+  const names = [...(await world.records()).keys()].toSorted();
+  assert.deepEqual([names.length, names.includes("request-54"), names.includes("request-00")], [50, true, false]);
+  await store.remove("HotStandbyConfig", "gold");
+  await clock.advance(10_000);
+  assert.equal((await world.records()).size, 0);
+});
