@@ -61,7 +61,8 @@ const RESOURCES: readonly ResourceDraft[] = [
 
 const READY_WITHIN_MS = 30_000;
 const STEP_MS = 250;
-const EVENT_GAP_MS = { min: 1_000, max: 8_000 };
+/** Short enough that one fault meets another's recovery. */
+const EVENT_GAP_MS = { min: 500, max: 5_000 };
 /** The longest fault, a Hold's window, a soak, a quarantine and a cold start, one after another. */
 const WHOLE_WITHIN_MS = 200_000;
 
@@ -74,6 +75,7 @@ export async function runLadderScenario({ seed, loadMs, requestsPerSecond }: Lad
   const excused = new Set<WorldRequest>();
   const events: LadderEvent["kind"][] = [];
   const chance = world.chance("events");
+  let faultsEndMs = 0;
   const untilMs = world.clock.monotonicMs() + loadMs;
   while (world.clock.monotonicMs() < untilMs) {
     const gapMs = EVENT_GAP_MS.min + chance.next() * (EVENT_GAP_MS.max - EVENT_GAP_MS.min);
@@ -85,10 +87,12 @@ export async function runLadderScenario({ seed, loadMs, requestsPerSecond }: Lad
     events.push(event.kind);
     // What a dead gateway had in hand ends as its connections do.
     if (event.kind === "restart-gateway") for (const client of clients) for (const one of client.openRequests) excused.add(one);
+    if ("forMs" in event) faultsEndMs = Math.max(faultsEndMs, world.clock.monotonicMs() + event.forMs);
     await perform(world, event, { chance, places: PLACES });
   }
-  const endMs = world.clock.monotonicMs();
   for (const client of clients) client.stop();
+  await world.clock.advance(Math.max(0, faultsEndMs - world.clock.monotonicMs()));
+  const endMs = world.clock.monotonicMs();
   const isWhole = await waitUntil(world, WHOLE_WITHIN_MS, async () => {
     await checks.look();
     return clients.every((client) => client.openCount === 0) && (await areAllWhole(world));

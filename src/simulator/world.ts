@@ -3,7 +3,7 @@ import { checkedHandler, checkedUpstream } from "../adapters/checked-exchange.ts
 import { createMemoryStore } from "../adapters/cluster-store/memory.ts";
 import { createSimulatedLauncher, type SimulatedLauncher } from "../adapters/engine-launcher/simulated.ts";
 import { createMemoryEventLog, type MemoryEventLog } from "../adapters/event-log/memory.ts";
-import { createInProcessLink } from "../adapters/gateway-link/in-process.ts";
+import { createInProcessLink, type InProcessLink } from "../adapters/gateway-link/in-process.ts";
 import { createMemoryGatewayMemory } from "../adapters/gateway-memory/memory.ts";
 import { createSimulatedAccount, type SimulatedAccount } from "../adapters/gpu-driver/simulated.ts";
 import { createSimulatedHost } from "../adapters/host/simulated.ts";
@@ -59,6 +59,7 @@ export interface World {
   /** No word passes between the planes until `restoreLink`. */
   cutLink(): void;
   restoreLink(): void;
+  isLinkCut(): boolean;
   /** Ends gateway, loops and engines; nothing must be open afterwards. */
   stop(): Promise<void>;
 }
@@ -113,14 +114,28 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[])
       await controlPlane.start();
     },
     restartGateway: () => gateway.restart(),
-    cutLink: () => link.cut(),
-    restoreLink: () => link.restore(),
+    ...linkSwitch(link),
     stop: async () => {
       gateway.stop();
       await controlPlane.stop();
       for (const engine of await launcher.observe()) launcher.kill(engine.instance, "the world ends");
       await clock.advance(STOP_MS);
     },
+  };
+}
+
+function linkSwitch(link: InProcessLink): Pick<World, "cutLink" | "restoreLink" | "isLinkCut"> {
+  let isCut = false;
+  return {
+    cutLink: () => {
+      isCut = true;
+      link.cut();
+    },
+    restoreLink: () => {
+      isCut = false;
+      link.restore();
+    },
+    isLinkCut: () => isCut,
   };
 }
 

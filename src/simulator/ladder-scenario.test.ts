@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runLadderScenario } from "./ladder-scenario.ts";
+
+const LOAD = { loadMs: 8_000, requestsPerSecond: 4 } as const;
+
+test("in 20 simulated worlds of ladders, whatever happens to them, no promise breaks and all is whole again", async () => {
+  const events = new Set<string>();
+  let completeCount = 0;
+  for (let seed = 1; seed <= 20; seed += 1) {
+    const report = await runLadderScenario({ ...LOAD, seed });
+    assert.deepEqual(report.violations, [], `npm run sim -- --fault ladder --seconds 8 --seed ${seed}`);
+    for (const event of report.events) events.add(event);
+    completeCount += report.outcomes.complete;
+  }
+  assert.ok(events.size >= 7 && completeCount > 1_000, `${[...events].join(", ")}; ${completeCount} complete`);
+});
+
+test("one seed gives one history of the ladders, to the byte", async () => {
+  const [first, again, other] = [
+    await runLadderScenario({ ...LOAD, seed: 7 }),
+    await runLadderScenario({ ...LOAD, seed: 7 }),
+    await runLadderScenario({ ...LOAD, seed: 8 }),
+  ];
+  assert.ok(first.log.length > 100_000);
+  assert.ok(first.log === again.log, "the same seed");
+  assert.ok(first.log !== other.log, "another seed");
+});
