@@ -3,6 +3,8 @@ import type { RungEndpoint } from "../api/route-table.ts";
 import type { Exchange } from "../ports/http-front.ts";
 import { openAiErrorBody, openAiErrorHeaders, type OpenAiError } from "../wire/openai-error.ts";
 
+export const STREAM_HEADERS = ["content-type", "text/event-stream; charset=utf-8", "cache-control", "no-cache", "x-accel-buffering", "no"];
+
 /** Answers an error whose head is not sent yet, and ends. */
 export function answerError(exchange: Exchange, requestId: string, error: OpenAiError): void {
   const body = openAiErrorBody(error);

@@ -8,7 +8,7 @@ import type { Choice } from "../routing/ladder.ts";
 import type { AttemptFailure } from "../routing/next-attempt.ts";
 import { cutAfterMs, firstTokenCutAfterMs, firstTokenLateAfterMs, lateAfterMs } from "../routing/patience.ts";
 import type { OpenAiError } from "../wire/openai-error.ts";
-import { servedBy } from "./answer.ts";
+import { servedBy, STREAM_HEADERS } from "./answer.ts";
 import { promptTokensOf, type ClientRequest, type RunningAttempt } from "./client-request.ts";
 import type { EndpointBoard, EndpointWatch, LiveCall } from "./endpoint-board.ts";
 import type { Ejector } from "./ejector.ts";
@@ -68,7 +68,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.waitingSince = now;
     this.#startedAt = now;
     this.#ahead = parts.health.inFlight(of.choice.endpoint);
-    this.#place = parts.health.enter(of.choice.endpoint);
+    this.#place = parts.health.enter(of.choice.endpoint, now);
     this.#watch = parts.board.watch(of.choice.endpoint, of.table, now);
     this.#watch.begin(this, now);
   }
@@ -148,7 +148,9 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     const { exchange, id, parsed, arrivedAt, desk, attempts } = this.#request;
     this.#request.hasFirstByte = true;
     const served = servedBy(id, { endpoint: this.#choice.endpoint, level: this.#choice.level, attempts });
-    exchange.head(200, parsed.isStream ? [...STREAM_HEADERS, ...served] : ["content-type", "application/json", ...served]);
+    // A stream that had to wait has its head already; who serves it came too late to be named there.
+    if (!this.#request.hasHead)
+      exchange.head(200, parsed.isStream ? [...STREAM_HEADERS, ...served] : ["content-type", "application/json", ...served]);
     if (!parsed.isStream) return;
     desk.sawFirstToken(this.#parts.ports.clock.monotonicMs() - arrivedAt);
   }
@@ -235,8 +237,6 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#watch.sawByte(this.#parts.ports.clock.monotonicMs());
   }
 }
-
-const STREAM_HEADERS = ["content-type", "text/event-stream; charset=utf-8", "cache-control", "no-cache", "x-accel-buffering", "no"];
 
 export function isEventStream(headers: readonly string[]): boolean {
   for (let at = 0; at < headers.length; at += 2) {

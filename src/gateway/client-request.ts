@@ -27,6 +27,10 @@ export interface ClientRequest {
   readonly addedMaxTokens: number | null;
   readonly slot: { release(): void };
   readonly arrivedAt: MonotonicMs;
+  /** Of a stream that waited: its head is out, and comments keep it open; nothing of an answer has begun. */
+  hasHead: boolean;
+  /** When its last such comment was written. */
+  commentedAt: MonotonicMs;
   hasFirstByte: boolean;
   isSettled: boolean;
   attempts: number;

@@ -1,6 +1,6 @@
 import type { EjectionCause } from "../api/link-message.ts";
 import type { AttemptFailure } from "../routing/next-attempt.ts";
-import type { HealthIndex } from "../routing/health.ts";
+import type { EndpointKey, HealthIndex } from "../routing/health.ts";
 import { readyEndpoints } from "../routing/ladder.ts";
 import type { EndpointWatch } from "./endpoint-board.ts";
 import type { Episodes } from "./episodes.ts";
@@ -13,6 +13,7 @@ export interface EjectorParts {
   readonly routes: RouteStore;
   readonly health: HealthIndex;
   readonly metrics: GatewayMetrics;
+  readonly woken: ReadonlySet<EndpointKey>;
   readonly episodes: Episodes;
 }
 
@@ -29,7 +30,7 @@ export class Ejector {
     const { ports, routes, health, metrics } = this.#parts;
     const now = ports.clock.monotonicMs();
     const table = routes.get(watch.tableUid);
-    const pool = table === null ? [] : readyEndpoints(table);
+    const pool = table === null ? [] : readyEndpoints(table, this.#parts.woken);
     const ejection = health.eject(watch.endpoint, pool, { cause, now });
     if (ejection === null) return;
     watch.askReturnAt = ejection.until;

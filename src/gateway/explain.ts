@@ -1,6 +1,8 @@
 import type { RefusalCode } from "../routing/next-attempt.ts";
 import type { OpenAiError } from "../wire/openai-error.ts";
 
+/** Where nothing better is known. */
+const RETRY_AFTER_MS = 1_000;
 const never = { kind: "never" } as const;
 
 export const invalidRequest = (code: string, message: string, param: string | null): OpenAiError => ({
@@ -86,14 +88,20 @@ export const starting: OpenAiError = unavailable("gateway_starting", "The gatewa
 export const draining: OpenAiError = unavailable("gateway_draining", "The gateway is about to end.", 500);
 
 /** What the client reads when no attempt may be made any more and no byte was sent. */
-export function explainRefusal(code: RefusalCode, model: string): OpenAiError {
+export function explainRefusal(code: RefusalCode, model: string, retryAfterMs: number | null): OpenAiError {
   switch (code) {
     case "service_gone":
       return unknownModel(model);
     case "hold_full":
       return unavailable("hold_full", "No instance of this model is ready, and as many requests wait as may.", 1_000);
     case "no_endpoint":
-      return { ...unavailable("no_endpoint", "No instance of this model became ready in time.", 0), retry: never };
+      return unavailable("no_endpoint", "No instance of this model became ready in time.", retryAfterMs ?? RETRY_AFTER_MS);
+    case "shed":
+      return unavailable(
+        "shed",
+        "No instance of this model is ready, and its service sends requests away meanwhile.",
+        retryAfterMs ?? RETRY_AFTER_MS,
+      );
     case "upstream_busy":
       return {
         status: 429,
@@ -114,7 +122,7 @@ export function explainRefusal(code: RefusalCode, model: string): OpenAiError {
 }
 
 /** One sentence for people on why an answer broke off. */
-export function explainLoss(code: Exclude<RefusalCode, "service_gone" | "hold_full" | "no_endpoint">): string {
+export function explainLoss(code: Exclude<RefusalCode, "service_gone" | "hold_full" | "no_endpoint" | "shed">): string {
   switch (code) {
     case "upstream_lost":
       return "The instance that served this request was lost.";

@@ -36,6 +36,8 @@ export interface GatewayMetrics {
   readonly held: Metric<GaugeHandle>;
   readonly unrouted: Metric<CounterHandle>;
   readonly limitHits: Metric<CounterHandle>;
+  readonly wakes: Metric<CounterHandle>;
+  readonly sheds: Metric<CounterHandle>;
 }
 
 export function createGatewayMetrics(): GatewayMetrics {
@@ -69,6 +71,12 @@ export function createGatewayMetrics(): GatewayMetrics {
     inFlight: registry.gauge("tidegate_requests_in_flight", "Requests that are open now.", ["tenant", "service"]),
     held: registry.gauge("tidegate_requests_held", "Requests that wait for an endpoint.", ["tenant", "service"]),
     unrouted: registry.counter("tidegate_unrouted_requests_total", "Requests refused before they had a service.", ["reason"]),
+    wakes: registry.counter("tidegate_gateway_wakes_total", "Sleeping instances that the gateway woke, by reason and outcome.", [
+      "service",
+      "because",
+      "outcome",
+    ]),
+    sheds: registry.counter("tidegate_requests_shed_total", "Requests refused by the last of the degraded steps.", ["service"]),
     limitHits: registry.counter("tidegate_limit_hits_total", "Times that a limit of the gateway was hit.", ["limit"]),
   };
 }

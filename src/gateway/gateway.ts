@@ -1,11 +1,12 @@
 import type { EndpointAddress } from "../api/route-table.ts";
+import type { Uid } from "../base/ids.ts";
 import type { Timer } from "../ports/clock.ts";
 import type { Handler } from "../ports/http-front.ts";
-import { endpointKey, HealthIndex } from "../routing/health.ts";
+import { endpointKey, HealthIndex, type EndpointKey } from "../routing/health.ts";
 import { SmoothWeighted } from "../routing/smooth-weighted.ts";
 import { renderPrometheus } from "../wire/prometheus-text.ts";
 import { BodyRoom } from "./body-collector.ts";
-import { EndpointBoard, type EndpointWatch } from "./endpoint-board.ts";
+import { EndpointBoard } from "./endpoint-board.ts";
 import { Ejector } from "./ejector.ts";
 import { Episodes } from "./episodes.ts";
 import { createGatewayMetrics, type GatewayMetrics } from "./gateway-metrics.ts";
@@ -19,6 +20,7 @@ import { Pump } from "./pump.ts";
 import { RouteStore } from "./route-store.ts";
 import { serveExchange } from "./serve-exchange.ts";
 import { ServiceDesks } from "./service-desk.ts";
+import { Waker } from "./waker.ts";
 
 export interface Gateway {
   /** For the tenants' listener. */
@@ -55,6 +57,8 @@ class AssembledGateway implements Gateway {
   readonly #link: LinkClient;
   readonly #prober: Prober;
   readonly #judge: Judge;
+  readonly #waker: Waker;
+  readonly #pump: Pump;
   readonly #mirror: Mirror;
   readonly #episodes: Episodes;
   readonly #loops = new Map<string, Timer>();
@@ -65,12 +69,23 @@ class AssembledGateway implements Gateway {
     const routes = this.#routes;
     const health = this.#health;
     const keys = new KeyIndex(ports.keyDigest);
-    const episodes = new Episodes({ ports, routes, health, metrics: this.metrics });
+    const woken = new Set<EndpointKey>();
+    const episodes = new Episodes({ ports, routes, health, woken, metrics: this.metrics });
     this.#episodes = episodes;
-    const ejector = new Ejector({ ports, routes, health, metrics: this.metrics, episodes });
-    const parts = { ports, routes, health, ejector, episodes, metrics: this.metrics, board: this.#board, desks: this.#desks };
+    const ejector = new Ejector({ ports, routes, health, metrics: this.metrics, woken, episodes });
+    const parts = { ports, routes, health, woken, ejector, episodes, metrics: this.metrics, board: this.#board, desks: this.#desks };
     this.#mirror = new Mirror(parts);
-    const pump = new Pump({ ...parts, mirror: this.#mirror, weights: new SmoothWeighted() });
+    this.#waker = new Waker({
+      ...parts,
+      stateId: () => this.#link.stateId,
+      isTrusted: () => !this.#judge.isSelfSuspect(),
+      ended: (tableUid, endpoint) => {
+        if (woken.has(endpointKey(endpoint))) episodes.becameUsable(endpoint);
+        this.#pumpHeld(tableUid);
+      },
+    });
+    const pump = new Pump({ ...parts, mirror: this.#mirror, waker: this.#waker, weights: new SmoothWeighted() });
+    this.#pump = pump;
     this.#link = new LinkClient({
       ports,
       options,
@@ -81,9 +96,10 @@ class AssembledGateway implements Gateway {
       synced: () => {
         ejector.repeatReports(this.#board.all());
         episodes.repeatReports();
+        this.#waker.repeatReports();
       },
     });
-    this.#prober = new Prober({ ...parts, stateId: () => this.#link.stateId, returned: (watch) => this.#returned(watch) });
+    this.#prober = new Prober({ ...parts, stateId: () => this.#link.stateId, returned: (watch) => this.#pumpHeld(watch.tableUid) });
     this.#judge = new Judge({ ...parts, prober: this.#prober });
     this.handler = serveExchange({
       ...parts,
@@ -125,6 +141,7 @@ class AssembledGateway implements Gateway {
     for (const timer of this.#loops.values()) timer.cancel();
     this.#loops.clear();
     this.#mirror.stop();
+    this.#waker.stop();
     this.#ports.link.close();
   }
 
@@ -137,7 +154,12 @@ class AssembledGateway implements Gateway {
     this.#judge.tick();
     this.#episodes.tick();
     const now = this.#ports.clock.monotonicMs();
-    for (const desk of this.#desks.all()) for (const request of desk.holds.expired(now)) request.pump();
+    for (const desk of this.#desks.all()) {
+      if (desk.holds.count === 0) continue;
+      for (const request of desk.holds.expired(now)) request.pump();
+      this.#pump.fillRoom(desk);
+      for (const request of desk.holds.waiting()) request.keepAlive();
+    }
   }
 
   #claim(): void {
@@ -145,9 +167,9 @@ class AssembledGateway implements Gateway {
     this.#prober.claimAll(({ endpoint, table }) => this.#board.watch(endpoint, table, now));
   }
 
-  #returned(watch: EndpointWatch): void {
-    const table = this.#routes.get(watch.tableUid);
-    if (table !== null) this.#desks.of(table).pumpHeld();
+  #pumpHeld(tableUid: Uid): void {
+    const table = this.#routes.get(tableUid);
+    if (table !== null) this.#pump.pumpHeld(this.#desks.of(table));
   }
 
   #tablesChanged(): void {
@@ -160,7 +182,8 @@ class AssembledGateway implements Gateway {
     this.#mirror.tablesChanged();
     this.#episodes.tablesChanged();
     this.#board.retain(keys);
-    for (const desk of this.#desks.all()) desk.pumpHeld();
+    this.#waker.tablesChanged();
+    for (const desk of this.#desks.all()) this.#pump.pumpHeld(desk);
   }
 
   /** A newer generation of an instance is the word that the older one is dead: its late bytes are dropped. */

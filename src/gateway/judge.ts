@@ -28,9 +28,15 @@ export class Judge {
   readonly #parts: JudgeParts;
   #lastTickAt: MonotonicMs | null = null;
   #awayAt: MonotonicMs | null = null;
+  #blamedAt: MonotonicMs | null = null;
 
   constructor(parts: JudgeParts) {
     this.#parts = parts;
+  }
+
+  /** So much fell silent together a moment ago that the fault is likely this gateway's own. */
+  isSelfSuspect(): boolean {
+    return this.#blamedAt !== null && this.#parts.ports.clock.monotonicMs() - this.#blamedAt <= SILENT_MEMORY_MS;
   }
 
   tick(): void {
@@ -40,7 +46,10 @@ export class Judge {
       return;
     }
     const condemned = this.#look(now);
-    if (condemned.length > 0 && !this.#areWeToBlame(condemned, now)) {
+    if (condemned.length === 0) return;
+    if (this.#areWeToBlame(condemned, now)) {
+      this.#blamedAt = now;
+    } else {
       for (const { watch, cause } of condemned) this.#parts.ejector.eject(watch, cause);
     }
   }

@@ -1,7 +1,8 @@
 import { later } from "../base/ids.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Upstream, UpstreamRequest } from "../ports/upstream.ts";
-import type { HealthIndex } from "../routing/health.ts";
+import type { EndpointKey, HealthIndex } from "../routing/health.ts";
+import { mayServe } from "../routing/ladder.ts";
 import { PROBE_TIMEOUT_MS } from "../routing/suspicion.ts";
 import { progressOf } from "../wire/dialect.ts";
 import type { EndpointWatch } from "./endpoint-board.ts";
@@ -22,6 +23,7 @@ export interface ProberParts {
   readonly routes: RouteStore;
   readonly health: HealthIndex;
   readonly ejector: Ejector;
+  readonly woken: ReadonlySet<EndpointKey>;
   /** Whose engines they are; every probe carries it, so that engines know that somebody still cares. */
   stateId(): string;
   /** An ejected endpoint is well: whoever waits for one may go on. */
@@ -53,8 +55,10 @@ export class Prober {
     const { clock } = this.#parts.ports;
     const ejection = this.#parts.health.ejectionOf(watch.endpoint);
     if (ejection === null || watch.isAskingReturn || watch.askReturnAt === null || clock.monotonicMs() < watch.askReturnAt) return;
-    watch.isAskingReturn = true;
     const isHung = ejection.cause === "no-progress";
+    // Work would kill an engine that sleeps; it is asked again when it serves.
+    if (isHung && !mayServe(watch.endpoint, this.#parts.woken)) return;
+    watch.isAskingReturn = true;
     const ask = isHung
       ? { request: this.#work(watch), timeoutMs: RETURN_WORK_TIMEOUT_MS }
       : { request: this.#get("/health"), timeoutMs: PROBE_TIMEOUT_MS };
@@ -73,7 +77,7 @@ export class Prober {
       const watch = watchOf(named);
       this.#ask(watch, { request: this.#get("/health"), timeoutMs: CLAIM_TIMEOUT_MS }, (answer) => {
         const isGone = answer.kind === "failed" && answer.failure.code === "REFUSED";
-        if (isGone && named.endpoint.isReady) this.#parts.ejector.eject(watch, "refused");
+        if (isGone && mayServe(named.endpoint, this.#parts.woken)) this.#parts.ejector.eject(watch, "refused");
       });
     }
   }
@@ -81,7 +85,9 @@ export class Prober {
   #sawAnswer(watch: EndpointWatch, answer: { readonly status: number; readonly body: string }): void {
     const { engine, hasProgress } = watch.endpoint;
     const progress = answer.status === 200 && hasProgress ? progressOf(engine, answer.body) : null;
-    watch.sawProbeAnswer(progress, this.#parts.ports.clock.monotonicMs());
+    const now = this.#parts.ports.clock.monotonicMs();
+    watch.sawProbeAnswer(progress, now);
+    if (progress !== null) this.#parts.health.sawQueue(watch.endpoint, progress.waiting, now);
   }
 
   #ask(watch: EndpointWatch, ask: { request: UpstreamRequest; timeoutMs: number }, done: (answer: ShortAnswer) => void): void {

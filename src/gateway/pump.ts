@@ -1,12 +1,12 @@
 import type { RouteTable } from "../api/route-table.ts";
 import { later, type MonotonicMs } from "../base/ids.ts";
 import type { EventLog } from "../ports/event-log.ts";
-import { endpointKey, type HealthIndex } from "../routing/health.ts";
-import { readyEndpoints, type Choice } from "../routing/ladder.ts";
+import { endpointKey, type EndpointKey, type HealthIndex } from "../routing/health.ts";
+import { readyEndpoints, roomOf, type Choice } from "../routing/ladder.ts";
 import { nextAttempt, type AttemptFailure, type NextAttempt } from "../routing/next-attempt.ts";
 import type { SmoothWeighted } from "../routing/smooth-weighted.ts";
 import { openAiErrorEvent, type OpenAiError } from "../wire/openai-error.ts";
-import { answerError } from "./answer.ts";
+import { answerError, STREAM_HEADERS } from "./answer.ts";
 import { Attempt, type AttemptOwner, type AttemptParts } from "./attempt.ts";
 import type { ClientRequest } from "./client-request.ts";
 import { explainLoss, explainRefusal } from "./explain.ts";
@@ -14,6 +14,8 @@ import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
 import { holdMsOf } from "./hold-time.ts";
 import type { Mirror } from "./mirror.ts";
 import type { RouteStore } from "./route-store.ts";
+import type { HeldRequest, ServiceDesk } from "./service-desk.ts";
+import type { Waker } from "./waker.ts";
 
 export interface PumpParts extends AttemptParts {
   readonly ports: AttemptParts["ports"] & { readonly eventLog: EventLog };
@@ -22,7 +24,14 @@ export interface PumpParts extends AttemptParts {
   readonly weights: SmoothWeighted;
   readonly metrics: GatewayMetrics;
   readonly mirror: Mirror;
+  readonly waker: Waker;
+  readonly woken: ReadonlySet<EndpointKey>;
 }
+
+/** Proxies give up streams that stay silent: so long one waits without a word, and so often it is told after that. */
+const QUIET_MAX_MS = 2_000;
+const COMMENT_EVERY_MS = 5_000;
+const WAIT_COMMENT = Buffer.from(": waiting for an instance\n\n");
 
 /**
  * Carries each request from admission to its end. Arrival, a failed attempt, a new table, a returned endpoint and an expired
@@ -30,6 +39,7 @@ export interface PumpParts extends AttemptParts {
  */
 export class Pump implements AttemptOwner {
   readonly #parts: PumpParts;
+  #isPumpingHeld = false;
 
   constructor(parts: PumpParts) {
     this.#parts = parts;
@@ -45,20 +55,36 @@ export class Pump implements AttemptOwner {
     if (request.isSettled || request.running !== null) return;
     const table = this.#parts.routes.find(request.tenant, request.model);
     const next = this.#decide(request, table);
+    if (table !== null) this.#wake(table, next);
     if (next.kind !== "hold") this.#endHold(request);
     switch (next.kind) {
       case "send":
         if (table !== null) this.#send(request, table, next);
         return;
       case "hold":
-        this.#hold(request);
+        this.#hold(request, next.until);
         return;
       case "refuse":
-        this.#refuse(request, explainRefusal(next.code, request.model), request.failure === null ? "refused" : "upstream-error");
+        if (next.code === "shed") this.#parts.metrics.sheds.with(request.desk.service).add(1);
+        this.#refuse(
+          request,
+          explainRefusal(next.code, request.model, next.retryAfterMs),
+          request.failure === null ? "refused" : "upstream-error",
+        );
         return;
       case "fail-stream":
         this.#failStream(request, next.code);
     }
+  }
+
+  /** Something changed: asks the oldest held requests again, as many as there is room for, or all of them where nobody serves. */
+  pumpHeld(desk: ServiceDesk): void {
+    if (desk.holds.count > 0) this.#ask(desk, this.#roomOf(desk) ?? Infinity);
+  }
+
+  /** Asks the oldest held requests that somebody has room for. */
+  fillRoom(desk: ServiceDesk): void {
+    if (desk.holds.count > 0) this.#ask(desk, this.#roomOf(desk) ?? 0);
   }
 
   completed(request: ClientRequest): void {
@@ -88,17 +114,23 @@ export class Pump implements AttemptOwner {
     const table = this.#parts.routes.find(request.tenant, request.model);
     if (table === null || !request.desk.retryBudget.canRetry()) return false;
     const { health } = this.#parts;
-    return readyEndpoints(table).some((endpoint) => health.ejectionOf(endpoint) === null && !request.tried.includes(endpointKey(endpoint)));
+    return readyEndpoints(table, this.#parts.woken).some(
+      (endpoint) => health.ejectionOf(endpoint) === null && !request.tried.includes(endpointKey(endpoint)),
+    );
   }
 
   #decide(request: ClientRequest, table: RouteTable | null): NextAttempt {
     const { desk } = request;
+    const { health, weights, woken, waker } = this.#parts;
     return nextAttempt(request, table, {
-      health: this.#parts.health,
-      weights: this.#parts.weights,
+      health,
+      weights,
+      woken,
+      wakes: table === null ? NO_WAKES : waker.viewOf(table),
       budgets: {
         canRetry: desk.retryBudget.canRetry(),
-        canHold: request.held !== null || desk.holds.hasRoomFor(this.#heldOf(request)),
+        canHold: request.held !== null || desk.holds.hasRoomFor(this.#heldOf(request, request.holdUntil)),
+        isQueueAhead: request.held === null && desk.holds.count > 0,
       },
       now: this.#now(),
     });
@@ -122,16 +154,47 @@ export class Pump implements AttemptOwner {
     if (next.because === "first") this.#parts.mirror.copy(request, table, next.choice);
   }
 
-  #hold(request: ClientRequest): void {
-    if (request.held !== null) return;
-    request.held = this.#heldOf(request);
+  #roomOf(desk: ServiceDesk): number | null {
+    const table = this.#parts.routes.ofService(desk.service);
+    return table === null ? null : roomOf(table, this.#parts);
+  }
+
+  #ask(desk: ServiceDesk, countMax: number): void {
+    if (this.#isPumpingHeld) return;
+    this.#isPumpingHeld = true;
+    desk.pumpHeld(countMax);
+    this.#isPumpingHeld = false;
+  }
+
+  #wake(table: RouteTable, next: NextAttempt): void {
+    if (next.kind === "fail-stream" || next.kind === "refuse") return;
+    if (next.wake !== null) this.#parts.waker.wake(table, next.wake);
+    else if (next.kind === "hold" && roomOf(table, this.#parts) === null) this.#parts.waker.lost(table);
+  }
+
+  #hold(request: ClientRequest, until: MonotonicMs): void {
+    if (request.held !== null) {
+      request.held.holdUntil = until;
+      return;
+    }
+    request.held = this.#heldOf(request, until);
     request.desk.holds.add(request.held);
     const table = this.#parts.routes.find(request.tenant, request.model);
     if (table !== null) this.#parts.episodes.held(request, table);
   }
 
-  #heldOf(request: ClientRequest): { bodyBytes: number; holdUntil: MonotonicMs; pump: () => void } {
-    return { bodyBytes: request.body.length, holdUntil: request.holdUntil, pump: () => this.pump(request) };
+  #heldOf(request: ClientRequest, holdUntil: MonotonicMs): HeldRequest {
+    return { bodyBytes: request.body.length, holdUntil, pump: () => this.pump(request), keepAlive: () => this.#keepAlive(request) };
+  }
+
+  #keepAlive(request: ClientRequest): void {
+    if (!request.parsed.isStream || request.held === null) return;
+    const now = this.#now();
+    if (now - request.commentedAt < (request.hasHead ? COMMENT_EVERY_MS : QUIET_MAX_MS)) return;
+    if (!request.hasHead) request.exchange.head(200, [...STREAM_HEADERS, "x-request-id", request.id]);
+    request.hasHead = true;
+    request.commentedAt = now;
+    request.exchange.write(WAIT_COMMENT);
   }
 
   #endHold(request: ClientRequest): void {
@@ -146,7 +209,13 @@ export class Pump implements AttemptOwner {
   }
 
   #refuse(request: ClientRequest, error: OpenAiError, outcome: Outcome): void {
-    answerError(request.exchange, request.id, error);
+    if (request.hasHead) {
+      // The HTTP status is gone: the stream itself says it, and ends without `[DONE]`.
+      request.exchange.write(openAiErrorEvent(error));
+      request.exchange.end();
+    } else {
+      answerError(request.exchange, request.id, error);
+    }
     if (outcome !== "client-error") this.#record(request, error.code);
     this.#settle(request, outcome);
   }
@@ -183,9 +252,12 @@ export class Pump implements AttemptOwner {
     this.#parts.episodes.settled(request, outcome);
     request.slot.release();
     request.desk.countOutcome(outcome);
+    this.fillRoom(request.desk);
   }
 
   #now(): MonotonicMs {
     return this.#parts.ports.clock.monotonicMs();
   }
 }
+
+const NO_WAKES = { isTrusted: false, begun: new Set<EndpointKey>(), movesLeft: 0, wakingUntil: null, budgetMs: 0 } as const;

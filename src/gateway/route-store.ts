@@ -1,4 +1,4 @@
-import type { InstanceName, TenantId, Uid } from "../base/ids.ts";
+import type { InstanceName, ServiceName, TenantId, Uid } from "../base/ids.ts";
 import type { RouteTable, RungEndpoint } from "../api/route-table.ts";
 
 /** The tables in force, by uid; found by what a client names. Order is (uid, epoch, revision): a new uid wins, an older one is refused. */
@@ -30,6 +30,10 @@ export class RouteStore {
   find(tenant: TenantId, model: string): RouteTable | null {
     const found = this.#byModel.get(tenant)?.get(model);
     return found === undefined ? null : this.get(found);
+  }
+
+  ofService(service: ServiceName): RouteTable | null {
+    return this.all().find((table) => table.service === service) ?? null;
   }
 
   /** Sorted, so that the list does not jump. */

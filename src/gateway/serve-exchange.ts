@@ -142,6 +142,8 @@ function newRequest(
     parsed,
     ...admitted,
     arrivedAt: arrived.exchange.arrivedAt,
+    hasHead: false,
+    commentedAt: arrived.exchange.arrivedAt,
     hasFirstByte: false,
     isSettled: false,
     attempts: 0,

@@ -3,14 +3,17 @@ import { HoldQueue, type Held } from "../admission/hold-queue.ts";
 import { RetryBudget } from "../admission/retry-budget.ts";
 import type { ServiceCounts } from "../api/link-message.ts";
 import type { RouteTable } from "../api/route-table.ts";
-import type { ServiceName, TenantId } from "../base/ids.ts";
+import type { MonotonicMs, ServiceName, TenantId } from "../base/ids.ts";
 import { FirstTokenRing } from "./first-token-ring.ts";
 import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
 import { HOLD_BYTES_MAX, HOLD_COUNT_MAX } from "./gateway-ports.ts";
 
 /** A request that waits for an endpoint, and can be asked to try again. */
 export interface HeldRequest extends Held {
+  holdUntil: MonotonicMs;
   pump(): void;
+  /** Tells a client that waits for long that it is not forgotten. */
+  keepAlive(): void;
 }
 
 /** What the gateway keeps per service across its tables: budgets, held requests, counts. */
@@ -54,9 +57,9 @@ export class ServiceDesk {
     this.#metrics.firstToken.with(this.tenant, this.service).observe(firstTokenMs / 1_000);
   }
 
-  /** Asks every held request again, oldest first. */
-  pumpHeld(): void {
-    for (const request of this.holds.waiting()) request.pump();
+  /** Asks held requests again, the oldest `countMax` of them. */
+  pumpHeld(countMax: number): void {
+    for (const request of this.holds.waiting().slice(0, countMax)) request.pump();
   }
 
   /** Asked once a second: first tokens are those since the last time. */

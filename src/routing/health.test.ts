@@ -93,8 +93,8 @@ test("health: soft causes leave somebody in any order of events", () => {
 
 test("health: a request leaves its endpoint once, and what no table names is forgotten when empty", () => {
   const health = new HealthIndex();
-  const one = health.enter(A);
-  health.enter(A);
+  const one = health.enter({ ...A, maxBatch: 8 }, at(0));
+  health.enter({ ...A, maxBatch: 8 }, at(0));
   one.release();
   one.release();
   assert.equal(health.inFlight(A), 1);

@@ -24,8 +24,17 @@ const FAILURE_RATIO_MAX = 0.5;
 const FAILURE_SAMPLES_MIN = 5;
 const FAILURE_RATIO_GAIN = 0.25;
 
+/** A queue that an engine told of is believed so long. */
+const QUEUE_REPORT_MS = 1_000;
+
 interface HealthRecord {
   inFlight: number;
+  /** Sequences that the engine decodes together; more in flight queue inside it. */
+  maxBatch: number;
+  /** Since when more are in flight than it decodes together; null = they are not. */
+  queuedSince: MonotonicMs | null;
+  /** The queue that its own metrics told of, begun and last seen. */
+  reported: { readonly since: MonotonicMs; readonly seenAt: MonotonicMs } | null;
   ejection: Ejection | null;
   /** Ejections without a healthy time between them. */
   streak: number;
@@ -53,16 +62,36 @@ export class HealthIndex {
     return this.#records.get(endpointKey(endpoint))?.ejection ?? null;
   }
 
+  /** How long requests have queued inside the engine: more in flight than it decodes together, or its own word. */
+  queuedForMs(endpoint: EndpointIdentity, now: MonotonicMs): number {
+    const record = this.#records.get(endpointKey(endpoint));
+    if (record === undefined) return 0;
+    const ownMs = record.queuedSince === null ? 0 : now - record.queuedSince;
+    const { reported } = record;
+    return reported !== null && now - reported.seenAt <= QUEUE_REPORT_MS ? Math.max(ownMs, now - reported.since) : ownMs;
+  }
+
+  /** The engine's metrics told how many requests wait inside it. */
+  sawQueue(endpoint: EndpointIdentity, waiting: number, now: MonotonicMs): void {
+    const record = this.#record(endpoint);
+    const { reported } = record;
+    const goesOn = reported !== null && now - reported.seenAt <= QUEUE_REPORT_MS;
+    record.reported = waiting === 0 ? null : { since: goesOn ? reported.since : now, seenAt: now };
+  }
+
   /** @returns a handle; the request leaves by `release`, once. */
-  enter(endpoint: EndpointIdentity): { release(): void } {
+  enter(endpoint: EndpointIdentity & Pick<RungEndpoint, "maxBatch">, now: MonotonicMs): { release(): void } {
     const record = this.#record(endpoint);
     record.inFlight += 1;
+    record.maxBatch = endpoint.maxBatch;
+    if (record.inFlight > record.maxBatch) record.queuedSince ??= now;
     let isHeld = true;
     return {
       release: () => {
         if (!isHeld) return;
         isHeld = false;
         record.inFlight -= 1;
+        if (record.inFlight <= record.maxBatch) record.queuedSince = null;
       },
     };
   }
@@ -119,6 +148,9 @@ export class HealthIndex {
     if (known !== undefined) return known;
     const record: HealthRecord = {
       inFlight: 0,
+      maxBatch: 0,
+      queuedSince: null,
+      reported: null,
       ejection: null,
       streak: 0,
       restoredAt: monotonicMs(0),

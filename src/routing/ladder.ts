@@ -1,5 +1,6 @@
 import type { Level } from "../api/hot-standby-config.ts";
-import type { RouteTable, RungEndpoint } from "../api/route-table.ts";
+import type { RouteTable, Rung, RungEndpoint } from "../api/route-table.ts";
+import type { MonotonicMs } from "../base/ids.ts";
 import { endpointKey, type EndpointKey, type HealthIndex } from "./health.ts";
 import { isSaturated } from "./saturation.ts";
 import type { SmoothWeighted } from "./smooth-weighted.ts";
@@ -7,71 +8,93 @@ import type { SmoothWeighted } from "./smooth-weighted.ts";
 export interface Choice {
   readonly endpoint: RungEndpoint;
   readonly level: Level;
+  /** Nobody usable had room: it will queue inside the engine. */
+  readonly isCrowded: boolean;
 }
 
 export interface LadderView {
   readonly health: HealthIndex;
   readonly weights: SmoothWeighted;
+  /** Endpoints that this gateway woke and verified while their table still calls them asleep. */
+  readonly woken: ReadonlySet<EndpointKey>;
+  readonly now: MonotonicMs;
 }
 
+interface Candidate {
+  readonly endpoint: RungEndpoint;
+  readonly level: Level;
+  readonly isFull: boolean;
+  readonly load: number;
+}
+
+const NONE_WOKEN: ReadonlySet<EndpointKey> = new Set();
+
 /** Every endpoint that may be sent to now, rung by rung, ejected ones included. */
-export function readyEndpoints(table: RouteTable): RungEndpoint[] {
-  return table.rungs.flatMap((rung) => rung.endpoints.filter((endpoint) => endpoint.isReady));
+export function readyEndpoints(table: RouteTable, woken: ReadonlySet<EndpointKey> = NONE_WOKEN): RungEndpoint[] {
+  return table.rungs.flatMap((rung) => rung.endpoints.filter((endpoint) => mayServe(endpoint, woken)));
+}
+
+/** Never an endpoint that sleeps: a request there can kill its engine. */
+export const mayServe = (endpoint: RungEndpoint, woken: ReadonlySet<EndpointKey>): boolean =>
+  endpoint.isReady || (endpoint.isAsleep && woken.has(endpointKey(endpoint)));
+
+/** The serving rung first, then the others from the top. */
+export function rungsInOrder(table: RouteTable): readonly Rung[] {
+  const serving = table.rungs.filter((rung) => rung.level === table.serveFrom);
+  return [...serving, ...table.rungs.filter((rung) => rung.level !== table.serveFrom)];
 }
 
 /**
- * Walks the rungs in order: by weight on the first rung that has anybody, then its neighbours, then lower rungs, while those are saturated.
- * Ready is enough: grants bind activations, never the way to an endpoint that already serves.
+ * Walks the rungs in order: by weight on the first rung that has anybody, then its neighbours, then the other rungs, while those are
+ * saturated. Ready is enough: grants bind activations, never the way to an endpoint that already serves.
  * @param avoid endpoints that failed this request: taken only when nobody else is left.
  * @returns null when nobody is ready.
  */
 export function chooseEndpoint(table: RouteTable, view: LadderView, avoid: readonly EndpointKey[]): Choice | null {
-  const rungs = usableRungs(table, view.health);
-  const fresh = avoid.length === 0 ? rungs : rungs.map((rung) => rung.filter((choice) => !avoid.includes(endpointKey(choice.endpoint))));
+  const rungs = rungsInOrder(table).map((rung) => usable(rung, table, view));
+  const fresh = avoid.length === 0 ? rungs : rungs.map((rung) => rung.filter((one) => !avoid.includes(endpointKey(one.endpoint))));
   return chooseAmong(table, view, fresh) ?? (fresh === rungs ? null : chooseAmong(table, view, rungs));
 }
 
-function usableRungs(table: RouteTable, health: HealthIndex): Choice[][] {
-  return table.rungs.map((rung) =>
-    rung.endpoints
-      .filter((endpoint) => endpoint.isReady && health.ejectionOf(endpoint) === null)
-      .map((endpoint) => ({ endpoint, level: rung.level })),
-  );
+/** How many more requests the usable endpoints can decode at once; null = nobody is usable. */
+export function roomOf(table: RouteTable, view: Pick<LadderView, "health" | "woken">): number | null {
+  const endpoints = readyEndpoints(table, view.woken).filter((endpoint) => view.health.ejectionOf(endpoint) === null);
+  if (endpoints.length === 0) return null;
+  return endpoints.reduce((sum, endpoint) => sum + Math.max(0, endpoint.maxBatch - view.health.inFlight(endpoint)), 0);
 }
 
-function chooseAmong(table: RouteTable, view: LadderView, rungs: readonly (readonly Choice[])[]): Choice | null {
-  const isFull = (choice: Choice): boolean => isSaturated(choice.endpoint, view.health.inFlight(choice.endpoint), table.overflow);
-  const first = rungs.findIndex((rung) => rung.length > 0);
-  const rung = rungs[first];
-  if (rung === undefined) return null;
-  const weighted =
-    rung[
-      view.weights.choose(
-        `${table.uid}/${first}`,
-        rung.map((choice) => ({ id: choice.endpoint.uid, weight: choice.endpoint.weight })),
-      )
-    ];
-  if (weighted !== undefined && !isFull(weighted)) return weighted;
+function usable(rung: Rung, table: RouteTable, { health, woken, now }: LadderView): readonly Candidate[] {
+  return rung.endpoints
+    .filter((endpoint) => mayServe(endpoint, woken) && health.ejectionOf(endpoint) === null)
+    .map((endpoint) => {
+      const inFlight = health.inFlight(endpoint);
+      const load = { inFlight, queuedForMs: health.queuedForMs(endpoint, now) };
+      return { endpoint, level: rung.level, isFull: isSaturated(endpoint, load, table.overflow), load: inFlight / endpoint.maxBatch };
+    });
+}
+
+function chooseAmong(table: RouteTable, view: LadderView, rungs: readonly (readonly Candidate[])[]): Choice | null {
+  const rung = rungs.find((candidates) => candidates.length > 0);
+  const first = rung?.[0];
+  if (rung === undefined || first === undefined) return null;
+  const at = view.weights.choose(
+    `${table.uid}/${first.level}`,
+    rung.map(({ endpoint }) => ({ id: endpoint.uid, weight: endpoint.weight })),
+  );
+  const weighted = rung[at];
+  if (weighted !== undefined && !weighted.isFull) return choiceOf(weighted);
   for (const candidates of rungs) {
-    const spill = leastLoaded(
-      candidates.filter((choice) => !isFull(choice)),
-      view.health,
-    );
-    if (spill !== null) return spill;
+    const spill = leastLoaded(candidates.filter((candidate) => !candidate.isFull));
+    if (spill !== null) return choiceOf(spill);
   }
   // Everybody is full: engines queue fairly inside, so the shortest relative queue of the first rung serves soonest.
-  return leastLoaded(rung, view.health);
+  return choiceOf(leastLoaded(rung) ?? first);
 }
 
-function leastLoaded(choices: readonly Choice[], health: HealthIndex): Choice | null {
-  let best: Choice | null = null;
-  let bestLoad = Infinity;
-  for (const choice of choices) {
-    const load = health.inFlight(choice.endpoint) / choice.endpoint.maxBatch;
-    if (load < bestLoad) {
-      best = choice;
-      bestLoad = load;
-    }
-  }
+const choiceOf = ({ endpoint, level, isFull }: Candidate): Choice => ({ endpoint, level, isCrowded: isFull });
+
+function leastLoaded(candidates: readonly Candidate[]): Candidate | null {
+  let best: Candidate | null = null;
+  for (const candidate of candidates) if (best === null || candidate.load < best.load) best = candidate;
   return best;
 }

@@ -6,6 +6,7 @@ import type { RouteTable, RungEndpoint } from "../api/route-table.ts";
 import { endpointKey, HealthIndex } from "./health.ts";
 import { nextAttempt, REROUTES_MAX, type AttemptFailure, type AttemptRequest } from "./next-attempt.ts";
 import { SmoothWeighted } from "./smooth-weighted.ts";
+import type { WakeView, WakeWish } from "./wake-wish.ts";
 
 function endpoint(name: string, change: Partial<RungEndpoint> = {}): RungEndpoint {
   return {
@@ -70,6 +71,8 @@ interface Case {
   readonly busy?: readonly (readonly [RungEndpoint, number])[];
   readonly canRetry?: boolean;
   readonly canHold?: boolean;
+  readonly isQueueAhead?: boolean;
+  readonly wakes?: Partial<WakeView>;
   readonly now?: number;
   readonly expected: string;
 }
@@ -142,7 +145,13 @@ const cases: readonly Case[] = [
     expected: "send w warm retry",
   },
   { name: "with nobody ready a request is held until its deadline", table: table([A]), ejected: [A], now: 999, expected: "hold 1000" },
-  { name: "at its deadline a held request is refused", table: table([A]), ejected: [A], now: 1_000, expected: "refuse no_endpoint" },
+  {
+    name: "at its deadline a held request is refused",
+    table: table([A]),
+    ejected: [A],
+    now: 1_000,
+    expected: "refuse no_endpoint after 1000",
+  },
   { name: "a full hold queue refuses", table: table([A]), ejected: [A], canHold: false, expected: "refuse hold_full" },
   { name: "a service that is gone refuses", table: null, expected: "refuse service_gone" },
   {
@@ -157,11 +166,13 @@ for (const c of cases) {
   test(`next attempt: ${c.name}`, () => {
     const health = new HealthIndex();
     for (const one of c.ejected ?? []) health.eject(one, [], { cause: "refused", now: monotonicMs(0) });
-    for (const [one, count] of c.busy ?? []) for (let index = 0; index < count; index += 1) health.enter(one);
+    for (const [one, count] of c.busy ?? []) for (let index = 0; index < count; index += 1) health.enter(one, monotonicMs(0));
     const next = nextAttempt({ ...NEW, ...c.request }, c.table, {
       health,
       weights: new SmoothWeighted(),
-      budgets: { canRetry: c.canRetry ?? true, canHold: c.canHold ?? true },
+      woken: new Set(),
+      wakes: { isTrusted: true, begun: new Set(), movesLeft: 3, wakingUntil: null, budgetMs: 1_000, ...c.wakes },
+      budgets: { canRetry: c.canRetry ?? true, canHold: c.canHold ?? true, isQueueAhead: c.isQueueAhead ?? false },
       now: monotonicMs(c.now ?? 0),
     });
     assert.equal(describe(next), c.expected);
@@ -172,11 +183,15 @@ function describe(next: ReturnType<typeof nextAttempt>): string {
   switch (next.kind) {
     case "send":
       assert.equal(next.prefix, null);
-      return `send ${next.choice.endpoint.instance} ${next.choice.level} ${next.because}`;
+      return `send ${next.choice.endpoint.instance} ${next.choice.level} ${next.because}${describeWake(next.wake)}`;
     case "hold":
-      return `hold ${next.until}`;
+      return `hold ${next.until}${describeWake(next.wake)}`;
     case "refuse":
+      return `refuse ${next.code}${next.retryAfterMs === null ? "" : ` after ${next.retryAfterMs}`}`;
     case "fail-stream":
       return `${next.kind} ${next.code}`;
   }
 }
+
+const describeWake = (wake: WakeWish | null): string =>
+  wake === null ? "" : `, wake ${wake.endpoints.map((one) => one.instance).join("+")} ${wake.because}`;

@@ -1,7 +1,8 @@
-import type { MonotonicMs } from "../base/ids.ts";
+import { later, monotonicMs, type MonotonicMs } from "../base/ids.ts";
 import type { RouteTable } from "../api/route-table.ts";
 import type { EndpointKey } from "./health.ts";
 import { chooseEndpoint, type Choice, type LadderView } from "./ladder.ts";
+import { wishToWake, type WakeView, type WakeWish } from "./wake-wish.ts";
 
 /** Re-routes after a hard death are free, so they are bounded per request: a request that kills engines stops here. */
 export const REROUTES_MAX = 2;
@@ -26,9 +27,11 @@ export interface AttemptBudgets {
   readonly canRetry: boolean;
   /** The hold queue has room for this request, or already holds it. */
   readonly canHold: boolean;
+  /** Others of this service have waited longer for room. */
+  readonly isQueueAhead: boolean;
 }
 
-export type RefusalCode = "no_endpoint" | "hold_full" | "service_gone" | AttemptFailure["code"];
+export type RefusalCode = "no_endpoint" | "shed" | "hold_full" | "service_gone" | AttemptFailure["code"];
 
 export type NextAttempt =
   | {
@@ -37,30 +40,53 @@ export type NextAttempt =
       readonly because: "first" | "reroute" | "retry";
       /** What the client already has, to be continued from; null = the answer starts anew. */
       readonly prefix: null;
+      /** Everything that serves is full: somebody is woken beside it. */
+      readonly wake: WakeWish | null;
     }
-  | { readonly kind: "hold"; readonly until: MonotonicMs }
-  | { readonly kind: "refuse"; readonly code: RefusalCode }
+  | { readonly kind: "hold"; readonly until: MonotonicMs; readonly wake: WakeWish | null }
+  /** `retryAfterMs`: when asking again makes sense; null = the code says it. */
+  | { readonly kind: "refuse"; readonly code: RefusalCode; readonly retryAfterMs: number | null }
   | { readonly kind: "fail-stream"; readonly code: AttemptFailure["code"] };
 
+type AttemptView = LadderView & { readonly budgets: AttemptBudgets; readonly wakes: WakeView };
+
 /**
- * What to do with a request now. First pick, retry and re-route are this one question; arrival, a failure, a table change
- * and a returned endpoint only ask it again.
+ * What to do with a request now. First pick, retry and re-route are this one question; arrival, a failure, a table change,
+ * a wake and a returned endpoint only ask it again.
  */
-export function nextAttempt(
-  request: AttemptRequest,
-  table: RouteTable | null,
-  view: LadderView & { readonly budgets: AttemptBudgets; readonly now: MonotonicMs },
-): NextAttempt {
+export function nextAttempt(request: AttemptRequest, table: RouteTable | null, view: AttemptView): NextAttempt {
   const { failure } = request;
   if (request.hasFirstByte) return { kind: "fail-stream", code: failure?.code ?? "upstream_lost" };
-  if (table === null) return { kind: "refuse", code: "service_gone" };
+  if (table === null) return refuse("service_gone");
   const isFree = failure !== null && failure.isHard && request.reroutes < REROUTES_MAX;
-  if (failure !== null && !isFree && !view.budgets.canRetry) return { kind: "refuse", code: failure.code };
+  if (failure !== null && !isFree && !view.budgets.canRetry) return refuse(failure.code);
   const choice = chooseEndpoint(table, view, request.tried);
-  if (choice !== null) return { kind: "send", choice, because: becauseOf(failure, isFree), prefix: null };
-  if (view.now >= request.holdUntil) return { kind: "refuse", code: failure?.code ?? "no_endpoint" };
-  return view.budgets.canHold ? { kind: "hold", until: request.holdUntil } : { kind: "refuse", code: "hold_full" };
+  if (choice === null) return waitOrRefuse(request, table, view);
+  const isOvertaking = choice.isCrowded && view.budgets.isQueueAhead && view.now < request.holdUntil && view.budgets.canHold;
+  // A retried request sees only a part of the ladder: what is full to it need not be full.
+  const wake = choice.isCrowded && failure === null ? wishToWake(table, view.wakes, "saturated") : null;
+  if (isOvertaking) return { kind: "hold", until: request.holdUntil, wake };
+  return { kind: "send", choice, because: becauseOf(failure, isFree), prefix: null, wake };
 }
+
+/** Nobody serves. The degraded steps begin where the ladder ends, so a wake is waited for whatever they say. */
+function waitOrRefuse(request: AttemptRequest, table: RouteTable, view: AttemptView): NextAttempt {
+  const wake = wishToWake(table, view.wakes, "lost");
+  const wakeUntil = wake === null ? view.wakes.wakingUntil : later(view.now, view.wakes.budgetMs);
+  const until = monotonicMs(Math.max(request.holdUntil, wakeUntil ?? 0));
+  if (view.now < until) return view.budgets.canHold ? { kind: "hold", until, wake } : refuse("hold_full");
+  if (request.failure !== null) return refuse(request.failure.code);
+  const isShed = table.degraded.some((step) => step.kind === "shed");
+  return { kind: "refuse", code: isShed ? "shed" : "no_endpoint", retryAfterMs: retryAfterMsOf(table) };
+}
+
+const RETRY_AFTER_MIN_MS = 1_000;
+const RETRY_AFTER_MAX_MS = 30_000;
+
+/** A whole recovery takes as long as is promised: to ask much sooner is in vain. */
+const retryAfterMsOf = (table: RouteTable): number => Math.min(RETRY_AFTER_MAX_MS, Math.max(RETRY_AFTER_MIN_MS, table.rtoTargetMs));
+
+const refuse = (code: RefusalCode): NextAttempt => ({ kind: "refuse", code, retryAfterMs: null });
 
 function becauseOf(failure: AttemptFailure | null, isFree: boolean): "first" | "reroute" | "retry" {
   if (failure === null) return "first";

@@ -41,14 +41,21 @@ export class ScriptedEngine {
   aborts = 0;
   pauses = 0;
   isLosingProbes = false;
+  isAsleep = false;
+  /** How long a wake takes. */
+  wakeMs = 300;
+  wakes = 0;
+  knownAnswer = "tide";
+  /** Requests for work that came while it slept; each kills it, as it does a real engine. */
+  workWhileAsleep = 0;
 
   constructor(clock: SimulatedClock) {
     this.#clock = clock;
   }
 
-  /** Requests for work, without probes. */
+  /** Requests for work, without probes, wakes and known answers. */
   get work(): readonly UpstreamRequest[] {
-    return this.requests.filter((request) => request.method === "POST");
+    return this.requests.filter((request) => request.method === "POST" && !isWake(request) && !asksKnownAnswer(request));
   }
   get openCount(): number {
     return [...this.#open].filter((call) => call.request.method === "POST").length;
@@ -100,13 +107,29 @@ export class ScriptedEngine {
   #meet(call: OpenCall): void {
     if (call.isOver || this.#mustWait(call, ["stopped"], () => this.#meet(call))) return;
     if (this.mode === "dead") return this.#fail(call, { code: "REFUSED", sent: "none" });
+    if (call.request.target === "/is_sleeping") return this.#whole(call, 200, JSON.stringify({ is_sleeping: this.isAsleep }));
     if (call.request.method === "GET") return this.isLosingProbes ? undefined : this.#page(call);
     if (this.#mustWait(call, ["hung"], () => this.#meet(call))) return;
+    if (isWake(call.request)) return this.#wake(call);
+    if (this.isAsleep) {
+      this.workWhileAsleep += 1;
+      return this.kill();
+    }
+    if (asksKnownAnswer(call.request)) return this.#whole(call, 200, JSON.stringify({ choices: [{ text: this.knownAnswer }] }));
     if (this.status !== 200) return this.#whole(call, this.status, this.errorBody);
     const isStream = Buffer.from(call.request.body ?? []).includes('"stream":true');
     call.timer = this.#clock.after(isStream ? this.prefillMs : this.prefillMs + this.gapMs * this.tokenCount, () => {
       if (isStream) this.#begin(call);
       else this.#answer(call);
+    });
+  }
+
+  #wake(call: OpenCall): void {
+    this.wakes += 1;
+    call.timer = this.#clock.after(this.wakeMs, () => {
+      if (this.mode !== "well" || call.isOver) return;
+      this.isAsleep = false;
+      this.#whole(call, 200, "{}");
     });
   }
 
@@ -211,3 +234,6 @@ export class ScriptedEngine {
 
 const ANSWER =
   '{"choices":[{"index":0,"message":{"role":"assistant","content":"whole"}}],"usage":{"prompt_tokens":3,"completion_tokens":5}}';
+
+const isWake = (request: UpstreamRequest): boolean => request.target === "/wake_up";
+const asksKnownAnswer = (request: UpstreamRequest): boolean => Buffer.from(request.body ?? []).includes('"prompt":"The tide');
