@@ -4,7 +4,8 @@ import { createSimulatedClock } from "../adapters/clock/simulated.ts";
 import { createMemoryStore } from "../adapters/cluster-store/memory.ts";
 import { createSeededRandom } from "../adapters/random/simulated.ts";
 import type { JsonObject } from "../base/json.ts";
-import { instanceName } from "../base/ids.ts";
+import { instanceName, serviceName } from "../base/ids.ts";
+import { err } from "../base/result.ts";
 import { FakeControlWorld, LADDER } from "./fake-control-world.ts";
 
 const PLACES = ["gold-hot-1", "gold-hot-2", "gold-warm-1", "gold-cold-1"];
@@ -158,6 +159,56 @@ test("a service that only advises records what it would have done", async () => 
   killHot();
   await clock.advance(200);
   assert.deepEqual([platform.naps, (await moves()).filter((move) => move.endsWith("Advised")).length], [["sleep gold-warm-1/1"], 1]);
+});
+
+test("what a gateway measured of a loss stands in the record of the move, and in the service's RTO", async () => {
+  const { world, clock, gateway, killHot } = await createLadderWorld();
+  const episode = {
+    type: "episode",
+    service: serviceName("gold"),
+    uid: gateway.table().uid,
+    epoch: gateway.table().epoch,
+    number: 1,
+    instance: instanceName("gold-hot-1"),
+    cause: "reset",
+    from: "hot",
+    affected: 7,
+    lost: 0,
+  } as const;
+  killHot();
+  await clock.advance(20);
+  const open = { to: null, targetReadyAgeMs: null, firstGoodTokenAgeMs: null, rtoMs: null, isOver: false };
+  gateway.say({ ...episode, ...open, faultAgeMs: 20, detectedAgeMs: 18 });
+  await clock.advance(280);
+  const over = { to: "warm", targetReadyAgeMs: 70, firstGoodTokenAgeMs: 50, rtoMs: 250, isOver: true } as const;
+  gateway.say({ ...episode, ...over, faultAgeMs: 300, detectedAgeMs: 298 });
+  await clock.advance(20);
+  const status = (await world.records()).get("gold-2")?.status;
+  assert.deepEqual([status?.rtoMs, status?.affected], [250, { requests: 7, lost: 0 }]);
+  assert.ok(status?.clock.fault !== null && status?.clock.firstGoodToken !== null);
+  assert.equal((await world.status()).rto.lastMs, 250);
+});
+
+test("a FailoverRecord that cannot be written holds up no failover, and is written later", async () => {
+  const clock = createSimulatedClock();
+  const store = createMemoryStore(clock);
+  const world = new FakeControlWorld({ clock, store, random: createSeededRandom(1) });
+  await world.putGold(LADDER);
+  await world.placeAll(PLACES);
+  let isBroken = true;
+  await world.startControlPlane({
+    store: {
+      ...store,
+      create: async (draft) => (isBroken ? err({ code: "UNAVAILABLE", applied: "no", reason: "full disk" }) : store.create(draft)),
+    },
+  });
+  await clock.advance(3_000);
+  for (const name of ["gold-hot-1", "gold-hot-2"]) world.platform.kill(name);
+  await clock.advance(290);
+  assert.deepEqual([world.gateway.ready(), (await world.records()).size], [["gold-warm-1"], 0]);
+  isBroken = false;
+  await clock.advance(300);
+  assert.equal((await world.records()).get("gold-2")?.status?.phase, "Completed");
 });
 
 test("of a service's finished records the newest fifty stay, and none of a service that is gone", async () => {
