@@ -50,7 +50,7 @@ test("failover asks, shows each change of the service on the way, and ends with 
   await using platform = await platformWithGold();
   const warm = (state: string): JsonObject => ({ name: "gold-warm-1", state });
   await setStatus(platform, { phase: "Normal", level: "hot", epoch: 3, instances: [warm("Asleep")] });
-  const run = start(platform, "failover", "gold", "--to", "warm");
+  const run = start(platform, "failover", "gold", "--to", "warm", "--wait", "1h");
   const name = await requested(run);
   await run.shows(/gold: Normal, belongs to hot, epoch 3/);
   await setStatus(platform, { phase: "Waking", level: "hot", epoch: 3, instances: [warm("Waking")] });
