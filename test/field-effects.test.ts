@@ -40,6 +40,7 @@ const EFFECTS: Readonly<Record<string, string>> = {
   "traffic.mirrorPercent": "mirror: of 2,000 requests one in ten is copied",
   "traffic.affinity": "weights: 80 to 20 gives four and one in every five, spread out",
   "overflow.inFlightRatio": "saturated hots overflow to the ready warm",
+  "overflow.queuedForMs": "a queue for the stated time is saturated",
   "degraded[].kind": "gateway: a service whose first degraded step sheds holds nobody",
   "degraded[].upTo": "at its deadline a held request is refused",
   "failoverPolicy.autoFailover": "a service that only advises holds its gateways too",

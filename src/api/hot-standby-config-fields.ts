@@ -210,7 +210,6 @@ const trafficRows: readonly FieldRow[] = [
     example: "100",
     meaning: "An endpoint is full also when its engine queues for so many milliseconds.",
     fallback: "100",
-    isBuilt: false,
   },
   {
     path: "degraded[].kind",
