@@ -23,14 +23,18 @@ class Courtroom {
   nowMs = 0;
   loopLagMs = 0;
   readonly ejected: EjectionCause[] = [];
-  readonly #watch: EndpointWatch;
+  readonly #watches: readonly EndpointWatch[];
   readonly #judge: Judge;
 
-  constructor() {
+  get isSelfSuspect(): boolean {
+    return this.#judge.isSelfSuspect();
+  }
+
+  constructor(nodes = 1) {
     const board = new EndpointBoard();
     const endpoint = {
       instance: instanceName("i"),
-      uid: uid("u"),
+      uid: uid("u0"),
       generation: generation(1),
       address: { host: "127.0.0.1", port: 1 },
       engine: "simulated",
@@ -44,8 +48,10 @@ class Courtroom {
       fingerprint: "",
       hasProgress: true,
     } as const;
-    this.#watch = board.watch(endpoint, { service: serviceName("s"), uid: uid("t") }, monotonicMs(0));
-    this.#watch.begin(CALL, monotonicMs(0));
+    this.#watches = Array.from({ length: nodes }, (_one, index) =>
+      board.watch({ ...endpoint, uid: uid(`u${index}`) }, { service: serviceName("s"), uid: uid("t") }, monotonicMs(0)),
+    );
+    for (const watch of this.#watches) watch.begin(CALL, monotonicMs(0));
     const prober: Pick<Prober, "probe" | "askReturn"> = {
       // Nobody answers: the time-out is told at once.
       probe: (watch) => {
@@ -70,6 +76,11 @@ class Courtroom {
       this.nowMs += TICK_MS;
       this.#judge.tick();
     }
+  }
+
+  /** Every answer that is owed comes. */
+  answer(): void {
+    for (const watch of this.#watches) watch.calls.clear();
   }
 
   /** The loop was blocked: one late tick, and a host that remembers it. */
@@ -106,4 +117,17 @@ test("judge: a lag that the host reports and no late tick explains judges nobody
   court.loopLagMs = 0;
   court.pass(600);
   assert.equal(court.ejected[0], "silent");
+});
+
+test("judge: endpoints of three nodes that fall silent together make it suspect itself for a while", () => {
+  const court = new Courtroom(3);
+  assert.equal(court.isSelfSuspect, false);
+  court.pass(700);
+  assert.deepEqual(court.ejected, []);
+  assert.equal(court.isSelfSuspect, true);
+  court.answer();
+  court.pass(1_900);
+  assert.equal(court.isSelfSuspect, true);
+  court.pass(200);
+  assert.equal(court.isSelfSuspect, false);
 });

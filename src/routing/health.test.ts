@@ -103,3 +103,22 @@ test("health: a request leaves its endpoint once, and what no table names is for
   assert.equal(health.inFlight(A), 1);
   assert.equal(health.ejectionOf(B), null);
 });
+
+test("health: a queue inside an engine counts from its beginning, by in flight or by the engine's word, which does not last", () => {
+  const health = new HealthIndex();
+  const small = { ...A, maxBatch: 1 };
+  const first = health.enter(small, at(0));
+  assert.equal(health.queuedForMs(A, at(50)), 0);
+  const second = health.enter(small, at(50));
+  assert.equal(health.queuedForMs(A, at(150)), 100);
+  second.release();
+  first.release();
+  assert.equal(health.queuedForMs(A, at(200)), 0);
+  health.sawQueue(A, 3, at(200));
+  health.sawQueue(A, 1, at(900));
+  assert.equal(health.queuedForMs(A, at(1_000)), 800);
+  health.sawQueue(A, 0, at(1_100));
+  assert.equal(health.queuedForMs(A, at(1_200)), 0);
+  health.sawQueue(A, 1, at(2_000));
+  assert.equal(health.queuedForMs(A, at(3_100)), 0);
+});

@@ -61,6 +61,18 @@ const soft: AttemptFailure = { isHard: false, code: "upstream_error" };
 const A = endpoint("a");
 const B = endpoint("b");
 const W = endpoint("w", { weight: 0 });
+const Z1 = endpoint("z1", { isReady: false, isAsleep: true, weight: 0 });
+const Z2 = endpoint("z2", { isReady: false, isAsleep: true, weight: 0 });
+
+/** One hot above two that sleep. */
+function sleeping(change: Partial<RouteTable> = {}, kind: "wake" | "controller" = "wake", first: RungEndpoint = Z1): RouteTable {
+  const rungs: RouteTable["rungs"] = [
+    { level: "hot", activation: { kind: "none" }, endpoints: [A] },
+    { level: "warm", activation: { kind }, endpoints: [first, Z2] },
+  ];
+  return { ...table([A]), knownAnswer: "tide", grants: { descent: "automatic", movesLeft: 3 }, rungs, ...change };
+}
+
 const NEW: AttemptRequest = { hasFirstByte: false, reroutes: 0, failure: null, tried: [], holdUntil: monotonicMs(1_000) };
 
 interface Case {
@@ -71,6 +83,7 @@ interface Case {
   readonly busy?: readonly (readonly [RungEndpoint, number])[];
   readonly canRetry?: boolean;
   readonly canHold?: boolean;
+  readonly woken?: readonly RungEndpoint[];
   readonly isQueueAhead?: boolean;
   readonly wakes?: Partial<WakeView>;
   readonly now?: number;
@@ -153,6 +166,80 @@ const cases: readonly Case[] = [
     expected: "refuse no_endpoint after 1000",
   },
   { name: "a full hold queue refuses", table: table([A]), ejected: [A], canHold: false, expected: "refuse hold_full" },
+  { name: "a lost service wakes who sleeps, and holds", table: sleeping(), ejected: [A], expected: "hold 1000, wake z1+z2 lost" },
+  {
+    name: "a wake is waited for beyond the hold",
+    table: sleeping(),
+    ejected: [A],
+    request: { holdUntil: monotonicMs(0) },
+    now: 500,
+    expected: "hold 1500, wake z1+z2 lost",
+  },
+  {
+    name: "while a wake runs a request is held for as long as it may take, and nobody is woken twice",
+    table: sleeping(),
+    ejected: [A],
+    wakes: { begun: new Set([Z1, Z2].map(endpointKey)), wakingUntil: monotonicMs(3_000) },
+    expected: "hold 3000",
+  },
+  { name: "held grants wake nobody", table: sleeping({ grants: { descent: "held", movesLeft: 0 } }), ejected: [A], expected: "hold 1000" },
+  { name: "without moves nobody is woken", table: sleeping(), ejected: [A], wakes: { movesLeft: 0 }, expected: "hold 1000" },
+  { name: "without a known answer nobody is woken", table: sleeping({ knownAnswer: null }), ejected: [A], expected: "hold 1000" },
+  {
+    name: "a gateway that suspects itself wakes nobody",
+    table: sleeping(),
+    ejected: [A],
+    wakes: { isTrusted: false },
+    expected: "hold 1000",
+  },
+  {
+    name: "a rung that is the controller's is not woken",
+    table: sleeping({}, "controller"),
+    ejected: [A],
+    expected: "hold 1000",
+  },
+  { name: "a full service wakes one beside itself", table: sleeping(), busy: [[A, 9]], expected: "send a hot first, wake z1 saturated" },
+  {
+    name: "a woken endpoint serves while its table calls it asleep",
+    table: sleeping(),
+    ejected: [A],
+    woken: [Z2],
+    expected: "send z2 warm first",
+  },
+  {
+    name: "who was woken does not serve when its table says that it is neither asleep nor ready",
+    table: sleeping({}, "wake", endpoint("z1", { isReady: false, weight: 0 })),
+    ejected: [A],
+    woken: [Z1],
+    wakes: { movesLeft: 0 },
+    expected: "hold 1000",
+  },
+  {
+    name: "a newcomer waits behind those that are held for room",
+    table: table([A]),
+    busy: [[A, 9]],
+    isQueueAhead: true,
+    expected: "hold 1000",
+  },
+  { name: "with room a newcomer does not wait", table: table([A]), isQueueAhead: true, expected: "send a hot first" },
+  {
+    name: "the rung that traffic belongs to comes before a better one",
+    table: { ...table([A], [W]), serveFrom: "warm" },
+    expected: "send w warm first",
+  },
+  {
+    name: "a saturated serving rung spills to the better one that has not soaked",
+    table: { ...table([A], [W]), serveFrom: "warm" },
+    busy: [[W, 9]],
+    expected: "send a hot first",
+  },
+  {
+    name: "the last degraded step sheds when the queue's time is over",
+    table: { ...table([A]), degraded: [{ kind: "queue", upToMs: 1_000 }, { kind: "shed" }] },
+    ejected: [A],
+    now: 1_000,
+    expected: "refuse shed after 1000",
+  },
   { name: "a service that is gone refuses", table: null, expected: "refuse service_gone" },
   {
     name: "after the first byte a stream fails, whoever is ready",
@@ -170,7 +257,7 @@ for (const c of cases) {
     const next = nextAttempt({ ...NEW, ...c.request }, c.table, {
       health,
       weights: new SmoothWeighted(),
-      woken: new Set(),
+      woken: new Set(c.woken?.map(endpointKey)),
       wakes: { isTrusted: true, begun: new Set(), movesLeft: 3, wakingUntil: null, budgetMs: 1_000, ...c.wakes },
       budgets: { canRetry: c.canRetry ?? true, canHold: c.canHold ?? true, isQueueAhead: c.isQueueAhead ?? false },
       now: monotonicMs(c.now ?? 0),

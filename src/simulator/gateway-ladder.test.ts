@@ -234,3 +234,48 @@ test("ladder: wakes over one node's link go in tier order, the next when the one
   const order = rig.sentUp.filter((message) => message.type === "rung-activated").map((message) => message.service);
   assert.deepEqual(order, ["platinum", "gold", "silver"]);
 });
+
+test("ladder: with the control plane away from the start a gateway wakes by its memory's grants, and tells it later", async () => {
+  const first = await startLadder(ladder());
+  await first.clock.advance(100);
+  const rig = new GatewayRig(first.saved);
+  rig.engine(WARM).isAsleep = true;
+  await rig.gateway.load();
+  rig.gateway.start({ host: "127.0.0.1", port: 8080 });
+  killHots(rig);
+  const clients = many(rig, 6);
+  await rig.clock.advance(2_000);
+  for (const client of clients) assert.equal(client.wholeStream, WHOLE);
+  assert.equal(rig.engine(WARM).wakes, 1);
+  const before = activations(rig).length;
+  rig.tell({ type: "welcome", stateId: "state-1" }, { type: "table", table: ladder() }, { type: "synced" });
+  assert.equal(activations(rig).length, before + 1);
+});
+
+test("ladder: a gateway that suspects itself wakes nobody", async () => {
+  const rig = new GatewayRig();
+  const ports = [1, 2, 3, 4];
+  const tables = ports.map((port) => {
+    const node = nodeName(`node-${port}`);
+    rig.engine(20 + port).isAsleep = true;
+    const rungs = [
+      rung("hot", "none", [rigEndpoint(port, { node, maxBatch: 1 })]),
+      rung("warm", "wake", [rigEndpoint(20 + port, { ...ASLEEP, node })]),
+    ];
+    return rigTable([], { uid: uid(`s${port}`), service: serviceName(`s${port}`), models: [`m${port}`], rungs, knownAnswer: "tide" });
+  });
+  await rig.start(...tables);
+  for (const port of ports) {
+    rig.engine(port).stop();
+    rig.chat({ model: `m${port}` });
+  }
+  await rig.clock.advance(1_000);
+  // Their one place is taken, so the next request would wake for overflow.
+  for (const port of ports) rig.chat({ model: `m${port}` });
+  await rig.clock.advance(500);
+  assert.deepEqual(rig.ejections(), []);
+  assert.deepEqual(
+    ports.map((port) => rig.engine(20 + port).wakes),
+    [0, 0, 0, 0],
+  );
+});
