@@ -211,6 +211,36 @@ test("a FailoverRecord that cannot be written holds up no failover, and is writt
   assert.equal((await world.records()).get("gold-2")?.status?.phase, "Completed");
 });
 
+test("a status that was stored although its write failed takes nothing before its own table is acknowledged", async () => {
+  const clock = createSimulatedClock();
+  const store = createMemoryStore(clock);
+  const world = new FakeControlWorld({ clock, store, random: createSeededRandom(1) });
+  await world.putGold(LADDER);
+  await world.placeAll(PLACES);
+  let hasFailed = false;
+  await world.startControlPlane({
+    store: {
+      ...store,
+      async writeStatus(of, status, version) {
+        const written = await store.writeStatus(of, status, version);
+        if (hasFailed || !JSON.stringify(status).includes("drains, then sleeps")) return written;
+        hasFailed = true;
+        world.gateway.isSilent = true;
+        return err({ code: "UNAVAILABLE", applied: "unknown", reason: "no answer" });
+      },
+    },
+  });
+  await clock.advance(3_000);
+  for (const name of ["gold-hot-1", "gold-hot-2"]) world.platform.kill(name);
+  await clock.advance(8_000);
+  assert.deepEqual([hasFailed, world.platform.engine("gold-warm-1").isAsleep], [true, false]);
+  world.gateway.isSilent = false;
+  world.gateway.leave();
+  world.gateway.join();
+  await clock.advance(3_000);
+  assert.equal(world.platform.engine("gold-warm-1").isAsleep, true);
+});
+
 test("of a service's finished records the newest fifty stay, and none of a service that is gone", async () => {
   const { world, clock, store } = await createLadderWorld();
   const spec = { service: "gold", action: "failback", from: "hot", to: null, cause: "operator", requestedBy: "operator" };
