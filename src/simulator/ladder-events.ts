@@ -1,5 +1,6 @@
 import type { Fault } from "../api/fault.ts";
 import { nodeName } from "../base/ids.ts";
+import type { RunningEngine } from "../ports/engine-launcher.ts";
 import type { Random } from "../ports/random.ts";
 import { partyOf } from "./world-engine.ts";
 import type { World } from "./world.ts";
@@ -9,6 +10,8 @@ export type LadderEvent =
   | { readonly kind: "kill"; readonly count: number }
   | { readonly kind: "freeze" }
   | { readonly kind: "engine-fault"; readonly fault: Fault; readonly forMs: number }
+  /** Every hot instance of a service ends, and its standby wakes badly. */
+  | { readonly kind: "bad-wake"; readonly fault: Fault; readonly forMs: number }
   | { readonly kind: "gpu-lost"; readonly node: string; readonly gpu: number | null; readonly forMs: number }
   | { readonly kind: "zone-lost"; readonly zone: string; readonly forMs: number }
   | { readonly kind: "crash-control-plane"; readonly point: "before" | "after" }
@@ -22,20 +25,17 @@ export interface Place {
 }
 
 const CRASH_WITHIN_MS = 3_000;
-const ENGINE_FAULTS: readonly Fault[] = [
-  { kind: "hang" },
-  { kind: "garbage-after-wake" },
-  { kind: "failed-wake" },
-  { kind: "slow-wake", factor: 20 },
-  { kind: "reset", afterTokens: 2 },
-  { kind: "truncate", afterTokens: 3 },
-];
+/** An order to an engine has arrived. */
+const ORDER_MS = 5;
+const ENGINE_FAULTS: readonly Fault[] = [{ kind: "hang" }, { kind: "reset", afterTokens: 2 }, { kind: "truncate", afterTokens: 3 }];
+
+const WAKE_FAULTS: readonly Fault[] = [{ kind: "garbage-after-wake" }, { kind: "failed-wake" }, { kind: "slow-wake", factor: 20 }];
 
 export function drawEvent(chance: Random, places: readonly Place[]): LadderEvent {
   const pick = <Item>(items: readonly Item[]): Item | undefined => items[Math.floor(chance.next() * items.length)];
   const forMs = Math.round(3_000 + chance.next() * 12_000);
   const { node = "", zone = "", gpuCount = 1 } = pick(places) ?? {};
-  switch (Math.floor(chance.next() * 10)) {
+  switch (Math.floor(chance.next() * 11)) {
     case 0:
     case 1:
     case 2:
@@ -52,6 +52,8 @@ export function drawEvent(chance: Random, places: readonly Place[]): LadderEvent
       return { kind: "crash-control-plane", point: chance.next() < 0.5 ? "before" : "after" };
     case 8:
       return { kind: "restart-gateway" };
+    case 9:
+      return { kind: "bad-wake", fault: pick(WAKE_FAULTS) ?? { kind: "failed-wake" }, forMs };
     default:
       return { kind: "cut-link", forMs };
   }
@@ -78,12 +80,16 @@ export async function perform(
     }
     case "freeze":
       return victim === undefined ? undefined : world.network.freeze(partyOf(victim.instance, victim.generation));
-    case "engine-fault": {
-      if (victim === undefined) return;
-      const body = new TextEncoder().encode(JSON.stringify({ fault: event.fault, forMs: event.forMs }));
-      const nothing = (): void => undefined;
-      const request = { method: "POST", target: "/tidegate/faults", headers: ["content-type", "application/json"], body } as const;
-      world.upstreamOf("drill").call(victim.address, request, { head: nothing, data: nothing, end: nothing, failed: nothing });
+    case "engine-fault":
+      return victim === undefined ? undefined : order(world, victim, event);
+    case "bad-wake": {
+      const standbys = engines.filter(({ instance }) => instance.includes("-warm-"));
+      const standby = standbys[Math.floor(chance.next() * standbys.length)];
+      if (standby === undefined) return;
+      order(world, standby, event);
+      await world.clock.advance(ORDER_MS);
+      const hot = standby.instance.replace(/-warm-\d+$/, "-hot-");
+      for (const { instance } of engines) if (instance.startsWith(hot)) world.launcher.kill(instance, "SIGKILL");
       return;
     }
     case "gpu-lost":
@@ -102,6 +108,17 @@ export async function perform(
       world.cutLink();
       world.clock.after(event.forMs, () => world.restoreLink());
   }
+}
+
+function order(
+  world: World,
+  { address }: Pick<RunningEngine, "address">,
+  { fault, forMs }: { readonly fault: Fault; readonly forMs: number },
+): void {
+  const body = new TextEncoder().encode(JSON.stringify({ fault, forMs }));
+  const nothing = (): void => undefined;
+  const request = { method: "POST", target: "/tidegate/faults", headers: ["content-type", "application/json"], body } as const;
+  world.upstreamOf("drill").call(address, request, { head: nothing, data: nothing, end: nothing, failed: nothing });
 }
 
 function lose(world: World, nodes: readonly string[], { gpu, forMs }: { readonly gpu: number | null; readonly forMs: number }): void {
