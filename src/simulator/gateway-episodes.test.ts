@@ -324,3 +324,26 @@ test("episodes: a table of another service says nothing of this one's loss", asy
   await rig.clock.advance(1_000);
   assert.deepEqual(episodes(rig), []);
 });
+
+test("episodes: where the gateway wakes the warm, its target is ready when it was woken", async () => {
+  const warm: Rung = {
+    level: "warm",
+    activation: { kind: "wake" },
+    endpoints: [rigEndpoint(WARM, { weight: 0, isReady: false, isAsleep: true })],
+  };
+  const rig = new GatewayRig();
+  for (const port of [1, WARM]) rig.engine(port);
+  rig.engine(WARM).isAsleep = true;
+  await rig.start(rigTable([], { rungs: [hotRung([1]), warm], knownAnswer: "tide" }));
+  const client = rig.chat();
+  await rig.clock.advance(10);
+  rig.engine(1).kill();
+  await rig.clock.advance(3_000);
+  const woken = rig.sentUp.find((message) => message.type === "rung-activated");
+  assert.equal(woken?.outcome, "awake");
+  assert.equal(client.wholeStream, WHOLE);
+  const told = episodes(rig).find((episode) => episode.to !== null);
+  assert.ok(told !== undefined && told.targetReadyAgeMs !== null);
+  assert.deepEqual([told.to, told.firstGoodTokenAgeMs, told.targetReadyAgeMs], ["warm", 0, 50], "one prefill after the wake");
+  assert.ok(told.faultAgeMs > told.targetReadyAgeMs, "the wake took time");
+});
