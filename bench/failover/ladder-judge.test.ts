@@ -62,6 +62,16 @@ test("whoever answers it, a request that arrives before anybody serves again is 
   );
 });
 
+test("a request that arrives after one outage and is still open at the next is affected by the next alone", () => {
+  const next: Outage = { atMs: 5_000, untilMs: 9_000 };
+  const run = request({ isStream: false, tokenTimesMs: [], arrivedAtMs: 4_500, endedAtMs: 5_300, attempts: 2 });
+  assert.deepEqual(judgeOutage([request({}), run], outage, model).affected.length, 1);
+  assert.deepEqual(
+    judgeOutage([run], next, model).affected.map(({ waitMs }) => waitMs),
+    [300],
+  );
+});
+
 test("recovery in an outage is the wait from the fault or the arrival, less the modelled prefill", () => {
   const inFlight = request({ arrivedAtMs: 980 });
   const { affected } = judgeOutage([inFlight, request({})], outage, model);

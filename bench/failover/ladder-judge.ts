@@ -30,6 +30,8 @@ export function servedAgainAtMs(records: readonly RequestRecord[], outage: Outag
  */
 function placeIn(record: RequestRecord, outage: Outage, servedAtMs: number): Place | null {
   if (record.endedAtMs < outage.atMs || record.arrivedAtMs >= outage.untilMs) return null;
+  // It came after this fault and met the next one: that one it is affected by.
+  if (record.arrivedAtMs > outage.atMs && record.endedAtMs >= outage.untilMs) return null;
   if (record.arrivedAtMs > outage.atMs) return record.arrivedAtMs < servedAtMs || (record.attempts ?? 1) > 1 ? "before-first-byte" : null;
   const [firstAtMs] = record.tokenTimesMs;
   const isCut = record.outcome !== "complete" && firstAtMs !== undefined;

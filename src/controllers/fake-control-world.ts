@@ -11,6 +11,7 @@ import type { ServiceStatus } from "../api/service-status.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ClusterStore } from "../ports/cluster-store.ts";
 import type { GatewayHub, GatewayHubEvents } from "../ports/gateway-link.ts";
+import type { GatewayProcesses } from "../ports/gateway-processes.ts";
 import type { Random } from "../ports/random.ts";
 import { FakePlatform } from "./fake-platform.ts";
 import { createLinkController } from "./link-controller.ts";
@@ -34,8 +35,12 @@ export const GOLD: JsonObject = {
   warmStandby: { gpuCount: 1, memoryReserved: "40GB" },
 };
 
+/** A gateway that leaves has ended. */
+const NO_GATEWAY_PROCESSES: GatewayProcesses = { known: [], watch: () => () => false };
+
 /** One gateway that acknowledges every table, unless it is told to be silent. */
 export class FakeGateway {
+  readonly pid = 1;
   readonly told: DownMessage[] = [];
   readonly hub: GatewayHub;
   isSilent = false;
@@ -51,7 +56,7 @@ export class FakeGateway {
   }
 
   join(): void {
-    this.#events?.joined(this.#id, { type: "hello", gateway: this.#id, pid: 1, address: "127.0.0.1:8080" });
+    this.#events?.joined(this.#id, { type: "hello", gateway: this.#id, pid: this.pid, address: "127.0.0.1:8080" });
   }
 
   leave(): void {
@@ -136,7 +141,17 @@ export class FakeControlWorld {
   async startControlPlane(through: Partial<StandbyPorts & { readonly hub: GatewayHub }> = {}) {
     const log = { record: () => undefined };
     const { launcher, driver, upstream } = this.platform;
-    const ports = { ...this.#ports, launcher, driver, upstream, log, stateId: "state-1", hub: this.gateway.hub, ...through };
+    const ports = {
+      ...this.#ports,
+      launcher,
+      driver,
+      upstream,
+      log,
+      stateId: "state-1",
+      hub: this.gateway.hub,
+      gatewayProcesses: NO_GATEWAY_PROCESSES,
+      ...through,
+    };
     const link = createLinkController(ports, {
       ejected: (report) => standby.report(report),
       activated: (report) => standby.activated(report),

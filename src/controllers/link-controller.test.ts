@@ -24,7 +24,9 @@ const member = { name: instanceName("one"), uid: uid("u"), address: { host: "127
 const table = (of: string, revision: number, service: string = of): RouteTable =>
   buildAttachedTable(serviceName(service), [member], { uid: uid(of), revision });
 
-async function createWorld() {
+async function createWorld(known: readonly number[] = []) {
+  const living = new Set(known);
+  const gatewayProcesses = { known, watch: (pid: number) => () => living.has(pid) };
   const clock = createSimulatedClock();
   const gateway = new FakeGateway();
   gateway.isSilent = true;
@@ -33,7 +35,7 @@ async function createWorld() {
   const activated: string[] = [];
   const episodes: string[] = [];
   const link = createLinkController(
-    { hub: gateway.hub, clock, log: { record: () => undefined }, stateId: "state-1" },
+    { hub: gateway.hub, clock, log: { record: () => undefined }, stateId: "state-1", gatewayProcesses },
     {
       acknowledged: (service) => acknowledged.push(service),
       ejected: (report) => ejected.push(report.cause),
@@ -44,7 +46,7 @@ async function createWorld() {
   await link.open();
   const ack = (of: string, revision: number, at: number = 0): void =>
     gateway.say({ type: "ack", uid: uid(of), epoch: epoch(at), revision });
-  return { clock, gateway, link, acknowledged, ejected, activated, episodes, ack };
+  return { living, clock, gateway, link, acknowledged, ejected, activated, episodes, ack };
 }
 const types = (gateway: FakeGateway): readonly string[] => gateway.told.map((message) => message.type);
 
@@ -185,4 +187,27 @@ test("each second of traffic is one sample, made of what gateways count since th
     ],
   );
   assert.deepEqual([link.countsOf(serviceName("s")).firstTokenP99Ms, link.countsOf(serviceName("s")).inFlight], [40, 2]);
+});
+
+test("a gateway whose link is cut while its process lives holds acknowledgements up until it is gone", async () => {
+  const { living, gateway, link, ack } = await createWorld();
+  link.publish(table("a", 1));
+  gateway.join();
+  ack("a", 1);
+  assert.equal(link.isAcknowledged(uid("a")), true);
+  living.add(gateway.pid);
+  gateway.leave();
+  assert.equal(link.isAcknowledged(uid("a")), false);
+  living.delete(gateway.pid);
+  assert.equal(link.isAcknowledged(uid("a")), true);
+});
+
+test("a gateway that ran before this control plane holds acknowledgements up until it has come back and acknowledged", async () => {
+  const { gateway, link, ack } = await createWorld([new FakeGateway().pid]);
+  link.publish(table("a", 1));
+  assert.equal(link.isAcknowledged(uid("a")), false);
+  gateway.join();
+  assert.equal(link.isAcknowledged(uid("a")), false);
+  ack("a", 1);
+  assert.equal(link.isAcknowledged(uid("a")), true);
 });

@@ -6,6 +6,7 @@ import type { EpisodeView } from "../failover/episode-view.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { GatewayHub } from "../ports/gateway-link.ts";
+import type { GatewayProcesses } from "../ports/gateway-processes.ts";
 import { createCapacitySamples, worse } from "./capacity-samples.ts";
 import { createEpisodeShelf } from "./episode-shelf.ts";
 
@@ -15,7 +16,10 @@ export interface TableDesk {
   publish(table: RouteTable): void;
   withdraw(uid: Uid): void;
   tableOf(uid: Uid): RouteTable | null;
-  /** Every gateway that is joined has acknowledged the version in force; true when none is joined, or nothing is published. */
+  /**
+   * Every gateway has acknowledged the version in force; true when there is none, or nothing is published. One whose process lives and
+   * that is not joined holds it up: it may send by an older table.
+   */
   isAcknowledged(uid: Uid): boolean;
 }
 
@@ -72,6 +76,7 @@ interface LinkPorts {
   readonly clock: Clock;
   readonly log: EventLog;
   readonly stateId: string;
+  readonly gatewayProcesses: GatewayProcesses;
 }
 
 class Link implements LinkController {
@@ -81,11 +86,14 @@ class Link implements LinkController {
   readonly #gateways = new Map<GatewayId, Gateway>();
   readonly #episodes = createEpisodeShelf();
   readonly #samples = createCapacitySamples();
+  /** Gateways that are not joined, by pid, with whether they live. */
+  readonly #absent = new Map<number, () => boolean>();
   #keys: readonly KeyEntry[] = [];
 
   constructor(ports: LinkPorts, events: LinkEvents) {
     this.#ports = ports;
     this.#events = events;
+    for (const pid of ports.gatewayProcesses.known) this.#absent.set(pid, ports.gatewayProcesses.watch(pid));
   }
 
   open(): Promise<void> {
@@ -114,7 +122,9 @@ class Link implements LinkController {
 
   isAcknowledged(uid: Uid): boolean {
     const table = this.#tables.get(uid);
-    return table === undefined || [...this.#gateways.values()].every((gateway) => knows(gateway, table));
+    if (table === undefined) return true;
+    for (const [pid, isAlive] of this.#absent) if (!isAlive()) this.#absent.delete(pid);
+    return this.#absent.size === 0 && [...this.#gateways.values()].every((gateway) => knows(gateway, table));
   }
 
   replaceKeys(next: readonly KeyEntry[]): void {
@@ -150,6 +160,7 @@ class Link implements LinkController {
 
   #join(id: GatewayId, hello: Gateway["hello"]): void {
     this.#gateways.set(id, { hello, acknowledged: new Map(), counts: [] });
+    this.#absent.delete(hello.pid);
     this.#ports.log.record({
       level: "info",
       event: "link.gateway-joined",
@@ -165,10 +176,13 @@ class Link implements LinkController {
   }
 
   #leave(id: GatewayId): void {
-    if (!this.#gateways.delete(id)) return;
+    const left = this.#gateways.get(id);
+    if (left === undefined) return;
+    this.#gateways.delete(id);
+    this.#absent.set(left.hello.pid, this.#ports.gatewayProcesses.watch(left.hello.pid));
     this.#samples.forget(id);
     this.#ports.log.record({ level: "info", event: "link.gateway-left", fields: { gateway: id } });
-    // It holds up nobody any more.
+    // If it ended it holds up nobody any more.
     for (const table of this.#tables.values()) if (this.isAcknowledged(table.uid)) this.#events.acknowledged(table.service);
   }
 

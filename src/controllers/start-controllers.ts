@@ -6,6 +6,7 @@ import type { ClusterStore } from "../ports/cluster-store.ts";
 import type { EngineLauncher } from "../ports/engine-launcher.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { GatewayHub } from "../ports/gateway-link.ts";
+import type { GatewayProcesses } from "../ports/gateway-processes.ts";
 import type { GpuDriver } from "../ports/gpu-driver.ts";
 import type { Random } from "../ports/random.ts";
 import type { Upstream } from "../ports/upstream.ts";
@@ -23,6 +24,7 @@ export interface ControlPorts {
   readonly driver: GpuDriver;
   readonly upstream: Upstream;
   readonly hub: GatewayHub;
+  readonly gatewayProcesses: GatewayProcesses;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: EventLog;

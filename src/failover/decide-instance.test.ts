@@ -20,8 +20,14 @@ const cases: readonly Case[] = [
     actions: [HEARTBEAT],
   },
   {
-    name: "a Ready instance that a new control plane finds is asked at once",
+    name: "a Ready instance that a new control plane finds is not asked while the dead are brought back",
     look: { recorded: recorded("Ready"), running, memo: NEW_MEMO },
+    expected: "Ready/3",
+    actions: [],
+  },
+  {
+    name: "a Ready instance that was never heard is asked a second later",
+    look: { recorded: recorded("Ready"), running, memo: { ...NEW_MEMO, readySinceMs: monotonicMs(99_000) } },
     expected: "Ready/3",
     actions: [HEARTBEAT],
   },

@@ -9,6 +9,8 @@ import type { InstanceMemo } from "./restart-memo.ts";
 
 /** A healthy engine is asked so often whether it is; the question is the claim that keeps it alive. */
 const HEARTBEAT_MS = 5_000;
+/** One that this process never heard, whose own process is there: what died while nobody looked is brought back first. */
+const FIRST_HEARTBEAT_MS = 1_000;
 /** A gateway that is joined but acknowledges nothing holds up a drain no longer than this. */
 export const ACKNOWLEDGE_MAX_MS = 10_000;
 /** An acknowledgement is reported; without any gateway none comes. */
@@ -107,7 +109,8 @@ function stayReady(
     const rested = beginRest(ready, memo, service, { what: `Takes ${seen.name} out to let it sleep.`, why: "Nothing needs it awake." });
     return { ...rested, notes: [...notes, ...rested.notes] };
   }
-  const dueInMs = memo.heardAtMs === null ? 0 : memo.heardAtMs + HEARTBEAT_MS - service.nowMs;
+  const dueAtMs = memo.heardAtMs === null ? (memo.readySinceMs ?? service.nowMs) + FIRST_HEARTBEAT_MS : memo.heardAtMs + HEARTBEAT_MS;
+  const dueInMs = dueAtMs - service.nowMs;
   if (dueInMs > 0 || look.task?.kind === "checking") return decision(ready, memo, { notes, lookAgainAfterMs: Math.max(dueInMs, 1) });
   return decision(ready, memo, { notes, actions: [checkAction(seen, "heartbeat")], lookAgainAfterMs: HEARTBEAT_MS });
 }

@@ -129,7 +129,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     const cause = causeOf(why);
     if (cause !== null) this.#parts.ejector.eject(this.#watch, cause);
     this.#noteLoss();
-    this.#owner.failed(this.#request, { isHard: true, code: why.code === "MALFORMED" ? "upstream_malformed" : "upstream_lost" });
+    this.#owner.failed(this.#request, { isHard: true, code: failureCodeOf(why) });
   }
 
   unusable(failure: AttemptFailure): void {
@@ -243,6 +243,11 @@ export function isEventStream(headers: readonly string[]): boolean {
     if (headers[at]?.toLowerCase() === "content-type") return /^\s*text\/event-stream\b/i.test(headers[at + 1] ?? "");
   }
   return false;
+}
+
+function failureCodeOf(why: CallFailure): AttemptFailure["code"] {
+  if (why.code === "REFUSED") return "upstream_refused";
+  return why.code === "MALFORMED" ? "upstream_malformed" : "upstream_lost";
 }
 
 /** A connect without an answer may be our own lack of sockets: it moves the request, but condemns nobody; the judge does. */

@@ -112,6 +112,7 @@ export function explainRefusal(code: RefusalCode, model: string, retryAfterMs: n
         retry: { kind: "after", delayMs: 1_000 },
       };
     case "upstream_lost":
+    case "upstream_refused":
     case "upstream_stalled":
     case "upstream_malformed":
     case "upstream_truncated":
@@ -126,6 +127,8 @@ export function explainLoss(code: Exclude<RefusalCode, "service_gone" | "hold_fu
   switch (code) {
     case "upstream_lost":
       return "The instance that served this request was lost.";
+    case "upstream_refused":
+      return "The instance for this request refuses connections.";
     case "upstream_stalled":
       return "The instance that served this request stopped making progress.";
     case "upstream_malformed":

@@ -142,7 +142,7 @@ export class Pump implements AttemptOwner {
     next: { readonly choice: Choice; readonly because: "first" | "reroute" | "retry" },
   ): void {
     if (next.because === "retry") request.desk.retryBudget.take();
-    if (next.because === "reroute") request.reroutes += 1;
+    if (next.because === "reroute" && request.failure?.code !== "upstream_refused") request.reroutes += 1;
     request.attempts += 1;
     // While it runs it is tried; a later question must not send the request back to it first.
     request.tried = [...request.tried, endpointKey(next.choice.endpoint)];

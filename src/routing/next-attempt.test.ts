@@ -126,6 +126,13 @@ const cases: readonly Case[] = [
     expected: "send b hot reroute",
   },
   {
+    name: "a refused connection met no engine and is moved without bound or budget",
+    table: table([A, B]),
+    request: { failure: { isHard: true, code: "upstream_refused" }, reroutes: REROUTES_MAX, tried: [endpointKey(A)] },
+    canRetry: false,
+    expected: "send b hot reroute",
+  },
+  {
     name: "a re-route above the bound needs the retry budget",
     table: table([A, B]),
     request: { failure: hard, reroutes: REROUTES_MAX },

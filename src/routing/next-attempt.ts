@@ -10,7 +10,14 @@ export const REROUTES_MAX = 2;
 /** How the last attempt ended. Hard = the engine is gone, whatever the request was. */
 export interface AttemptFailure {
   readonly isHard: boolean;
-  readonly code: "upstream_lost" | "upstream_stalled" | "upstream_malformed" | "upstream_truncated" | "upstream_error" | "upstream_busy";
+  readonly code:
+    | "upstream_lost"
+    | "upstream_refused"
+    | "upstream_stalled"
+    | "upstream_malformed"
+    | "upstream_truncated"
+    | "upstream_error"
+    | "upstream_busy";
 }
 
 export interface AttemptRequest {
@@ -58,7 +65,7 @@ export function nextAttempt(request: AttemptRequest, table: RouteTable | null, v
   const { failure } = request;
   if (request.hasFirstByte) return { kind: "fail-stream", code: failure?.code ?? "upstream_lost" };
   if (table === null) return refuse("service_gone");
-  const isFree = failure !== null && failure.isHard && request.reroutes < REROUTES_MAX;
+  const isFree = failure !== null && isFreeAfter(failure, request.reroutes);
   if (failure !== null && !isFree && !view.budgets.canRetry) return refuse(failure.code);
   const choice = chooseEndpoint(table, view, request.tried);
   if (choice === null) return waitOrRefuse(request, table, view);
@@ -75,7 +82,8 @@ function waitOrRefuse(request: AttemptRequest, table: RouteTable, view: AttemptV
   const wakeUntil = wake === null ? view.wakes.wakingUntil : later(view.now, view.wakes.budgetMs);
   const until = monotonicMs(Math.max(request.holdUntil, wakeUntil ?? 0));
   if (view.now < until) return view.budgets.canHold ? { kind: "hold", until, wake } : refuse("hold_full");
-  if (request.failure !== null) return refuse(request.failure.code);
+  // After a hard death nobody is there: that, and when to come again, is what its client must know.
+  if (request.failure !== null && !request.failure.isHard) return refuse(request.failure.code);
   const isShed = table.degraded.some((step) => step.kind === "shed");
   return { kind: "refuse", code: isShed ? "shed" : "no_endpoint", retryAfterMs: retryAfterMsOf(table) };
 }
@@ -87,6 +95,10 @@ const RETRY_AFTER_MAX_MS = 30_000;
 const retryAfterMsOf = (table: RouteTable): number => Math.min(RETRY_AFTER_MAX_MS, Math.max(RETRY_AFTER_MIN_MS, table.rtoTargetMs));
 
 const refuse = (code: RefusalCode): NextAttempt => ({ kind: "refuse", code, retryAfterMs: null });
+
+/** A refused connection never met the engine, so it cannot have killed it: the bound is not for it. */
+const isFreeAfter = (failure: AttemptFailure, reroutes: number): boolean =>
+  failure.code === "upstream_refused" || (failure.isHard && reroutes < REROUTES_MAX);
 
 function becauseOf(failure: AttemptFailure | null, isFree: boolean): "first" | "reroute" | "retry" {
   if (failure === null) return "first";

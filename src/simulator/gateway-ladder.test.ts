@@ -72,7 +72,7 @@ test("ladder: a wake with a wrong known answer never serves anybody and is not t
   assert.deepEqual(activations(rig), ["lost failed"]);
   assert.equal(rig.engine(WARM).wakes, 1);
   assert.deepEqual(rig.engine(WARM).work, []);
-  for (const client of clients) assert.equal(client.status, 502);
+  for (const client of clients) assert.equal(client.status, 503);
 });
 
 test("ladder: a wake that does not end within its budget is a failed one", async () => {
@@ -98,7 +98,7 @@ for (const { name, change } of unwoken) {
     const client = rig.chat({ stream: false });
     await rig.clock.advance(20_000);
     assert.equal(rig.engine(WARM).wakes, 0);
-    assert.equal(client.status, 502);
+    assert.equal(client.status, 503);
   });
 }
 

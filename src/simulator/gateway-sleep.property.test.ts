@@ -157,5 +157,5 @@ test("gateway: no order of losses, wakes and takings sends work to an engine tha
     }),
     { numRuns: 80, seed: 20_261_126 },
   );
-  assert.ok(wakes > 30, `the property saw ${wakes} wakes`);
+  assert.ok(wakes > 20, `the property saw ${wakes} wakes`);
 });

@@ -19,8 +19,6 @@ export interface LadderChecks {
 export function watchLadder(world: World): LadderChecks {
   const found = new Set<string>();
   world.launcher.onExit((exit: EngineExit) => {
-    // A gateway that is cut off counts as gone, though it may serve on: nobody waits for it before a sleep. Its request is tried again.
-    if (exit.reason === REQUEST_ASLEEP && world.isLinkCut()) return;
     if (WRONG_ENDS.includes(exit.reason)) found.add(`${exit.instance} generation ${exit.generation} ended: ${exit.reason}.`);
   });
   return {

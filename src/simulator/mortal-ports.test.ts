@@ -22,6 +22,7 @@ function mortals() {
     driver: createSimulatedAccount(clock).driver,
     upstream: createSimulatedNetwork(clock, random).upstreamOf("control-plane"),
     hub: createInProcessLink().hub,
+    gatewayProcesses: { known: [], watch: () => () => false },
     clock,
     random,
     log,

@@ -18,6 +18,7 @@ import { startControllers, type Controllers, type ControlPorts } from "../contro
 import { createGateway, type Gateway } from "../gateway/gateway.ts";
 import type { GatewayPorts } from "../gateway/gateway-ports.ts";
 import type { ClusterStore } from "../ports/cluster-store.ts";
+import type { GatewayProcesses } from "../ports/gateway-processes.ts";
 import type { Random } from "../ports/random.ts";
 import type { Upstream } from "../ports/upstream.ts";
 import { createMortalPorts, type CrashPoint, type MortalPorts } from "./mortal-ports.ts";
@@ -85,6 +86,7 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[])
     driver: account.driver,
     upstream: upstreamOf("control-plane"),
     hub: link.hub,
+    gatewayProcesses: gateway,
     clock,
     random: chance("control-plane"),
     log,
@@ -143,7 +145,7 @@ type GatewayParts = Pick<GatewayPorts, "upstream"> &
   Pick<World, "clock" | "network" | "log" | "chance"> & { readonly addLink: () => GatewayPorts["link"] };
 
 /** One gateway process after the other; its file outlives them. */
-class WorldGateway {
+class WorldGateway implements GatewayProcesses {
   readonly #parts: GatewayParts;
   readonly #memory = createMemoryGatewayMemory();
   #gateway: Gateway | null = null;
@@ -173,6 +175,14 @@ class WorldGateway {
     await gateway.load();
     gateway.start(GATEWAY_ADDRESS);
     this.#gateway = gateway;
+  }
+
+  get known(): readonly number[] {
+    return this.#gateway === null ? [] : [this.#pid];
+  }
+
+  watch(pid: number): () => boolean {
+    return () => this.known.includes(pid);
   }
 
   stop(): void {

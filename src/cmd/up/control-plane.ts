@@ -21,6 +21,7 @@ import { holderOfPort } from "../port-holder.ts";
 import { productVersion } from "../version.ts";
 import { recordControlPlane } from "./control-plane-record.ts";
 import { CHILD_ENVIRONMENT, COMMAND_PREFIX, keepHelper } from "./helper-processes.ts";
+import { gatewayLives } from "./gateway-lives.ts";
 import { isRecordedAlive, keepGateway } from "./keep-gateway.ts";
 import { createPlatformMetrics } from "./platform-metrics.ts";
 import { explainBusyPort, explainListen } from "./refusals.ts";
@@ -80,6 +81,7 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
   if (options.adminPort !== 0 && holderOfPort(options.adminPort) !== null)
     return err(explainBusyPort({ host: options.adminHost, port: options.adminPort }, "admin API"));
 
+  const launcher = findEngines(parts);
   const helperPorts = { clock, random, log, say: terminal.line };
   const account = await keepHelper(ACCOUNT, [ACCOUNT, "--socket", state.gpuSocket, "--state-dir", state.path], state, helperPorts);
   if (!account.ok) return account;
@@ -87,15 +89,6 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
   const driver = connectAccountDriver(state.gpuSocket, clock);
   started.defer(() => driver.close());
 
-  const launcher = createProcessLauncher({
-    stateDir: state.path,
-    stateId: state.stateId,
-    commandPrefix: COMMAND_PREFIX,
-    clock,
-    random,
-    gpuAccountSocket: state.gpuSocket,
-    env: CHILD_ENVIRONMENT,
-  });
   started.defer(() => endEngines(launcher, graceMs(ENGINE_GRACE_MS)));
 
   const hub = createUnixGatewayHub(state.linkSocket);
@@ -106,6 +99,7 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
     driver,
     upstream: createUndiciUpstream(),
     hub,
+    gatewayProcesses: await gatewayLives({ name: GATEWAY, port: gateway.value.main.port }, state),
     clock,
     random,
     log,
@@ -132,6 +126,21 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
     gatewayUrl: urlOf(gateway.value.main),
     metricsUrls: [`${adminUrl}/metrics`, `${urlOf(gateway.value.metrics)}/metrics`],
   });
+}
+
+/** What still runs is looked for while the rest is made; the first look of the loops waits for it. */
+function findEngines({ state, clock, random }: ControlPlaneParts): EngineLauncher {
+  const launcher = createProcessLauncher({
+    stateDir: state.path,
+    stateId: state.stateId,
+    commandPrefix: COMMAND_PREFIX,
+    clock,
+    random,
+    gpuAccountSocket: state.gpuSocket,
+    env: CHILD_ENVIRONMENT,
+  });
+  void launcher.observe();
+  return launcher;
 }
 
 const urlOf = ({ host, port }: EndpointAddress): string => `http://${host.includes(":") ? `[${host}]` : host}:${port}`;

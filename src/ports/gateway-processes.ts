@@ -1,0 +1,10 @@
+/**
+ * Whether the processes of gateways live. One that lives and is not joined (its link is cut, or it has not come back to a new control
+ * plane yet) may still send by an older table: nothing is taken from under it.
+ */
+export interface GatewayProcesses {
+  /** Pids of gateways of this state that ran before this control plane. */
+  readonly known: readonly number[];
+  /** Remembers who has that pid now; the answer is false for ever once that process is gone, also when another gets its pid. */
+  watch(pid: number): () => boolean;
+}
