@@ -59,6 +59,7 @@ export class ChangeWatch {
       }
     } catch {
       // The control plane was killed, or the watch was closed: what was counted stays.
+      return;
     }
   }
 }
