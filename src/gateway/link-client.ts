@@ -26,6 +26,8 @@ export class LinkClient {
   readonly #parts: LinkClientParts;
   /** Tables repeated since `welcome`; null = no first round is running. */
   #round: Set<Uid> | null = null;
+  /** Tables heard since the file was last written: they are acknowledged when it is. */
+  #unsaved = new Set<Uid>();
   #stateId = "";
   #hasBeenTold = false;
 
@@ -68,6 +70,8 @@ export class LinkClient {
   reportCounts(): void {
     const services = this.#parts.desks.all().map((desk) => desk.counts());
     if (services.length > 0) this.#parts.ports.link.send({ type: "counts", services });
+    // A disk that was full may have room again.
+    if (this.#unsaved.size > 0) this.#save();
   }
 
   #take(message: DownMessage): void {
@@ -94,12 +98,9 @@ export class LinkClient {
 
   #takeTable(table: RouteTable): void {
     this.#round?.add(table.uid);
-    const isTaken = this.#parts.routes.apply(table);
-    const inForce = this.#parts.routes.get(table.uid);
-    if (isTaken) this.#changed();
-    // The answer names what is in force, also where an older table was refused.
-    if (inForce === null) return;
-    this.#parts.ports.link.send({ type: "ack", uid: inForce.uid, epoch: inForce.epoch, revision: inForce.revision });
+    this.#unsaved.add(table.uid);
+    if (this.#parts.routes.apply(table)) this.#parts.tablesChanged();
+    this.#save();
   }
 
   /** What was not repeated is gone. */
@@ -121,9 +122,21 @@ export class LinkClient {
     // In the middle of a round the file would hold half of the truth.
     if (this.#round !== null) return;
     const { routes, keys, ports } = this.#parts;
+    const inForce = [...this.#unsaved].flatMap((uid) => routes.get(uid) ?? []);
+    this.#unsaved = new Set();
     void ports.memory.save({ stateId: this.#stateId, tables: routes.all(), keys: keys.entries }).then((isSaved) => {
-      if (!isSaved) this.#log("gateway.memory-not-saved");
+      if (isSaved) return this.#acknowledge(inForce);
+      this.#log("gateway.memory-not-saved");
+      for (const { uid } of inForce) this.#unsaved.add(uid);
     });
+  }
+
+  /**
+   * Only what is in the file: a gateway that starts again alone serves from it, and what was taken away after an acknowledgement
+   * must not be there any more. Names what is in force, also where an older table was refused.
+   */
+  #acknowledge(saved: readonly RouteTable[]): void {
+    for (const { uid, epoch, revision } of saved) this.#parts.ports.link.send({ type: "ack", uid, epoch, revision });
   }
 
   #log(event: string): void {

@@ -261,6 +261,7 @@ test("gateway: it acknowledges what is in force and refuses an older table", asy
   const rig = new GatewayRig();
   await rig.start(rigTable([rigEndpoint(1)], { epoch: epoch(2), revision: 5 }));
   rig.tell({ type: "table", table: rigTable([], { epoch: epoch(1), revision: 9 }) });
+  await rig.clock.advance(1);
   const acks = rig.sentUp.filter((message) => message.type === "ack");
   assert.deepEqual(
     acks.map((ack) => [ack.epoch, ack.revision]),
@@ -272,6 +273,26 @@ test("gateway: it acknowledges what is in force and refuses an older table", asy
   const client = rig.chat();
   await rig.clock.advance(1_000);
   assert.equal(client.status, 200);
+});
+
+test("gateway: it acknowledges only what its own file holds, and tries a full disk again", async () => {
+  const rig = await oneHot();
+  await rig.clock.advance(1);
+  const acks = (): readonly number[] => rig.sentUp.flatMap((message) => (message.type === "ack" ? [message.revision] : []));
+  const before = acks();
+  rig.isDiskFull = true;
+  const next = rigTable([rigEndpoint(1)], { revision: 7 });
+  rig.tell({ type: "table", table: next });
+  await rig.clock.advance(3_000);
+  assert.deepEqual(acks(), before);
+  assert.notEqual(rig.saved?.tables[0]?.revision, 7);
+  // It serves by the new table all the same.
+  const client = rig.chat();
+  await rig.clock.advance(500);
+  assert.equal(client.status, 200);
+  rig.isDiskFull = false;
+  await rig.clock.advance(1_500);
+  assert.deepEqual(acks(), [...before, 7]);
 });
 
 test("gateway: tables that a new round does not repeat are dropped at its end only", async () => {

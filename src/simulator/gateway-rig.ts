@@ -135,6 +135,7 @@ export class GatewayRig {
   readonly log: LoggedEvent[] = [];
   readonly gateway: Gateway;
   saved: GatewaySnapshot | null;
+  isDiskFull = false;
   loopLagMs = 0;
   #link: GatewayLinkEvents | null = null;
 
@@ -159,8 +160,8 @@ export class GatewayRig {
         memory: {
           load: () => Promise.resolve(this.saved),
           save: (snapshot) => {
-            this.saved = snapshot;
-            return Promise.resolve(true);
+            if (!this.isDiskFull) this.saved = snapshot;
+            return Promise.resolve(!this.isDiskFull);
           },
         },
         keyDigest: createSha256KeyDigest(),
