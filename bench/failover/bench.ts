@@ -1,5 +1,5 @@
 import type { ChatTarget } from "./chat-call.ts";
-import type { EngineModel } from "./judge.ts";
+import type { AffectedRequest, EngineModel } from "./judge.ts";
 import { LoadClient } from "./load.ts";
 import type { Pace } from "./load-message.ts";
 import type { MachineControl } from "./machine-control.ts";
@@ -81,3 +81,16 @@ export const describeLost = (lost: readonly RequestRecord[], atMs: (record: Requ
       `instance ${instance}, attempts ${attempts}, ${tokenTimesMs.length} tokens, arrived ${sinceFault(arrivedAtMs)} and ended ${sinceFault(endedAtMs)} after the fault`
     );
   });
+
+const SLOWEST_SHOWN = 6;
+
+/** For people: what the longest recoveries were. */
+export const describeSlowest = (affected: readonly AffectedRequest[]): readonly string[] =>
+  affected
+    .toSorted((a, b) => b.recoveryMs - a.recoveryMs)
+    .slice(0, SLOWEST_SHOWN)
+    .map(({ record, place, waitMs, recoveryMs }) => {
+      const { isStream, promptTokens, maxTokens, instance, attempts } = record;
+      const kind = `${isStream ? "stream" : "whole answer"}, ${place}, prompt ${promptTokens}, ${maxTokens} tokens`;
+      return `slow: ${recoveryMs.toFixed(0)} ms of ${waitMs.toFixed(0)} ms (${kind}), answered by ${instance} at attempt ${attempts}`;
+    });

@@ -1,5 +1,15 @@
-import { describeLost, instanceOf, RATE_PER_SECOND, startLoad, stopLoad, untilSent, WHOLE_WITHIN_MS, type Bench } from "./bench.ts";
-import { isCounted, isLost, judgeRound, type AffectedRequest, type FaultWindow, type Round } from "./judge.ts";
+import {
+  describeLost,
+  describeSlowest,
+  instanceOf,
+  RATE_PER_SECOND,
+  startLoad,
+  stopLoad,
+  untilSent,
+  WHOLE_WITHIN_MS,
+  type Bench,
+} from "./bench.ts";
+import { isCounted, isLost, judgeRound, type FaultWindow, type Round } from "./judge.ts";
 import type { LoadClient } from "./load.ts";
 import type { Mix } from "./mix.ts";
 import { monotonicMs } from "./monotonic.ts";
@@ -165,19 +175,6 @@ function noteRounds(rounds: readonly Round[], counted: readonly Round[]): readon
     ),
   ];
 }
-
-const SLOWEST_SHOWN = 6;
-
-/** For people: what the longest recoveries were. */
-const describeSlowest = (affected: readonly AffectedRequest[]): readonly string[] =>
-  affected
-    .toSorted((a, b) => b.recoveryMs - a.recoveryMs)
-    .slice(0, SLOWEST_SHOWN)
-    .map(({ record, place, waitMs, recoveryMs }) => {
-      const { isStream, promptTokens, maxTokens, instance, attempts } = record;
-      const kind = `${isStream ? "stream" : "whole answer"}, ${place}, prompt ${promptTokens}, ${maxTokens} tokens`;
-      return `slow: ${recoveryMs.toFixed(0)} ms of ${waitMs.toFixed(0)} ms (${kind}), answered by ${instance} at attempt ${attempts}`;
-    });
 
 const noteWhole = (wholeAfterMs: readonly number[]): string =>
   `every instance Ready again after p50 ${(percentile(wholeAfterMs, 0.5) ?? 0).toFixed(0)} ms, max ${(largest(wholeAfterMs) ?? 0).toFixed(0)} ms`;

@@ -1,4 +1,4 @@
-import { describeLost, startLoad, stopLoad, untilSent, type Bench } from "./bench.ts";
+import { describeLost, describeSlowest, startLoad, stopLoad, untilSent, type Bench } from "./bench.ts";
 import { isLostOnLadder, judgeOutage, saysSomething, type JudgedOutage, type Outage } from "./ladder-judge.ts";
 import type { LoadClient } from "./load.ts";
 import { usualMix } from "./mix.ts";
@@ -143,7 +143,7 @@ function summarise(spec: LadderRowSpec, seen: LadderSeen, log: LadderLog): RowRe
       `everybody at rest again ${spread(log.atRestAfterMs)} after the fault`,
       ...(spec.notes?.(seen) ?? []),
       ...log.problems,
-      ...describeSlow(tenants),
+      ...describeSlowest(tenants.flatMap(({ judged }) => judged.flatMap(({ affected }) => affected))),
       ...describeLost(lost, nearest),
     ],
     control: null,
@@ -157,19 +157,6 @@ function noteTenant({ tenant, records, judged, recoveriesMs }: TenantSeen, outag
     `${tenant}: ${recoveriesMs.length} affected of ${records.length} requests (${shares.join(", ")}); ` +
     `recovery less prefill ${spread(recoveriesMs)}; first served again ${spread(servedMs)} after the fault`
   );
-}
-
-const SLOW_NOTES_MAX = 6;
-
-function describeSlow(tenants: readonly TenantSeen[]): readonly string[] {
-  const affected = tenants.flatMap(({ judged }) => judged.flatMap((outage) => outage.affected));
-  const slowest = affected.toSorted((left, right) => right.recoveryMs - left.recoveryMs).slice(0, SLOW_NOTES_MAX);
-  return slowest.map(({ record, place, waitMs, recoveryMs }) => {
-    const { isStream, promptTokens, maxTokens, instance, attempts, tokenTimesMs, arrivedAtMs, endedAtMs } = record;
-    const kind = `${isStream ? "stream" : "whole answer"}, ${place}, prompt ${promptTokens}, ${maxTokens} tokens`;
-    const took = `${(endedAtMs - arrivedAtMs).toFixed(0)} ms in all, ${tokenTimesMs.length} tokens seen`;
-    return `slow: ${recoveryMs.toFixed(0)} ms of ${waitMs.toFixed(0)} ms (${kind}; ${took}), answered by ${instance} at attempt ${attempts}`;
-  });
 }
 
 const spread = (values: readonly number[]): string =>

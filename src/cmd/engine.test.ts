@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { createSystemClock } from "../adapters/clock/system.ts";
@@ -93,13 +93,8 @@ test("the crash fault ends a real engine process by SIGKILL", async (t) => {
   assert.deepEqual(await engine.exited, [null, "SIGKILL"]);
 });
 
-test("an engine whose model does not fit ends with 3 and says why", async () => {
-  const { code, output } = await runToEnd(["--port", "0", "--memory-bytes", "1000000000"]);
-  assert.equal(code, 3);
-  assert.match(output, /^engine: The model does not fit the memory of this instance\.\n {2}why: {2}.*16\.\d GB.*1 GB\.\n {2}next: /);
-});
-
-test("an engine takes its memory from the account, and the next one that does not fit beside it ends with 3", async (t) => {
+/** An account of one node behind its socket, until the test ends. */
+async function serveAccount(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), "tidegate-engine-"));
   const account = createSimulatedAccount(createSystemClock());
   await account.driver.ensureInventory([NODE]);
@@ -110,6 +105,17 @@ test("an engine takes its memory from the account, and the next one that does no
     await server.value.close();
     await rm(folder, { recursive: true });
   });
+  return { account, path };
+}
+
+test("an engine whose model does not fit ends with 3 and says why", async () => {
+  const { code, output } = await runToEnd(["--port", "0", "--memory-bytes", "1000000000"]);
+  assert.equal(code, 3);
+  assert.match(output, /^engine: The model does not fit the memory of this instance\.\n {2}why: {2}.*16\.\d GB.*1 GB\.\n {2}next: /);
+});
+
+test("an engine takes its memory from the account, and the next one that does not fit beside it ends with 3", async (t) => {
+  const { account, path } = await serveAccount(t);
   const flags = ["--gpu", "gpu-a/0", "--memory-bytes", "15000000000", "--gpu-account", path, "--sleep-enabled"];
   const engine = await startEngine([...flags, "--instance", "gold-hot-1"], (end) => t.after(end));
   assert.equal((await fetch(`${engine.url}/health`)).status, 200);
@@ -126,16 +132,7 @@ test("an engine takes its memory from the account, and the next one that does no
 });
 
 test("a real engine whose GPU is lost ends at once with 4 and says so", async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), "tidegate-engine-"));
-  const account = createSimulatedAccount(createSystemClock());
-  await account.driver.ensureInventory([NODE]);
-  const path = join(folder, "gpu.sock");
-  const server = await serveAccountSocket(account, path);
-  assert.ok(server.ok);
-  t.after(async () => {
-    await server.value.close();
-    await rm(folder, { recursive: true });
-  });
+  const { account, path } = await serveAccount(t);
   const flags = ["--gpu", "gpu-a/0", "--memory-bytes", "15000000000", "--gpu-account", path];
   const engine = await startEngine(flags, (end) => t.after(end));
   account.loseGpus({ kind: "gpu-lost", mode: "fallen_off_bus", node: NODE.name, gpu: null }, 60_000);

@@ -22,7 +22,7 @@ import { productVersion } from "../version.ts";
 import { recordControlPlane } from "./control-plane-record.ts";
 import { CHILD_ENVIRONMENT, COMMAND_PREFIX, keepHelper } from "./helper-processes.ts";
 import { gatewayLives } from "./gateway-lives.ts";
-import { isRecordedAlive, keepGateway } from "./keep-gateway.ts";
+import { keepGateway, recordedAlive } from "./keep-gateway.ts";
 import { createPlatformMetrics } from "./platform-metrics.ts";
 import { explainBusyPort, explainListen } from "./refusals.ts";
 import { stablePort } from "./stable-port.ts";
@@ -152,7 +152,7 @@ interface GatewayAddresses {
 
 /** The gateway listens by itself; a port that somebody else holds is refused here, where it can be explained. */
 async function gatewayAddresses(options: UpOptions, state: StateDir): Promise<Result<GatewayAddresses, Explanation>> {
-  const isRunning = await isRecordedAlive(GATEWAY, state);
+  const isRunning = (await recordedAlive(GATEWAY, state)) !== null;
   const port = options.gatewayPort === 0 ? await stablePort("gateway", state, isRunning) : options.gatewayPort;
   const main = { host: options.gatewayHost, port };
   const holder = isRunning ? null : holderOfPort(port);

@@ -33,18 +33,22 @@ export async function keepGateway(start: GatewayStart, state: StateDir, ports: H
   return ok(new GuestKeeper(guest, start, state, ports));
 }
 
-/** The process on record runs. */
-export async function isRecordedAlive(name: string, state: StateDir): Promise<boolean> {
+/** The process on record, while it runs. */
+export async function recordedAlive(name: string, state: StateDir): Promise<ProcessIdentity | null> {
   const record = await readRunRecord(join(state.runFolder, `${name}.json`));
-  return (
-    record !== null && record.pid !== null && record.startTicks !== null && isAlive({ pid: record.pid, startTicks: record.startTicks })
-  );
+  if (record === null || record.pid === null || record.startTicks === null) return null;
+  const identity = { pid: record.pid, startTicks: record.startTicks };
+  return isAlive(identity) ? identity : null;
 }
 
+/** The gateway of this state directory that runs now, whoever started it. */
+export const runningGateway = async (start: Pick<GatewayStart, "name" | "port">, state: StateDir): Promise<ProcessIdentity | null> =>
+  (await recordedAlive(start.name, state)) ?? (await findGuest(start, state));
+
 /** Who holds the port, when it is not the process on record. That it belongs to this state directory was seen before. */
-async function findGuest({ name, port }: GatewayStart, state: StateDir): Promise<ProcessIdentity | null> {
+async function findGuest({ name, port }: Pick<GatewayStart, "name" | "port">, state: StateDir): Promise<ProcessIdentity | null> {
   // The usual case needs no search through all processes.
-  if (await isRecordedAlive(name, state)) return null;
+  if ((await recordedAlive(name, state)) !== null) return null;
   const holder = holderOfPort(port);
   if (holder === null) return null;
   return identify(holder.pid);
