@@ -53,11 +53,27 @@ export async function runAllGpusRow(bench: Bench, rounds: number, withControlPla
         atMost("shed earlier than the queue's time, most", underBy(waitsMs(seen)), { max: SHED_EARLY_MAX_MS, unit: "ms" }),
         ...(described === null ? [] : [saysWhatItNeeds(described.text)]),
       ],
-      notes: (seen) => [`${seen.tenants[0]?.records.filter(isRefusal).length ?? 0} requests were refused with Retry-After`],
+      notes: (seen) => [
+        `${seen.tenants[0]?.records.filter(isRefusal).length ?? 0} requests were refused with Retry-After`,
+        ...describeLongestWaits(seen),
+      ],
     });
   } finally {
     for (const loss of losses) await loss.restore();
   }
+}
+
+/** Of what was refused: who waited longest, and for what. */
+function describeLongestWaits({ tenants, outages }: LadderSeen): readonly string[] {
+  const refused = (tenants[0]?.records ?? []).filter(isRefusal);
+  return refused
+    .toSorted((a, b) => b.endedAtMs - b.arrivedAtMs - (a.endedAtMs - a.arrivedAtMs))
+    .slice(0, 5)
+    .map(({ isStream, arrivedAtMs, endedAtMs, note }) => {
+      const faultAtMs = outages.findLast(({ atMs }) => atMs <= arrivedAtMs)?.atMs ?? 0;
+      const kind = isStream ? "stream" : "whole answer";
+      return `refused after ${(endedAtMs - arrivedAtMs).toFixed(0)} ms: a ${kind} that came ${(arrivedAtMs - faultAtMs).toFixed(0)} ms after the fault (${note})`;
+    });
 }
 
 const overBy = (waitsMs: readonly number[]): number | null => largest(waitsMs.map((ms) => Math.max(0, ms - QUEUE_UP_TO_MS)));
@@ -93,8 +109,9 @@ export async function runZoneRow(bench: Bench, rounds: number, withControlPlane:
         refusedBar(seen, 1, "gold"),
         atMost("platinum's recovery, largest", largest(seen.tenants[0]?.recoveriesMs ?? []), { max: PLATINUM_RTO_MS, unit: "ms" }),
         atMost("gold's recovery, largest", largest(seen.tenants[1]?.recoveriesMs ?? []), { max: GOLD_RTO_MS, unit: "ms" }),
-        atMost("rounds in which gold was served first", goldFirst(bench, seen), { max: 0, unit: "rounds" }),
+        atMost("rounds in which gold was served first", goldFirst(bench, seen).length, { max: 0, unit: "rounds" }),
       ],
+      notes: (seen) => goldFirst(bench, seen),
     });
   } finally {
     for (const loss of losses) await loss.restore();
@@ -125,9 +142,13 @@ function refusedBar(seen: LadderSeen, at: number, tier: string) {
   return atMost(`refused requests of ${tier}`, refused, { max: 0, unit: "requests" });
 }
 
-function goldFirst(bench: Bench, seen: LadderSeen): number {
-  return seen.outages.filter((outage) => {
-    const [platinum, gold] = seen.tenants.map(({ records }) => servedAgainAtMs(records, outage, bench.model));
-    return (gold ?? Number.POSITIVE_INFINITY) < (platinum ?? Number.POSITIVE_INFINITY);
-  }).length;
+/** A line for each such round. */
+function goldFirst(bench: Bench, seen: LadderSeen): readonly string[] {
+  return seen.outages.flatMap((outage, index) => {
+    const [platinumMs, goldMs] = seen.tenants.map(
+      ({ records }) => (servedAgainAtMs(records, outage, bench.model) ?? Number.POSITIVE_INFINITY) - outage.atMs,
+    );
+    if (platinumMs === undefined || goldMs === undefined || platinumMs <= goldMs) return [];
+    return [`round ${index + 1}: gold was served again after ${goldMs.toFixed(0)} ms, platinum after ${platinumMs.toFixed(0)} ms`];
+  });
 }
