@@ -65,14 +65,16 @@ export async function runAllGpusRow(bench: Bench, rounds: number, withControlPla
 
 /** Of what was refused: who waited longest, and for what. */
 function describeLongestWaits({ tenants, outages }: LadderSeen): readonly string[] {
-  const refused = (tenants[0]?.records ?? []).filter(isRefusal);
+  const refused = (tenants[0]?.records ?? [])
+    .filter(isRefusal)
+    .map((record) => ({ record, waitMs: refusalWaitsMs([record], outages)[0] ?? 0 }));
   return refused
-    .toSorted((a, b) => b.endedAtMs - b.arrivedAtMs - (a.endedAtMs - a.arrivedAtMs))
-    .slice(0, 5)
-    .map(({ isStream, arrivedAtMs, endedAtMs, note }) => {
-      const faultAtMs = outages.findLast(({ atMs }) => atMs <= arrivedAtMs)?.atMs ?? 0;
+    .toSorted((a, b) => b.waitMs - a.waitMs)
+    .slice(0, 3)
+    .map(({ record: { isStream, arrivedAtMs, endedAtMs, note }, waitMs }) => {
+      const faultAtMs = outages.findLast(({ atMs }) => atMs <= endedAtMs)?.atMs ?? 0;
       const kind = isStream ? "stream" : "whole answer";
-      return `refused after ${(endedAtMs - arrivedAtMs).toFixed(0)} ms: a ${kind} that came ${(arrivedAtMs - faultAtMs).toFixed(0)} ms after the fault (${note})`;
+      return `refused after ${waitMs.toFixed(0)} ms: a ${kind} that came ${(arrivedAtMs - faultAtMs).toFixed(0)} ms after the fault (${note})`;
     });
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EngineModel } from "./judge.ts";
-import { isLostOnLadder, isRefusal, judgeOutage, refusalWaitsMs, servedAgainAtMs, type Outage } from "./ladder-judge.ts";
+import { isLostOnLadder, judgeOutage, refusalWaitsMs, servedAgainAtMs, type Outage } from "./ladder-judge.ts";
 import type { RequestRecord } from "./request-record.ts";
 
 const outage: Outage = { atMs: 1_000, untilMs: 5_000 };
@@ -120,8 +120,13 @@ for (const { name, record, isLost } of losses) {
   });
 }
 
-test("how long refused requests waited counts from their own arrival", () => {
-  const earlier = { ...refused, arrivedAtMs: 900, endedAtMs: 1_100 };
-  assert.equal(isRefusal(refused), true);
-  assert.deepEqual(refusalWaitsMs([refused, earlier, request({})], [outage]), [1_500]);
+test("how long refused requests waited counts from their arrival, or from the fault that met them running", () => {
+  const running = { ...refused, arrivedAtMs: 400, endedAtMs: 2_600 };
+  const before = { ...refused, arrivedAtMs: 100, endedAtMs: 900 };
+  const metNext = { ...refused, arrivedAtMs: 4_000, endedAtMs: 6_500 };
+  const outages = [
+    { ...outage, untilMs: 5_000 },
+    { atMs: 5_000, untilMs: Number.POSITIVE_INFINITY },
+  ];
+  assert.deepEqual(refusalWaitsMs([refused, running, before, metNext, request({})], outages), [1_500, 1_600, 1_500]);
 });

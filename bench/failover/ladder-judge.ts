@@ -85,8 +85,12 @@ export function isLostOnLadder(record: RequestRecord, { outages, areRefusalsAllo
   return !(areRefusalsAllowed && isInOutage && isRefusal(record));
 }
 
-/** Waits of what arrived in an outage and was refused: a queue that gives up too early, or holds on too long, shows here. */
+/**
+ * Waits of what was refused in an outage, from its arrival, or from the fault that ended what already ran: a queue that gives up too
+ * early, or holds on too long, shows here.
+ */
 export const refusalWaitsMs = (records: readonly RequestRecord[], outages: readonly Outage[]): readonly number[] =>
-  records
-    .filter((record) => isRefusal(record) && outages.some(({ atMs, untilMs }) => record.arrivedAtMs > atMs && record.arrivedAtMs < untilMs))
-    .map(({ arrivedAtMs, endedAtMs }) => endedAtMs - arrivedAtMs);
+  records.flatMap((record) => {
+    const outage = outages.findLast(({ atMs }) => atMs <= record.endedAtMs);
+    return outage === undefined || !isRefusal(record) ? [] : [record.endedAtMs - Math.max(record.arrivedAtMs, outage.atMs)];
+  });

@@ -37,7 +37,10 @@ export interface ClientRequest {
   reroutes: number;
   failure: AttemptFailure | null;
   tried: EndpointKey[];
+  /** Until when it may wait for an endpoint, all its waits together; the time that it runs somewhere does not count. */
   holdUntil: MonotonicMs;
+  /** When its last attempt began. */
+  sentAt: MonotonicMs;
   running: RunningAttempt | null;
   /** Set while the request waits in its desk's hold queue. */
   held: HeldRequest | null;

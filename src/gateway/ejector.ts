@@ -15,6 +15,8 @@ export interface EjectorParts {
   readonly metrics: GatewayMetrics;
   readonly woken: ReadonlySet<EndpointKey>;
   readonly episodes: Episodes;
+  /** An endpoint is out, and whoever waited there has been told. */
+  ejected(watch: EndpointWatch, cause: EjectionCause): void;
 }
 
 /** Takes endpoints out and puts them back, tells the control plane, and frees the requests that wait there. */
@@ -53,6 +55,7 @@ export class Ejector {
     });
     this.#parts.episodes.ejected(watch, cause);
     this.#freeCalls(watch, cause);
+    this.#parts.ejected(watch, cause);
   }
 
   /** Says again what is out: a control plane that comes back was not there when it was said. */

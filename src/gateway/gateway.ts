@@ -1,4 +1,5 @@
 import type { EndpointAddress } from "../api/route-table.ts";
+import type { EjectionCause } from "../api/link-message.ts";
 import type { Uid } from "../base/ids.ts";
 import type { Timer } from "../ports/clock.ts";
 import type { Handler } from "../ports/http-front.ts";
@@ -6,7 +7,7 @@ import { endpointKey, HealthIndex, type EndpointKey } from "../routing/health.ts
 import { SmoothWeighted } from "../routing/smooth-weighted.ts";
 import { renderPrometheus } from "../wire/prometheus-text.ts";
 import { BodyRoom } from "./body-collector.ts";
-import { EndpointBoard } from "./endpoint-board.ts";
+import { EndpointBoard, type EndpointWatch } from "./endpoint-board.ts";
 import { Ejector } from "./ejector.ts";
 import { Episodes } from "./episodes.ts";
 import { createGatewayMetrics, type GatewayMetrics } from "./gateway-metrics.ts";
@@ -40,6 +41,8 @@ export interface Gateway {
 
 const COUNTS_EVERY_MS = 1_000;
 const DRAIN_LOOK_MS = 50;
+/** After an engine died all others are asked whether they are still there, at most so often. */
+const LOOK_AROUND_EVERY_MS = 100;
 
 /** The data plane, composed over its ports. */
 export function createGateway(ports: GatewayPorts, options: GatewayOptions): Gateway {
@@ -63,6 +66,7 @@ class AssembledGateway implements Gateway {
   readonly #episodes: Episodes;
   readonly #loops = new Map<string, Timer>();
   #isDraining = false;
+  #isLookingAround = false;
 
   constructor(ports: GatewayPorts, options: GatewayOptions) {
     this.#ports = ports;
@@ -72,7 +76,15 @@ class AssembledGateway implements Gateway {
     const woken = new Set<EndpointKey>();
     const episodes = new Episodes({ ports, routes, health, woken, metrics: this.metrics });
     this.#episodes = episodes;
-    const ejector = new Ejector({ ports, routes, health, metrics: this.metrics, woken, episodes });
+    const ejector = new Ejector({
+      ports,
+      routes,
+      health,
+      metrics: this.metrics,
+      woken,
+      episodes,
+      ejected: (watch, cause) => this.#ejected(watch, cause),
+    });
     const parts = { ports, routes, health, woken, ejector, episodes, metrics: this.metrics, board: this.#board, desks: this.#desks };
     this.#mirror = new Mirror(parts);
     this.#waker = new Waker({
@@ -165,6 +177,20 @@ class AssembledGateway implements Gateway {
   #claim(): void {
     const now = this.#ports.clock.monotonicMs();
     this.#prober.claimAll(({ endpoint, table }) => this.#board.watch(endpoint, table, now));
+  }
+
+  /** What died with it on its node or in its zone must not wait for a request to be missed, nor who sleeps for a request to be woken. */
+  #ejected(watch: EndpointWatch, cause: EjectionCause): void {
+    const table = this.#routes.get(watch.tableUid);
+    if (table !== null) this.#pump.endpointLost(table);
+    if ((cause === "refused" || cause === "reset") && !this.#isLookingAround) this.#lookAround();
+  }
+
+  /** One round for all that dies within its time. */
+  #lookAround(): void {
+    this.#isLookingAround = true;
+    this.#ports.clock.after(LOOK_AROUND_EVERY_MS, () => (this.#isLookingAround = false));
+    this.#claim();
   }
 
   #pumpHeld(tableUid: Uid): void {

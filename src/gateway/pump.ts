@@ -5,6 +5,7 @@ import { endpointKey, type EndpointKey, type HealthIndex } from "../routing/heal
 import { readyEndpoints, roomOf, type Choice } from "../routing/ladder.ts";
 import { nextAttempt, type AttemptFailure, type NextAttempt } from "../routing/next-attempt.ts";
 import type { SmoothWeighted } from "../routing/smooth-weighted.ts";
+import { wishToWake } from "../routing/wake-wish.ts";
 import { openAiErrorEvent, type OpenAiError } from "../wire/openai-error.ts";
 import { answerError, STREAM_HEADERS } from "./answer.ts";
 import { Attempt, type AttemptOwner, type AttemptParts } from "./attempt.ts";
@@ -47,7 +48,8 @@ export class Pump implements AttemptOwner {
 
   begin(request: ClientRequest): void {
     request.desk.countRequest();
-    this.#renewHold(request);
+    const table = this.#parts.routes.find(request.tenant, request.model);
+    request.holdUntil = later(this.#now(), table === null ? 0 : holdMsOf(table));
     this.pump(request);
   }
 
@@ -98,8 +100,18 @@ export class Pump implements AttemptOwner {
 
   failed(request: ClientRequest, failure: AttemptFailure): void {
     request.failure = failure;
-    this.#renewHold(request);
+    // Its wait went on standing still while it ran.
+    request.holdUntil = later(request.holdUntil, this.#now() - request.sentAt);
     this.pump(request);
+  }
+
+  /** An endpoint of the service is out: where nobody is left, who sleeps is woken before a request asks for it. */
+  endpointLost(table: RouteTable): void {
+    if (roomOf(table, this.#parts) !== null) return;
+    const { waker } = this.#parts;
+    const wish = wishToWake(table, waker.viewOf(table), "lost");
+    if (wish === null) waker.lost(table);
+    else waker.wake(table, wish);
   }
 
   /** The client went away: whatever runs for it stops in this turn. */
@@ -144,6 +156,7 @@ export class Pump implements AttemptOwner {
     if (next.because === "retry") request.desk.retryBudget.take();
     if (next.because === "reroute" && request.failure?.code !== "upstream_refused") request.reroutes += 1;
     request.attempts += 1;
+    request.sentAt = this.#now();
     // While it runs it is tried; a later question must not send the request back to it first.
     request.tried = [...request.tried, endpointKey(next.choice.endpoint)];
     this.#parts.metrics.attempts.with(request.desk.service, next.choice.level, next.because).add(1);
@@ -201,11 +214,6 @@ export class Pump implements AttemptOwner {
     if (request.held === null) return;
     request.desk.holds.remove(request.held);
     request.held = null;
-  }
-
-  #renewHold(request: ClientRequest): void {
-    const table = this.#parts.routes.find(request.tenant, request.model);
-    request.holdUntil = later(this.#now(), table === null ? 0 : holdMsOf(table));
   }
 
   #refuse(request: ClientRequest, error: OpenAiError, outcome: Outcome): void {

@@ -151,6 +151,7 @@ function newRequest(
     failure: null,
     tried: [],
     holdUntil: arrived.exchange.arrivedAt,
+    sentAt: arrived.exchange.arrivedAt,
     running: null,
     held: null,
   };

@@ -27,6 +27,7 @@ interface Wake {
   readonly endpoint: RungEndpoint;
   readonly tableUid: Uid;
   readonly cancel: AbortController;
+  readonly notBefore: MonotonicMs;
   because: WakeReason;
   state: WakeState;
   until: MonotonicMs;
@@ -34,8 +35,8 @@ interface Wake {
   reason: string;
 }
 
-/** Losses of one node's services arrive within a few milliseconds: so long the first one waits, so that the order is theirs. */
-const GATHER_MS = 5;
+/** Losses of one node or zone show within a few milliseconds of each other: so long a tier lets those above it come first. */
+const GATHER_MS: Readonly<Record<RouteTable["tier"], number>> = { platinum: 5, gold: 20, silver: 40 };
 const TIER_ORDER: Readonly<Record<RouteTable["tier"], number>> = { platinum: 0, gold: 1, silver: 2 };
 
 /**
@@ -79,6 +80,7 @@ export class Waker {
         endpoint,
         tableUid: table.uid,
         cancel: new AbortController(),
+        notBefore: later(now, GATHER_MS[table.tier]),
         because: wish.because,
         state: "queued",
         until: later(now, wakeBudgetMs(table)),
@@ -86,7 +88,7 @@ export class Waker {
         reason: "",
       });
     }
-    clock.after(GATHER_MS, () => this.#startNext());
+    clock.after(GATHER_MS[table.tier], () => this.#startNext());
   }
 
   /** The service has nobody now: what was begun for overflow is needed for a loss, and goes first. */
@@ -142,6 +144,7 @@ export class Waker {
 
   /** One at a time over each node's link: two that share it would both be late. */
   #startNext(): void {
+    const now = this.#parts.ports.clock.monotonicMs();
     const busy = new Set<string>();
     for (const wake of this.#wakes.values()) if (wake.state === "waking") busy.add(linkOf(wake.endpoint));
     const queued = [...this.#wakes.values()].filter((wake) => wake.state === "queued");
@@ -149,7 +152,8 @@ export class Waker {
       const link = linkOf(wake.endpoint);
       if (busy.has(link)) continue;
       busy.add(link);
-      this.#start(wake);
+      // The first in order has the link, even when it is not its time yet.
+      if (now >= wake.notBefore) this.#start(wake);
     }
   }
 
