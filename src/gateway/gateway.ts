@@ -66,7 +66,8 @@ class AssembledGateway implements Gateway {
   readonly #episodes: Episodes;
   readonly #loops = new Map<string, Timer>();
   #isDraining = false;
-  #isLookingAround = false;
+  /** null = no look at the others was taken lately. */
+  #nextLook: { isWanted: boolean } | null = null;
 
   constructor(ports: GatewayPorts, options: GatewayOptions) {
     this.#ports = ports;
@@ -183,13 +184,21 @@ class AssembledGateway implements Gateway {
   #ejected(watch: EndpointWatch, cause: EjectionCause): void {
     const table = this.#routes.get(watch.tableUid);
     if (table !== null) this.#pump.endpointLost(table);
-    if ((cause === "refused" || cause === "reset") && !this.#isLookingAround) this.#lookAround();
+    if (cause === "refused" || cause === "reset") this.#lookAround();
   }
 
-  /** One round for all that dies within its time. */
+  /** At once, and once more for all that dies before the next look is due. */
   #lookAround(): void {
-    this.#isLookingAround = true;
-    this.#ports.clock.after(LOOK_AROUND_EVERY_MS, () => (this.#isLookingAround = false));
+    if (this.#nextLook !== null) {
+      this.#nextLook.isWanted = true;
+      return;
+    }
+    const next = { isWanted: false };
+    this.#nextLook = next;
+    this.#ports.clock.after(LOOK_AROUND_EVERY_MS, () => {
+      this.#nextLook = null;
+      if (next.isWanted) this.#lookAround();
+    });
     this.#claim();
   }
 

@@ -13,6 +13,7 @@ import { shortCall, type ShortAnswer } from "./short-call.ts";
 const CLAIM_HEADER = "x-tidegate-claim";
 export const CLAIM_EVERY_MS = 5_000;
 const CLAIM_TIMEOUT_MS = 2_000;
+const TRIES_OF_CLAIM = 3;
 /** Between two questions whether an ejected endpoint is well. */
 const RETURN_EVERY_MS = 500;
 /** A hung engine says 200 to everything but work: it comes back only by an answer. */
@@ -73,13 +74,17 @@ export class Prober {
 
   /** Claims every engine of every table, ready or not: they must not end themselves while the control plane is away. */
   claimAll(watchOf: (named: ReturnType<RouteStore["endpoints"]>[number]) => EndpointWatch): void {
-    for (const named of this.#parts.routes.endpoints()) {
-      const watch = watchOf(named);
-      this.#ask(watch, { request: this.#get("/health"), timeoutMs: CLAIM_TIMEOUT_MS }, (answer) => {
-        const isGone = answer.kind === "failed" && answer.failure.code === "REFUSED";
-        if (isGone && mayServe(named.endpoint, this.#parts.woken)) this.#parts.ejector.eject(watch, "refused");
-      });
-    }
+    for (const named of this.#parts.routes.endpoints()) this.#claim(watchOf(named), TRIES_OF_CLAIM);
+  }
+
+  /** A connection that breaks is one that the engine held while it died: what is there now says the next one. */
+  #claim(watch: EndpointWatch, triesLeft: number): void {
+    this.#ask(watch, { request: this.#get("/health"), timeoutMs: CLAIM_TIMEOUT_MS }, (answer) => {
+      if (answer.kind !== "failed" || !mayServe(watch.endpoint, this.#parts.woken)) return;
+      const { code } = answer.failure;
+      if (code === "REFUSED") this.#parts.ejector.eject(watch, "refused");
+      else if ((code === "RESET" || code === "CUT") && triesLeft > 1) this.#claim(watch, triesLeft - 1);
+    });
   }
 
   #sawAnswer(watch: EndpointWatch, answer: { readonly status: number; readonly body: string }): void {
