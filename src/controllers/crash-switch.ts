@@ -67,6 +67,7 @@ export function through(
     observe: () => of.read(() => launcher.observe()),
     ensure: (plan) => of.act(() => launcher.ensure(plan)),
     remove: (instance, graceMs) => of.act(() => launcher.remove(instance, graceMs)),
+    machineOf: (node) => launcher.machineOf(node),
     onExit: (listener) => launcher.onExit(unless(listener)),
   };
   const mortalUpstream: Upstream = {

@@ -57,6 +57,7 @@ export class FakePlatform {
         const engine = this.engines.get(instance);
         if (engine !== undefined) this.#end(engine, "SIGTERM");
       },
+      machineOf: () => "local",
       onExit: (listener) => {
         this.#listeners.add(listener);
         return { stop: () => void this.#listeners.delete(listener) };

@@ -1,12 +1,15 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { createSimulatedClock } from "../adapters/clock/simulated.ts";
 import { createGpuLeases, type Lease } from "./gpu-leases.ts";
 import { grantable, type LeaseAsk } from "./lease-order.ts";
 
 const ask = (change: Partial<LeaseAsk> = {}): LeaseAsk => ({
   gpus: ["gpu-a/0"],
   link: "gpu-a/disk",
+  machine: null,
+  isBoot: false,
   isUrgent: false,
   tierRank: 1,
   priority: 0,
@@ -14,6 +17,7 @@ const ask = (change: Partial<LeaseAsk> = {}): LeaseAsk => ({
 });
 const on = (gpu: number, change: Partial<LeaseAsk> = {}): LeaseAsk => ask({ gpus: [`gpu-a/${gpu}`], ...change });
 const urgent = { isUrgent: true };
+const boot = { isBoot: true, machine: "m" };
 
 /** Long enough for what was granted to be heard. */
 async function turns(): Promise<void> {
@@ -63,6 +67,28 @@ const cases: readonly {
   },
   { name: "what is urgent begins beside what is not", holding: [on(0)], waiting: [on(1, urgent)], granted: [0] },
   {
+    name: "nobody boots beside what is urgent on the machine, over whatever link; a wake may begin there",
+    holding: [on(1, { ...urgent, ...boot })],
+    waiting: [on(0, { ...boot, link: "gpu-b/disk" }), on(2, { machine: "m", link: "gpu-b/hostToGpu" })],
+    granted: [1],
+  },
+  {
+    name: "nobody boots before what waits urgently for its GPU on the machine, but on another machine",
+    holding: [on(1)],
+    waiting: [on(1, { ...urgent, machine: "m" }), on(0, { ...boot, link: "b/disk" }), on(2, { ...boot, link: "b/disk", machine: "n" })],
+    granted: [2],
+  },
+  {
+    name: "urgent boots on one machine begin in tier order, equal ones together",
+    holding: [],
+    waiting: [
+      on(0, { ...urgent, ...boot, link: "b/disk", tierRank: 2 }),
+      on(1, { ...urgent, ...boot, tierRank: 0 }),
+      on(2, { ...urgent, ...boot, tierRank: 0, link: "c/disk" }),
+    ],
+    granted: [1, 2],
+  },
+  {
     name: "one that moves no bytes waits for its GPU alone",
     holding: [on(1, urgent)],
     waiting: [on(0, { link: null }), on(1, { link: null })],
@@ -80,6 +106,8 @@ for (const c of cases)
 const anyAsk = fc.record({
   gpus: fc.uniqueArray(fc.constantFrom("n/0", "n/1", "n/2"), { minLength: 1, maxLength: 2 }),
   link: fc.constantFrom("n/disk", "n/hostToGpu", null),
+  machine: fc.constantFrom("m", null),
+  isBoot: fc.boolean(),
   isUrgent: fc.boolean(),
   tierRank: fc.integer({ min: 0, max: 2 }),
   priority: fc.integer({ min: -1, max: 1 }),
@@ -89,7 +117,7 @@ const anyLife = fc.array(fc.record({ ask: anyAsk, what: fc.constantFrom("acquire
 test("no GPU ever has two holders, no urgent one waits for a waiting one that is not, and in the end everybody had a turn", async () => {
   await fc.assert(
     fc.asyncProperty(anyLife, async (life) => {
-      const leases = createGpuLeases();
+      const leases = createGpuLeases(createSimulatedClock());
       const held: { readonly ask: LeaseAsk; readonly lease: Lease }[] = [];
       const waiting = new Map<LeaseAsk, AbortController>();
       for (const { ask: asked, what } of life) {
@@ -110,6 +138,8 @@ test("no GPU ever has two holders, no urgent one waits for a waiting one that is
           const others = [...waiting.keys()].filter((other) => other !== late && other.isUrgent);
           const isBlocked =
             late.gpus.some((gpu) => gpus.includes(gpu)) ||
+            (late.isBoot &&
+              [...others, ...held.map((holder) => holder.ask)].some((other) => other.isUrgent && other.machine === late.machine)) ||
             others.some((other) => other.link === late.link || other.gpus.some((gpu) => late.gpus.includes(gpu))) ||
             held.some((holder) => holder.ask.isUrgent && holder.ask.link === late.link);
           if (late.isUrgent) assert.ok(isBlocked, "an urgent one waits only for holders and for urgent ones");
@@ -126,7 +156,7 @@ test("no GPU ever has two holders, no urgent one waits for a waiting one that is
 });
 
 test("one that is killed waits for nobody, and nothing begins on its GPU before its bytes are free", async () => {
-  const leases = createGpuLeases();
+  const leases = createGpuLeases(createSimulatedClock());
   const running = await leases.acquire(on(0), new AbortController().signal);
   const killing = leases.block(["gpu-a/0"]);
   let begun = 0;
@@ -136,5 +166,17 @@ test("one that is killed waits for nobody, and nothing begins on its GPU before 
   assert.equal(begun, 0);
   killing.release();
   await turns();
+  assert.equal(begun, 1);
+});
+
+test("a boot lets the urgent ones of its machine go first for three seconds, and no longer", async () => {
+  const clock = createSimulatedClock();
+  const leases = createGpuLeases(clock);
+  await leases.acquire(on(0, { ...urgent, machine: "m" }), new AbortController().signal);
+  let begun = 0;
+  void leases.acquire(on(1, { ...boot, link: "gpu-b/disk" }), new AbortController().signal).then(() => (begun += 1));
+  await clock.advance(2_900);
+  assert.equal(begun, 0);
+  await clock.advance(200);
   assert.equal(begun, 1);
 });

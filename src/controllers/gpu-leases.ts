@@ -1,3 +1,4 @@
+import type { Clock, Timer } from "../ports/clock.ts";
 import { grantable, type LeaseAsk } from "./lease-order.ts";
 
 export interface Lease {
@@ -17,7 +18,10 @@ interface Waiting {
   readonly grant: (lease: Lease) => void;
 }
 
-export function createGpuLeases(): GpuLeases {
+/** A boot lets urgent ones of its machine go first for no longer: what takes minutes there is no reason to have no redundancy. */
+const BOOT_PATIENCE_MS = 3_000;
+
+export function createGpuLeases(clock: Pick<Clock, "after">): GpuLeases {
   const holding = new Set<LeaseAsk>();
   let waiting: readonly Waiting[] = [];
 
@@ -44,17 +48,19 @@ export function createGpuLeases(): GpuLeases {
   return {
     acquire(ask, signal) {
       if (signal.aborted) return Promise.resolve(null);
-      const own: LeaseAsk = { ...ask };
       return new Promise((resolve) => {
-        const entry: Waiting = {
-          ask: own,
+        let patience: Timer | null = null;
+        let entry: Waiting = {
+          ask: { ...ask },
           grant(lease) {
+            patience?.cancel();
             signal.removeEventListener("abort", cancel);
             resolve(lease);
           },
         };
         const cancel = (): void => {
           waiting = waiting.filter((other) => other !== entry);
+          patience?.cancel();
           resolve(null);
           // What it kept for itself is free for others now.
           next();
@@ -62,8 +68,15 @@ export function createGpuLeases(): GpuLeases {
         signal.addEventListener("abort", cancel, { once: true });
         waiting = [...waiting, entry];
         next();
+        if (!ask.isBoot || !waiting.includes(entry)) return;
+        patience = clock.after(BOOT_PATIENCE_MS, () => {
+          const impatient: Waiting = { ...entry, ask: { ...entry.ask, isBoot: false } };
+          waiting = waiting.map((other) => (other === entry ? impatient : other));
+          entry = impatient;
+          next();
+        });
       });
     },
-    block: (gpus) => hold({ gpus, link: null, isUrgent: false, tierRank: 0, priority: 0 }),
+    block: (gpus) => hold({ gpus, link: null, machine: null, isBoot: false, isUrgent: false, tierRank: 0, priority: 0 }),
   };
 }

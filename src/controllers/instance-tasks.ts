@@ -53,7 +53,7 @@ type Begin = (instance: InstanceName, first: TaskView, step: Step, failed: (reas
 /** @param changed is called whenever a view has changed by itself. */
 export function createInstanceTasks(ports: Ports, changed: (instance: InstanceName) => void): InstanceTasks {
   const tasks = new Map<InstanceName, Task>();
-  const leases = createGpuLeases();
+  const leases = createGpuLeases(ports.clock);
   const begin: Begin = (instance, first, step, failed) => {
     const before = tasks.get(instance);
     before?.cancel.abort();

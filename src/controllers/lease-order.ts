@@ -4,6 +4,10 @@ export interface LeaseAsk {
   readonly gpus: readonly string[];
   /** `node/link` that its bytes go over; null = it moves none. */
   readonly link: string | null;
+  /** Whose processors it needs; null = hardly any. */
+  readonly machine: string | null;
+  /** It boots an engine there, which takes all the processors that it can get. */
+  readonly isBoot: boolean;
   /** Its service has nobody to serve it. */
   readonly isUrgent: boolean;
   /** 0 = the dearest promise. */
@@ -14,7 +18,8 @@ export interface LeaseAsk {
 
 /**
  * Which of the waiting may begin now; gives indexes into `waiting`. One holder a GPU; over one link nothing that only restores
- * redundancy begins while something urgent runs or waits there, and urgent ones begin in tier, then priority order.
+ * redundancy begins while something urgent runs or waits there, and urgent ones begin in tier, then priority order. Nobody boots on a
+ * machine before what is dearer and urgent there.
  * @param waiting in order of arrival.
  */
 export function grantable(holding: readonly LeaseAsk[], waiting: readonly LeaseAsk[]): readonly number[] {
@@ -24,17 +29,17 @@ export function grantable(holding: readonly LeaseAsk[], waiting: readonly LeaseA
   const kept = new Set<string>();
   const isHeld = (gpu: string): boolean => kept.has(gpu) || begun.some((holder) => holder.gpus.includes(gpu));
   const ordered = [...waiting.entries()].toSorted(([, left], [, right]) => compareAsks(left, right));
-  const waitingUrgent = new Map<string, LeaseAsk>();
+  const waitingUrgent: LeaseAsk[] = [];
   for (const [index, ask] of ordered) {
-    const ahead = ask.link === null ? null : (waitingUrgent.get(ask.link) ?? dearestOver(ask.link, begun));
-    const isFree = !ask.gpus.some(isHeld) && !(ahead !== null && yieldsTo(ask, ahead));
+    const ahead = ask.link === null ? null : (waitingUrgent.find(({ link }) => link === ask.link) ?? dearestOver(ask.link, begun));
+    const isFree = !ask.gpus.some(isHeld) && !(ahead !== null && yieldsTo(ask, ahead)) && !bootsLater(ask, [...begun, ...waitingUrgent]);
     if (isFree) {
       begun.push(ask);
       granted.push(index);
       continue;
     }
     for (const gpu of ask.gpus) kept.add(gpu);
-    if (ask.isUrgent && ask.link !== null && !waitingUrgent.has(ask.link)) waitingUrgent.set(ask.link, ask);
+    if (ask.isUrgent) waitingUrgent.push(ask);
   }
   return granted;
 }
@@ -42,6 +47,9 @@ export function grantable(holding: readonly LeaseAsk[], waiting: readonly LeaseA
 function dearestOver(link: string, holding: readonly LeaseAsk[]): LeaseAsk | null {
   return holding.filter((holder) => holder.isUrgent && holder.link === link).toSorted(compareAsks)[0] ?? null;
 }
+
+const bootsLater = (ask: LeaseAsk, others: readonly LeaseAsk[]): boolean =>
+  ask.isBoot && ask.machine !== null && others.some((other) => other.isUrgent && other.machine === ask.machine && yieldsTo(ask, other));
 
 /** Equally dear ones share the link: one after another they would take as long in all. */
 const yieldsTo = (ask: LeaseAsk, urgent: LeaseAsk): boolean => compareAsks(ask, urgent) > 0;

@@ -24,6 +24,7 @@ function planOf(instance: string, spec: JsonObject): LaunchPlan {
     nodes: new Map([[nodeName("gpu-a"), node.value]]),
     memoryBytes: new Map([[name, 40e9]]),
     members: new Map(),
+    machineOf: () => "local",
   };
   const plans: LaunchPlan[] = [];
   const nothing = (): undefined => undefined;

@@ -17,6 +17,8 @@ export interface ActionContext {
   readonly memoryBytes: ReadonlyMap<InstanceName, number>;
   /** Where each instance stands, or stood when it was last started. */
   readonly members: ReadonlyMap<InstanceName, readonly Member[]>;
+  /** Of the launcher. */
+  readonly machineOf: (node: NodeName) => string;
 }
 
 /** Begins the task of one action; its end asks for the next look. */
@@ -25,19 +27,26 @@ export function performAction(action: InstanceAction, context: ActionContext, ta
   switch (action.type) {
     case "start": {
       const plan = launchPlan(action, context);
-      return tasks.start(plan, leaseAsk({ members: action.members, link: plan.load.link, isUrgent: action.isUrgent }, context));
+      return tasks.start(
+        plan,
+        leaseAsk({ members: action.members, link: plan.load.link, isBoot: true, isUrgent: action.isUrgent }, context),
+      );
     }
     case "wake": {
       const target = engineTarget(action, context);
       const members = context.members.get(action.instance) ?? [];
       if (target === null) return;
-      return tasks.wake(target, action.withinMs, leaseAsk({ members, link: "hostToGpu", isUrgent: action.isUrgent }, context));
+      return tasks.wake(
+        target,
+        action.withinMs,
+        leaseAsk({ members, link: "hostToGpu", isBoot: false, isUrgent: action.isUrgent }, context),
+      );
     }
     case "sleep": {
       const target = engineTarget(action, context);
       const members = context.members.get(action.instance) ?? [];
       if (target === null) return;
-      return tasks.sleep(target, leaseAsk({ members, link: null, isUrgent: false }, context));
+      return tasks.sleep(target, leaseAsk({ members, link: null, isBoot: false, isUrgent: false }, context));
     }
     case "fence":
       return tasks.fence(action.instance, (context.members.get(action.instance) ?? []).map(gpuKey));
@@ -60,13 +69,18 @@ function engineTarget(
 }
 
 function leaseAsk(
-  of: { readonly members: readonly Member[]; readonly link: "hostToGpu" | "disk" | "network" | null; readonly isUrgent: boolean },
-  { config }: ActionContext,
+  of: Pick<LeaseAsk, "isBoot" | "isUrgent"> & {
+    readonly members: readonly Member[];
+    readonly link: "hostToGpu" | "disk" | "network" | null;
+  },
+  { config, machineOf }: ActionContext,
 ): LeaseAsk {
   const node = of.members[0]?.node;
   return {
     gpus: of.members.map(gpuKey),
     link: of.link === null || node === undefined ? null : `${node}/${of.link}`,
+    machine: node === undefined ? null : machineOf(node),
+    isBoot: of.isBoot,
     isUrgent: of.isUrgent,
     tierRank: TIER_RANK[config.tier],
     priority: config.priority,

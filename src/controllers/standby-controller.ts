@@ -21,7 +21,7 @@ import { createInstanceTasks } from "./instance-tasks.ts";
 import type { GatewayReports, TableDesk } from "./link-controller.ts";
 import { listAll, must, observeNodes, ownerOf } from "./observe-service.ts";
 import { observeService, type ServiceObservation } from "./observe-world.ts";
-import { performAction } from "./perform-action.ts";
+import { performAction, type ActionContext } from "./perform-action.ts";
 import { createRecordShelf, type RecordShelf } from "./record-shelf.ts";
 import { removeService } from "./remove-service.ts";
 import type { Requeue } from "./requeue.ts";
@@ -126,7 +126,8 @@ async function reconcileService(name: ServiceName, ports: StandbyPorts, memory: 
     ports.log.record({ level: "info", event: "standby.decided", fields: { service: name, what: note.what, why: note.why } });
   }
   const members = membersOf(look.world.status, decided.next);
-  for (const action of decided.actions) performAction(action, { config: config.value, ...look, members }, memory.tasks);
+  const machineOf: ActionContext["machineOf"] = (node) => ports.launcher.machineOf(node);
+  for (const action of decided.actions) performAction(action, { ...look, config: config.value, members, machineOf }, memory.tasks);
   return { afterMs: Math.min(decided.lookAgainAfterMs ?? LOOK_AGAIN_MS, isRecorded ? LOOK_AGAIN_MS : RECORD_AGAIN_MS) };
 }
 

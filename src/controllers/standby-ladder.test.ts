@@ -69,6 +69,21 @@ test("both hot lost wakes the warm instance, and everything is as before when ho
   assert.equal((await world.status()).failovers.inWindow, 1);
 });
 
+test("what only restores redundancy boots when the service serves again", async () => {
+  const { world, clock, platform, gateway, killHot } = await createLadderWorld();
+  const before = platform.starts.length;
+  killHot();
+  await clock.advance(190);
+  assert.deepEqual([platform.naps.at(-1), platform.starts.length], ["sleep gold-warm-1/1", before]);
+  await clock.advance(200);
+  assert.deepEqual(
+    [gateway.ready(), platform.starts.slice(before)],
+    [["gold-warm-1"], ["gold-hot-1/2 on gpu-a/0", "gold-hot-2/2 on gpu-a/1"]],
+  );
+  await clock.advance(1_000);
+  assert.deepEqual((await world.states()).slice(0, 2), ["gold-hot-1/2 Ready", "gold-hot-2/2 Ready"]);
+});
+
 for (const bad of ["failed", "garbage"] as const)
   test(`a ${bad} wake is never served from: the sleeper is fenced and comes back as a new generation`, async () => {
     const { world, clock, platform, gateway, killHot } = await createLadderWorld();

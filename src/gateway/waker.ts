@@ -20,7 +20,8 @@ export interface WakerParts {
   ended(tableUid: Uid, endpoint: RungEndpoint): void;
 }
 
-type WakeState = "queued" | "waking" | "awake" | "failed";
+/** taken = the control plane wakes it: its bytes are on their way all the same. */
+type WakeState = "queued" | "waking" | "taken" | "awake" | "failed";
 
 /** One wake of one instance at one generation. */
 interface Wake {
@@ -104,8 +105,13 @@ export class Waker {
       const now = this.#endpointNow(wake);
       if (now === null || now.isReady) {
         this.#forget(key, wake);
-      } else if (!now.isAsleep && wake.state !== "failed") {
-        // The control plane wakes it, or puts it to sleep: either way it is its own now.
+      } else if (wake.state === "taken") {
+        // It sleeps again: that wake did not come off.
+        if (now.isAsleep) this.#forget(key, wake);
+      } else if (!now.isAsleep && isRunning(wake)) {
+        this.#give(wake);
+      } else if (!now.isAsleep && wake.state === "awake") {
+        // It is put to sleep, or verified once more: either way it is the control plane's own now.
         this.#forget(key, wake);
       }
     }
@@ -142,18 +148,32 @@ export class Waker {
     wake.cancel.abort();
   }
 
-  /** One at a time over each node's link: two that share it would both be late. */
+  /** The control plane wakes it now; here it only keeps the others of its link waiting, for as long as such a wake may take. */
+  #give(wake: Wake): void {
+    const { clock } = this.#parts.ports;
+    const table = this.#parts.routes.get(wake.tableUid);
+    const budgetMs = table === null ? 0 : wakeBudgetMs(table);
+    wake.cancel.abort();
+    wake.state = "taken";
+    wake.until = later(clock.monotonicMs(), budgetMs);
+    clock.after(budgetMs, () => this.#startNext());
+  }
+
+  /**
+   * One at a time over each node's link, since two that share it would both be late; the first in order has the link even when it is
+   * not its time yet. Nobody waits for a cheaper one that runs.
+   */
   #startNext(): void {
     const now = this.#parts.ports.clock.monotonicMs();
-    const busy = new Set<string>();
-    for (const wake of this.#wakes.values()) if (wake.state === "waking") busy.add(linkOf(wake.endpoint));
-    const queued = [...this.#wakes.values()].filter((wake) => wake.state === "queued");
-    for (const wake of queued.toSorted((a, b) => this.#compare(a, b))) {
-      const link = linkOf(wake.endpoint);
-      if (busy.has(link)) continue;
-      busy.add(link);
-      // The first in order has the link, even when it is not its time yet.
-      if (now >= wake.notBefore) this.#start(wake);
+    const wakes = [...this.#wakes.values()].filter((wake) => isRunning(wake) && (wake.state === "queued" || now < wake.until));
+    for (const wake of wakes.filter(({ state }) => state === "queued").toSorted((a, b) => this.#compare(a, b))) {
+      const isBehind = wakes.some(
+        (other) =>
+          other !== wake &&
+          linkOf(other.endpoint) === linkOf(wake.endpoint) &&
+          (other.state === "queued" ? this.#compare(other, wake) < 0 : this.#compare(other, wake) <= 0),
+      );
+      if (!isBehind && now >= wake.notBefore) this.#start(wake);
     }
   }
 
@@ -188,7 +208,7 @@ export class Waker {
   /** @param problem null = awake and verified. */
   #end(wake: Wake, problem: string | null): void {
     const key = endpointKey(wake.endpoint);
-    if (this.#wakes.get(key) !== wake) return;
+    if (this.#wakes.get(key) !== wake || wake.state === "taken") return;
     wake.state = problem === null ? "awake" : "failed";
     wake.reason = problem ?? "";
     wake.endedAt = this.#parts.ports.clock.monotonicMs();
@@ -230,7 +250,7 @@ export class Waker {
   }
 }
 
-const isRunning = (wake: Wake): boolean => wake.state === "queued" || wake.state === "waking";
+const isRunning = ({ state }: Pick<Wake, "state">): boolean => state === "queued" || state === "waking" || state === "taken";
 
 /** Whose host-to-GPU link it loads over. */
 const linkOf = (endpoint: RungEndpoint): string => endpoint.node ?? endpoint.uid;

@@ -73,6 +73,7 @@ export function createFakeEngine(
     async remove(_instance, graceMs) {
       launched.push(`remove ${graceMs}`);
     },
+    machineOf: (node) => node,
     onExit: () => ({ stop: () => undefined }),
   };
   const driver: Pick<GpuDriver, "observe"> = {

@@ -44,6 +44,8 @@ export interface EngineLauncher {
   ensure(plan: LaunchPlan): Promise<Result<RunningEngine, LaunchError>>;
   /** TERM, then KILL after `graceMs` (0 = KILL at once). Resolves when the process is gone. Absent = done. */
   remove(instance: InstanceName, graceMs: number): Promise<void>;
+  /** The machine whose processors an engine of this node boots on; engines that boot there slow down all others there. */
+  machineOf(node: NodeName): string;
   /** Called for each engine that ends, ours or adopted; at least once, within 1 s. */
   onExit(listener: (exit: EngineExit) => void): { stop(): void };
 }

@@ -12,12 +12,21 @@ const rung = (level: Rung["level"], kind: Rung["activation"]["kind"], endpoints:
   endpoints,
 });
 
-/** A service with hot instances at `hot`, and one that sleeps at `warm`, all sleepers behind one link. */
-function service(rig: GatewayRig, tier: RouteTable["tier"], ports: { readonly hot: readonly number[]; readonly warm: number }): RouteTable {
-  rig.engine(ports.warm).isAsleep = true;
+interface Ports {
+  readonly hot: readonly number[];
+  readonly warm: number;
+}
+
+function tableOf(tier: RouteTable["tier"], ports: Ports, warm: Partial<RungEndpoint> = ASLEEP, revision = 1): RouteTable {
   const hot = ports.hot.map((port) => rigEndpoint(port, { node: nodeName(`node-${port}`) }));
-  const rungs = [rung("hot", "none", hot), rung("warm", "wake", [rigEndpoint(ports.warm, ASLEEP)])];
-  return rigTable([], { uid: uid(`s-${tier}`), service: serviceName(tier), models: [tier], tier, rungs, knownAnswer: "tide" });
+  const rungs = [rung("hot", "none", hot), rung("warm", "wake", [rigEndpoint(ports.warm, { ...ASLEEP, ...warm })])];
+  return rigTable([], { uid: uid(`s-${tier}`), service: serviceName(tier), models: [tier], tier, rungs, knownAnswer: "tide", revision });
+}
+
+/** A service with hot instances at `hot`, and one that sleeps at `warm`, all sleepers behind one link. */
+function service(rig: GatewayRig, tier: RouteTable["tier"], ports: Ports): RouteTable {
+  rig.engine(ports.warm).isAsleep = true;
+  return tableOf(tier, ports);
 }
 
 const woken = (rig: GatewayRig): readonly string[] =>
@@ -35,6 +44,55 @@ test("zone: a platinum service without a request is missed and woken before the 
   const platinum = rig.chat({ model: "platinum" });
   await rig.clock.advance(500);
   assert.deepEqual([platinum.wholeStream, platinum.header("x-tidegate-attempts")], [WHOLE, "1"]);
+});
+
+const PLATINUM: Ports = { hot: [2], warm: 22 };
+const GOLD: Ports = { hot: [1], warm: 21 };
+async function startTwo(): Promise<GatewayRig> {
+  const rig = new GatewayRig();
+  await rig.start(service(rig, "gold", GOLD), service(rig, "platinum", PLATINUM));
+  return rig;
+}
+
+test("zone: a wake that the control plane takes over keeps the cheaper one behind it until it is done", async () => {
+  const rig = await startTwo();
+  for (const port of [1, 2]) rig.engine(port).kill();
+  rig.chat({ model: "gold" });
+  rig.chat({ model: "platinum" });
+  await rig.clock.advance(100);
+  assert.deepEqual([rig.engine(22).wakes, rig.engine(21).wakes], [1, 0]);
+  rig.tell({ type: "table", table: tableOf("platinum", PLATINUM, { isAsleep: false }, 2) });
+  await rig.clock.advance(500);
+  assert.deepEqual([rig.engine(21).wakes, woken(rig)], [0, []]);
+  rig.tell({ type: "table", table: tableOf("platinum", PLATINUM, { isAsleep: false, isReady: true }, 3) });
+  await rig.clock.advance(1_000);
+  assert.deepEqual(woken(rig), ["gold awake"]);
+});
+
+test("zone: what the control plane took over and never ends holds the cheaper one no longer than a wake may take", async () => {
+  const rig = await startTwo();
+  for (const port of [1, 2]) rig.engine(port).kill();
+  rig.chat({ model: "gold" });
+  rig.chat({ model: "platinum" });
+  await rig.clock.advance(100);
+  rig.tell({ type: "table", table: tableOf("platinum", PLATINUM, { isAsleep: false }, 2) });
+  await rig.clock.advance(8_900);
+  assert.deepEqual(woken(rig), []);
+  await rig.clock.advance(1_000);
+  assert.deepEqual(woken(rig), ["gold awake"]);
+});
+
+test("zone: a dearer wake does not wait for a cheaper one that hangs", async () => {
+  const rig = await startTwo();
+  rig.engine(21).wakeMs = 60_000;
+  rig.engine(1).kill();
+  rig.chat({ model: "gold" });
+  await rig.clock.advance(500);
+  assert.equal(rig.engine(21).wakes, 1);
+  rig.engine(2).kill();
+  rig.chat({ model: "platinum" });
+  await rig.clock.advance(1_000);
+  assert.deepEqual(woken(rig), ["platinum awake"]);
 });
 
 test("zone: a service that keeps somebody wakes nobody when one of its engines dies", async () => {

@@ -76,6 +76,7 @@ const mortalLauncher = (launcher: EngineLauncher, ask: Ask): EngineLauncher => (
   observe: () => ask(() => launcher.observe()),
   ensure: (plan) => ask(() => launcher.ensure(plan)),
   remove: (instance, graceMs) => ask(() => launcher.remove(instance, graceMs)),
+  machineOf: (node) => launcher.machineOf(node),
   onExit: (listener) => launcher.onExit(listener),
 });
 

@@ -41,6 +41,8 @@ export function createProcessLauncher(options: ProcessLauncherOptions): EngineLa
     observe: () => launcher.observe(),
     ensure: (plan) => launcher.inTurn(plan.instance, () => launcher.ensure(plan)),
     remove: (instance, graceMs) => launcher.inTurn(instance, () => launcher.remove(instance, graceMs)),
+    // Nodes may be simulated; their processes are all of this machine.
+    machineOf: () => "local",
     onExit: (listener) => launcher.exits.add(listener),
   };
 }

@@ -62,6 +62,7 @@ export function createSimulatedLauncher(start: StartSimulatedEngine): SimulatedL
       const pid = engines.get(instance)?.running.pid ?? null;
       if (pid !== null) end(pid, graceMs > 0 ? "SIGTERM" : "SIGKILL");
     },
+    machineOf: (node) => node,
     onExit: (listener) => exits.add(listener),
     kill(instance, reason) {
       const pid = engines.get(instance)?.running.pid ?? null;
