@@ -6,6 +6,7 @@ import type { Resource } from "../api/resource.ts";
 import type { RouteTable } from "../api/route-table.ts";
 import type { Member, ServiceStatus } from "../api/service-status.ts";
 import { decideService, type ServiceDecision } from "../failover/decide-service.ts";
+import type { InstanceAction } from "../failover/instance-look.ts";
 import { serviceOfInstance } from "../failover/desired-instances.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ClusterStore } from "../ports/cluster-store.ts";
@@ -127,7 +128,9 @@ async function reconcileService(name: ServiceName, ports: StandbyPorts, memory: 
   }
   const members = membersOf(look.world.status, decided.next);
   const machineOf: ActionContext["machineOf"] = (node) => ports.launcher.machineOf(node);
-  for (const action of decided.actions) performAction(action, { ...look, config: config.value, members, machineOf }, memory.tasks);
+  // What is urgent asks first for what all need.
+  const ordered = decided.actions.toSorted((left, right) => Number(isUrgent(right)) - Number(isUrgent(left)));
+  for (const action of ordered) performAction(action, { ...look, config: config.value, members, machineOf }, memory.tasks);
   return { afterMs: Math.min(decided.lookAgainAfterMs ?? LOOK_AGAIN_MS, isRecorded ? LOOK_AGAIN_MS : RECORD_AGAIN_MS) };
 }
 
@@ -142,6 +145,8 @@ async function writeRecords(name: ServiceName, { records }: ServiceDecision, she
     return false;
   }
 }
+
+const isUrgent = (action: InstanceAction): boolean => (action.type === "start" || action.type === "wake") && action.isUrgent;
 
 /** Where each stands; of one that moves, where it stood before: its bytes are there still. */
 function membersOf(before: ServiceStatus | null, next: ServiceStatus): ReadonlyMap<InstanceName, readonly Member[]> {
