@@ -91,14 +91,14 @@ for (const { engine, sleep, wake, ask } of sleepCases) {
   });
 }
 
-test("the known answer is asked for greedily with eight tokens", () => {
+test("the known answer is asked for greedily with four tokens", () => {
   const request = knownAnswerRequest({ name: "tide-8b" });
   assert.equal(request.target, "/v1/completions");
   const body: unknown = JSON.parse(new TextDecoder().decode(request.body ?? new Uint8Array()));
   assert.deepEqual(body, {
     model: "tide-8b",
     prompt: "The tide comes in, the tide goes out, and the gate",
-    max_tokens: 8,
+    max_tokens: 4,
     temperature: 0,
     ignore_eos: true,
     stream: false,

@@ -119,7 +119,7 @@ export function sleepStateRequest(engine: EngineKind): DialectRequest | null {
   }
 }
 
-const KNOWN_ANSWER_TOKENS = 8;
+const KNOWN_ANSWER_TOKENS = 4;
 const KNOWN_ANSWER_PROMPT = "The tide comes in, the tide goes out, and the gate";
 
 /**
