@@ -8,8 +8,7 @@ import { grantable, type LeaseAsk } from "./lease-order.ts";
 const ask = (change: Partial<LeaseAsk> = {}): LeaseAsk => ({
   gpus: ["gpu-a/0"],
   link: "gpu-a/disk",
-  machine: null,
-  isBoot: false,
+  bootsOn: null,
   isUrgent: false,
   tierRank: 1,
   priority: 0,
@@ -17,7 +16,7 @@ const ask = (change: Partial<LeaseAsk> = {}): LeaseAsk => ({
 });
 const on = (gpu: number, change: Partial<LeaseAsk> = {}): LeaseAsk => ask({ gpus: [`gpu-a/${gpu}`], ...change });
 const urgent = { isUrgent: true };
-const boot = { isBoot: true, machine: "m" };
+const boot = { bootsOn: "m" };
 
 /** Long enough for what was granted to be heard. */
 async function turns(): Promise<void> {
@@ -67,15 +66,15 @@ const cases: readonly {
   },
   { name: "what is urgent begins beside what is not", holding: [on(0)], waiting: [on(1, urgent)], granted: [0] },
   {
-    name: "nobody boots beside what is urgent on the machine, over whatever link; a wake may begin there",
+    name: "nobody boots beside an urgent boot on the machine, over whatever link; a wake may begin there",
     holding: [on(1, { ...urgent, ...boot })],
-    waiting: [on(0, { ...boot, link: "gpu-b/disk" }), on(2, { machine: "m", link: "gpu-b/hostToGpu" })],
+    waiting: [on(0, { ...boot, link: "gpu-b/disk" }), on(2, { link: "gpu-b/hostToGpu" })],
     granted: [1],
   },
   {
-    name: "nobody boots before what waits urgently for its GPU on the machine, but on another machine",
+    name: "nobody boots before an urgent boot that waits for its GPU on the machine, but on another machine",
     holding: [on(1)],
-    waiting: [on(1, { ...urgent, machine: "m" }), on(0, { ...boot, link: "b/disk" }), on(2, { ...boot, link: "b/disk", machine: "n" })],
+    waiting: [on(1, { ...urgent, ...boot }), on(0, { ...boot, link: "b/disk" }), on(2, { bootsOn: "n", link: "b/disk" })],
     granted: [2],
   },
   {
@@ -106,8 +105,7 @@ for (const c of cases)
 const anyAsk = fc.record({
   gpus: fc.uniqueArray(fc.constantFrom("n/0", "n/1", "n/2"), { minLength: 1, maxLength: 2 }),
   link: fc.constantFrom("n/disk", "n/hostToGpu", null),
-  machine: fc.constantFrom("m", null),
-  isBoot: fc.boolean(),
+  bootsOn: fc.constantFrom("m", null),
   isUrgent: fc.boolean(),
   tierRank: fc.integer({ min: 0, max: 2 }),
   priority: fc.integer({ min: -1, max: 1 }),
@@ -138,8 +136,8 @@ test("no GPU ever has two holders, no urgent one waits for a waiting one that is
           const others = [...waiting.keys()].filter((other) => other !== late && other.isUrgent);
           const isBlocked =
             late.gpus.some((gpu) => gpus.includes(gpu)) ||
-            (late.isBoot &&
-              [...others, ...held.map((holder) => holder.ask)].some((other) => other.isUrgent && other.machine === late.machine)) ||
+            (late.bootsOn !== null &&
+              [...others, ...held.map((holder) => holder.ask)].some((other) => other.isUrgent && other.bootsOn === late.bootsOn)) ||
             others.some((other) => other.link === late.link || other.gpus.some((gpu) => late.gpus.includes(gpu))) ||
             held.some((holder) => holder.ask.isUrgent && holder.ask.link === late.link);
           if (late.isUrgent) assert.ok(isBlocked, "an urgent one waits only for holders and for urgent ones");
@@ -169,14 +167,32 @@ test("one that is killed waits for nobody, and nothing begins on its GPU before 
   assert.equal(begun, 1);
 });
 
-test("a boot lets the urgent ones of its machine go first for three seconds, and no longer", async () => {
+test("a boot lets an urgent one of its machine go first for three seconds, and no longer", async () => {
   const clock = createSimulatedClock();
   const leases = createGpuLeases(clock);
-  await leases.acquire(on(0, { ...urgent, machine: "m" }), new AbortController().signal);
+  await leases.acquire(on(0, { ...urgent, ...boot }), new AbortController().signal);
   let begun = 0;
   void leases.acquire(on(1, { ...boot, link: "gpu-b/disk" }), new AbortController().signal).then(() => (begun += 1));
   await clock.advance(2_900);
   assert.equal(begun, 0);
   await clock.advance(200);
   assert.equal(begun, 1);
+});
+
+test("others boot when the urgent one is up and loads, each on its own link and GPU", async () => {
+  const leases = createGpuLeases(createSimulatedClock());
+  const first = await leases.acquire(on(0, { ...urgent, ...boot }), new AbortController().signal);
+  let begun = 0;
+  const other = (change: Partial<LeaseAsk>): void =>
+    void leases.acquire(on(1, { ...boot, ...change }), new AbortController().signal).then(() => (begun += 1));
+  other({ link: "gpu-b/disk" });
+  other({ gpus: ["gpu-a/2"] });
+  await turns();
+  assert.equal(begun, 0);
+  first?.booted();
+  await turns();
+  assert.equal(begun, 1, "over its link nobody begins yet");
+  first?.release();
+  await turns();
+  assert.equal(begun, 2);
 });

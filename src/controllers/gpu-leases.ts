@@ -2,6 +2,8 @@ import type { Clock, Timer } from "../ports/clock.ts";
 import { grantable, type LeaseAsk } from "./lease-order.ts";
 
 export interface Lease {
+  /** What was booted is up, and loads: others may boot. */
+  booted(): void;
   release(): void;
 }
 
@@ -14,69 +16,81 @@ export interface GpuLeases {
 }
 
 interface Waiting {
-  readonly ask: LeaseAsk;
+  ask: LeaseAsk;
   readonly grant: (lease: Lease) => void;
 }
 
-/** A boot lets urgent ones of its machine go first for no longer: what takes minutes there is no reason to have no redundancy. */
+/** A boot lets an urgent one of its machine go first for no longer: one that takes minutes is no reason to have no redundancy. */
 const BOOT_PATIENCE_MS = 3_000;
 
-export function createGpuLeases(clock: Pick<Clock, "after">): GpuLeases {
-  const holding = new Set<LeaseAsk>();
-  let waiting: readonly Waiting[] = [];
+export const createGpuLeases = (clock: Pick<Clock, "after">): GpuLeases => new LeaseBook(clock);
 
-  function hold(ask: LeaseAsk): Lease {
-    holding.add(ask);
+class LeaseBook implements GpuLeases {
+  readonly #clock: Pick<Clock, "after">;
+  readonly #holding = new Set<LeaseAsk>();
+  /** In order of arrival. */
+  readonly #waiting = new Set<Waiting>();
+
+  constructor(clock: Pick<Clock, "after">) {
+    this.#clock = clock;
+  }
+
+  acquire(ask: LeaseAsk, signal: AbortSignal): Promise<Lease | null> {
+    if (signal.aborted) return Promise.resolve(null);
+    return new Promise((resolve) => {
+      let patience: Timer | null = null;
+      const done = (lease: Lease | null): void => {
+        signal.removeEventListener("abort", cancel);
+        patience?.cancel();
+        resolve(lease);
+      };
+      const entry: Waiting = { ask: { ...ask }, grant: done };
+      const cancel = (): void => {
+        this.#waiting.delete(entry);
+        done(null);
+        // What it kept for itself is free for others now.
+        this.#next();
+      };
+      signal.addEventListener("abort", cancel, { once: true });
+      this.#waiting.add(entry);
+      this.#next();
+      if (ask.bootsOn !== null && this.#waiting.has(entry)) patience = this.#clock.after(BOOT_PATIENCE_MS, () => this.#insist(entry));
+    });
+  }
+
+  block(gpus: readonly string[]): Lease {
+    return this.#hold({ gpus, link: null, bootsOn: null, isUrgent: false, tierRank: 0, priority: 0 });
+  }
+
+  #insist(entry: Waiting): void {
+    entry.ask = { ...entry.ask, bootsOn: null };
+    this.#next();
+  }
+
+  #hold(ask: LeaseAsk): Lease {
+    let held = ask;
+    this.#holding.add(held);
     return {
-      release() {
-        if (holding.delete(ask)) next();
+      booted: () => {
+        if (held.bootsOn === null || !this.#holding.delete(held)) return;
+        held = { ...held, bootsOn: null };
+        this.#holding.add(held);
+        this.#next();
+      },
+      release: () => {
+        if (this.#holding.delete(held)) this.#next();
       },
     };
   }
 
-  function next(): void {
-    const granted = new Set(
-      grantable(
-        [...holding],
-        waiting.map(({ ask }) => ask),
-      ).map((index) => waiting[index]),
+  #next(): void {
+    const waiting = [...this.#waiting];
+    const indexes = grantable(
+      [...this.#holding],
+      waiting.map(({ ask }) => ask),
     );
-    waiting = waiting.filter((entry) => !granted.has(entry));
-    for (const entry of granted) entry?.grant(hold(entry.ask));
+    const granted = indexes.flatMap((index) => waiting[index] ?? []);
+    for (const entry of granted) this.#waiting.delete(entry);
+    for (const entry of granted) entry.grant(this.#hold(entry.ask));
   }
-
-  return {
-    acquire(ask, signal) {
-      if (signal.aborted) return Promise.resolve(null);
-      return new Promise((resolve) => {
-        let patience: Timer | null = null;
-        let entry: Waiting = {
-          ask: { ...ask },
-          grant(lease) {
-            patience?.cancel();
-            signal.removeEventListener("abort", cancel);
-            resolve(lease);
-          },
-        };
-        const cancel = (): void => {
-          waiting = waiting.filter((other) => other !== entry);
-          patience?.cancel();
-          resolve(null);
-          // What it kept for itself is free for others now.
-          next();
-        };
-        signal.addEventListener("abort", cancel, { once: true });
-        waiting = [...waiting, entry];
-        next();
-        if (!ask.isBoot || !waiting.includes(entry)) return;
-        patience = clock.after(BOOT_PATIENCE_MS, () => {
-          const impatient: Waiting = { ...entry, ask: { ...entry.ask, isBoot: false } };
-          waiting = waiting.map((other) => (other === entry ? impatient : other));
-          entry = impatient;
-          next();
-        });
-      });
-    },
-    block: (gpus) => hold({ gpus, link: null, machine: null, isBoot: false, isUrgent: false, tierRank: 0, priority: 0 }),
-  };
 }

@@ -6,12 +6,12 @@ import type { EnginePorts } from "../instances/call-engine.ts";
 import { hearInstance, judgeInstance } from "../instances/judge-instance.ts";
 import { restCheck } from "../instances/rest-check.ts";
 import { explainSleep, sleepInstance } from "../instances/sleep-instance.ts";
-import { explainStart, startInstance } from "../instances/start-instance.ts";
+import { explainStart, startInstance, type StartStage } from "../instances/start-instance.ts";
 import { drainInstance, fenceInstance } from "../instances/stop-instance.ts";
 import { explainWake, wakeInstance } from "../instances/wake-instance.ts";
 import type { EngineLauncher, LaunchPlan } from "../ports/engine-launcher.ts";
 import type { GpuDriver } from "../ports/gpu-driver.ts";
-import { createGpuLeases, type GpuLeases } from "./gpu-leases.ts";
+import { createGpuLeases, type GpuLeases, type Lease } from "./gpu-leases.ts";
 import type { LeaseAsk } from "./lease-order.ts";
 
 interface EngineTarget {
@@ -124,12 +124,12 @@ async function inTurn(
   { leases, lease }: Turn,
   signal: AbortSignal,
   begun: () => void,
-  work: () => Promise<TaskView>,
+  work: (held: Lease) => Promise<TaskView>,
 ): Promise<TaskView | null> {
   const held = await leases.acquire(lease, signal);
   if (held === null) return null;
   begun();
-  return work().finally(() => held.release());
+  return work(held).finally(() => held.release());
 }
 
 function startTask(ports: Ports, plan: LaunchPlan, turn: Turn): void {
@@ -139,8 +139,12 @@ function startTask(ports: Ports, plan: LaunchPlan, turn: Turn): void {
     plan.instance,
     { kind: "starting", generation, stage: "queued" },
     async (tell, signal) => {
-      const stage = (name: "launching" | "loading" | "verifying"): void => tell({ kind: "starting", generation, stage: name });
-      const work = async (): Promise<TaskView> => {
+      const work = async (held: Lease): Promise<TaskView> => {
+        const stage = (name: StartStage): void => {
+          // Nothing else depends on it, so nobody is asked to look.
+          if (name === "loading") held.booted();
+          else tell({ kind: "starting", generation, stage: name === "booting" ? "loading" : name });
+        };
         const started = await startInstance(ports, plan, stage, signal);
         return started.ok ? { kind: "started", generation, answer: started.value } : failed(explainStart(started.error));
       };

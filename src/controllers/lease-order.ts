@@ -4,10 +4,8 @@ export interface LeaseAsk {
   readonly gpus: readonly string[];
   /** `node/link` that its bytes go over; null = it moves none. */
   readonly link: string | null;
-  /** Whose processors it needs; null = hardly any. */
-  readonly machine: string | null;
-  /** It boots an engine there, which takes all the processors that it can get. */
-  readonly isBoot: boolean;
+  /** The machine on which an engine boots, with all the processors that it can get; null = it boots none, or has done so. */
+  readonly bootsOn: string | null;
   /** Its service has nobody to serve it. */
   readonly isUrgent: boolean;
   /** 0 = the dearest promise. */
@@ -19,7 +17,7 @@ export interface LeaseAsk {
 /**
  * Which of the waiting may begin now; gives indexes into `waiting`. One holder a GPU; over one link nothing that only restores
  * redundancy begins while something urgent runs or waits there, and urgent ones begin in tier, then priority order. Nobody boots on a
- * machine before what is dearer and urgent there.
+ * machine beside an urgent boot that is dearer.
  * @param waiting in order of arrival.
  */
 export function grantable(holding: readonly LeaseAsk[], waiting: readonly LeaseAsk[]): readonly number[] {
@@ -49,7 +47,7 @@ function dearestOver(link: string, holding: readonly LeaseAsk[]): LeaseAsk | nul
 }
 
 const bootsLater = (ask: LeaseAsk, others: readonly LeaseAsk[]): boolean =>
-  ask.isBoot && ask.machine !== null && others.some((other) => other.isUrgent && other.machine === ask.machine && yieldsTo(ask, other));
+  ask.bootsOn !== null && others.some((other) => other.isUrgent && other.bootsOn === ask.bootsOn && yieldsTo(ask, other));
 
 /** Equally dear ones share the link: one after another they would take as long in all. */
 const yieldsTo = (ask: LeaseAsk, urgent: LeaseAsk): boolean => compareAsks(ask, urgent) > 0;

@@ -27,26 +27,19 @@ export function performAction(action: InstanceAction, context: ActionContext, ta
   switch (action.type) {
     case "start": {
       const plan = launchPlan(action, context);
-      return tasks.start(
-        plan,
-        leaseAsk({ members: action.members, link: plan.load.link, isBoot: true, isUrgent: action.isUrgent }, context),
-      );
+      return tasks.start(plan, leaseAsk({ members: action.members, link: plan.load.link, isUrgent: action.isUrgent }, context, "boots"));
     }
     case "wake": {
       const target = engineTarget(action, context);
       const members = context.members.get(action.instance) ?? [];
       if (target === null) return;
-      return tasks.wake(
-        target,
-        action.withinMs,
-        leaseAsk({ members, link: "hostToGpu", isBoot: false, isUrgent: action.isUrgent }, context),
-      );
+      return tasks.wake(target, action.withinMs, leaseAsk({ members, link: "hostToGpu", isUrgent: action.isUrgent }, context));
     }
     case "sleep": {
       const target = engineTarget(action, context);
       const members = context.members.get(action.instance) ?? [];
       if (target === null) return;
-      return tasks.sleep(target, leaseAsk({ members, link: null, isBoot: false, isUrgent: false }, context));
+      return tasks.sleep(target, leaseAsk({ members, link: null, isUrgent: false }, context));
     }
     case "fence":
       return tasks.fence(action.instance, (context.members.get(action.instance) ?? []).map(gpuKey));
@@ -69,18 +62,15 @@ function engineTarget(
 }
 
 function leaseAsk(
-  of: Pick<LeaseAsk, "isBoot" | "isUrgent"> & {
-    readonly members: readonly Member[];
-    readonly link: "hostToGpu" | "disk" | "network" | null;
-  },
+  of: { readonly members: readonly Member[]; readonly link: "hostToGpu" | "disk" | "network" | null; readonly isUrgent: boolean },
   { config, machineOf }: ActionContext,
+  boots: "boots" | null = null,
 ): LeaseAsk {
   const node = of.members[0]?.node;
   return {
     gpus: of.members.map(gpuKey),
     link: of.link === null || node === undefined ? null : `${node}/${of.link}`,
-    machine: node === undefined ? null : machineOf(node),
-    isBoot: of.isBoot,
+    bootsOn: boots === null || node === undefined ? null : machineOf(node),
     isUrgent: of.isUrgent,
     tierRank: TIER_RANK[config.tier],
     priority: config.priority,

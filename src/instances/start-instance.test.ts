@@ -52,7 +52,7 @@ async function run(answers: FakeAnswers, forMs: number, options: { readonly isLa
 
 test("a start waits for health 200, asks for the known answer and returns it", async () => {
   const { stages, outcome, atMs, engine } = await run(loadsUntil(1_000), 2_000);
-  assert.deepEqual([outcome, stages], ["tide", ["launching", "loading", "verifying"]]);
+  assert.deepEqual([outcome, stages], ["tide", ["launching", "booting", "loading", "verifying"]]);
   assert.ok(atMs < 1_060, `${atMs} ms`);
   assert.equal(engine.asked.at(-1), "POST /v1/completions");
 });

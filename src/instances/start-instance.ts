@@ -5,7 +5,8 @@ import type { EnginePorts } from "./call-engine.ts";
 import { askHealth } from "./probe-instance.ts";
 import { explainVerify, verifyInstance } from "./verify-instance.ts";
 
-export type StartStage = "launching" | "loading" | "verifying";
+/** booting = its process is there; loading = it answers, though not by 200 yet. */
+export type StartStage = "launching" | "booting" | "loading" | "verifying";
 export type StartError =
   | { readonly code: "NOT_LAUNCHED"; readonly reason: string }
   | { readonly code: "NOT_READY_IN_TIME"; readonly afterMs: number }
@@ -34,10 +35,10 @@ export async function startInstance(
   told("launching");
   const launched = await ports.launcher.ensure(plan);
   if (!launched.ok) return err({ code: "NOT_LAUNCHED", reason: launched.error.reason });
-  told("loading");
+  told("booting");
   const { address } = launched.value;
   const withinMs = startDeadlineMs(plan);
-  const healthy = await waitForHealth(ports, address, withinMs, signal);
+  const healthy = await waitForHealth({ ...ports, booted: () => told("loading") }, address, withinMs, signal);
   if (signal.aborted) return err({ code: "START_CANCELLED" });
   if (!healthy) return err({ code: "NOT_READY_IN_TIME", afterMs: withinMs });
   told("verifying");
@@ -65,10 +66,20 @@ export function explainStart(error: StartError): string {
   }
 }
 
-async function waitForHealth(ports: EnginePorts, address: EndpointAddress, withinMs: number, signal: AbortSignal): Promise<boolean> {
+async function waitForHealth(
+  ports: EnginePorts & { readonly booted: () => void },
+  address: EndpointAddress,
+  withinMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
   const deadlineMs = ports.clock.monotonicMs() + withinMs;
+  let isBooted = false;
   while (!signal.aborted && ports.clock.monotonicMs() < deadlineMs) {
     const health = await askHealth(ports, address, HEALTH_TIMEOUT_MS, signal);
+    if (!isBooted && (health.ok || health.error.code === "BAD_STATUS")) {
+      isBooted = true;
+      ports.booted();
+    }
     if (health.ok) return true;
     await ports.clock.sleep(HEALTH_POLL_MS, signal);
   }
