@@ -20,6 +20,7 @@ const endpoint = z.object({
   isReady: z.boolean(),
   // Absent from a control plane of an earlier version, as in a gateway's old memory.
   isAsleep: z.boolean().default(false),
+  isWaking: z.boolean().default(false),
   weight: z.number().min(0).max(1_000_000),
   maxBatch: z.int().min(1).max(1_000_000),
   node: name.transform(nodeName).nullable(),

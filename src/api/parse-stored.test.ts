@@ -118,6 +118,7 @@ const table: RouteTable = {
           upstreamModel: null,
           isReady: true,
           isAsleep: false,
+          isWaking: false,
           weight: 80,
           maxBatch: 64,
           node: nodeName("gpu-a"),

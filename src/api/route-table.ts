@@ -22,6 +22,8 @@ export interface RungEndpoint {
   readonly isReady: boolean;
   /** Loaded and asleep: may be woken where the rung's activation is `wake`, and serves once its known answer is right. */
   readonly isAsleep: boolean;
+  /** The control plane wakes it. A gateway that began the same wake goes on with it, and trusts its own proof. */
+  readonly isWaking: boolean;
   /** Relative; 0 = takes only what spills over. */
   readonly weight: number;
   /** Sequences that the engine decodes together; in flight above it queue inside the engine. */

@@ -57,6 +57,7 @@ export function processEndpoint(index: number, url: string): RungEndpoint {
     upstreamModel: null,
     isReady: true,
     isAsleep: false,
+    isWaking: false,
     weight: 50,
     maxBatch: 64,
     node: null,

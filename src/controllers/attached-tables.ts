@@ -77,6 +77,7 @@ function endpointOf({ name, uid, address, status }: AttachedView): RungEndpoint 
     upstreamModel: null,
     isReady: status.state === "Ready",
     isAsleep: false,
+    isWaking: false,
     weight: 100,
     maxBatch: MAX_BATCH_DEFAULT,
     node: null,

@@ -19,6 +19,7 @@ const endpointOf = (number: number): RungEndpoint => ({
   upstreamModel: null,
   isReady: true,
   isAsleep: false,
+  isWaking: false,
   weight: 1,
   maxBatch: 8,
   node: null,

@@ -143,7 +143,7 @@ export class Episodes {
       const key = endpointKey(endpoint);
       named.add(key);
       // What a gateway has woken stays usable while the table still calls it asleep.
-      if (!endpoint.isReady && !endpoint.isAsleep) this.#usableSince.delete(key);
+      if (!endpoint.isReady && !endpoint.isAsleep && !endpoint.isWaking) this.#usableSince.delete(key);
       else if (endpoint.isReady && !this.#usableSince.has(key)) this.#usableSince.set(key, this.#now());
     }
     for (const key of this.#usableSince.keys()) if (!named.has(key)) this.#usableSince.delete(key);

@@ -41,6 +41,7 @@ class Courtroom {
       upstreamModel: null,
       isReady: true,
       isAsleep: false,
+      isWaking: false,
       weight: 1,
       maxBatch: 1,
       node: null,

@@ -20,8 +20,7 @@ export interface WakerParts {
   ended(tableUid: Uid, endpoint: RungEndpoint): void;
 }
 
-/** taken = the control plane wakes it: its bytes are on their way all the same. */
-type WakeState = "queued" | "waking" | "taken" | "awake" | "failed";
+type WakeState = "queued" | "waking" | "awake" | "failed";
 
 /** One wake of one instance at one generation. */
 interface Wake {
@@ -37,7 +36,7 @@ interface Wake {
 }
 
 /** Losses of one node or zone show within a few milliseconds of each other: so long a tier lets those above it come first. */
-const GATHER_MS: Readonly<Record<RouteTable["tier"], number>> = { platinum: 5, gold: 20, silver: 40 };
+const GATHER_MS: Readonly<Record<RouteTable["tier"], number>> = { platinum: 0, gold: 20, silver: 40 };
 const TIER_ORDER: Readonly<Record<RouteTable["tier"], number>> = { platinum: 0, gold: 1, silver: 2 };
 
 /**
@@ -105,13 +104,8 @@ export class Waker {
       const now = this.#endpointNow(wake);
       if (now === null || now.isReady) {
         this.#forget(key, wake);
-      } else if (wake.state === "taken") {
-        // It sleeps again: that wake did not come off.
-        if (now.isAsleep) this.#forget(key, wake);
-      } else if (!now.isAsleep && isRunning(wake)) {
-        this.#give(wake);
-      } else if (!now.isAsleep && wake.state === "awake") {
-        // It is put to sleep, or verified once more: either way it is the control plane's own now.
+      } else if (!now.isAsleep && !now.isWaking && wake.state !== "failed") {
+        // It is put to sleep, or ends: it is the control plane's own now.
         this.#forget(key, wake);
       }
     }
@@ -148,24 +142,13 @@ export class Waker {
     wake.cancel.abort();
   }
 
-  /** The control plane wakes it now; here it only keeps the others of its link waiting, for as long as such a wake may take. */
-  #give(wake: Wake): void {
-    const { clock } = this.#parts.ports;
-    const table = this.#parts.routes.get(wake.tableUid);
-    const budgetMs = table === null ? 0 : wakeBudgetMs(table);
-    wake.cancel.abort();
-    wake.state = "taken";
-    wake.until = later(clock.monotonicMs(), budgetMs);
-    clock.after(budgetMs, () => this.#startNext());
-  }
-
   /**
    * One at a time over each node's link, since two that share it would both be late; the first in order has the link even when it is
    * not its time yet. Nobody waits for a cheaper one that runs.
    */
   #startNext(): void {
     const now = this.#parts.ports.clock.monotonicMs();
-    const wakes = [...this.#wakes.values()].filter((wake) => isRunning(wake) && (wake.state === "queued" || now < wake.until));
+    const wakes = [...this.#wakes.values()].filter((wake) => isRunning(wake));
     for (const wake of wakes.filter(({ state }) => state === "queued").toSorted((a, b) => this.#compare(a, b))) {
       const isBehind = wakes.some(
         (other) =>
@@ -208,7 +191,7 @@ export class Waker {
   /** @param problem null = awake and verified. */
   #end(wake: Wake, problem: string | null): void {
     const key = endpointKey(wake.endpoint);
-    if (this.#wakes.get(key) !== wake || wake.state === "taken") return;
+    if (this.#wakes.get(key) !== wake) return;
     wake.state = problem === null ? "awake" : "failed";
     wake.reason = problem ?? "";
     wake.endedAt = this.#parts.ports.clock.monotonicMs();
@@ -250,7 +233,7 @@ export class Waker {
   }
 }
 
-const isRunning = ({ state }: Pick<Wake, "state">): boolean => state === "queued" || state === "waking" || state === "taken";
+const isRunning = ({ state }: Pick<Wake, "state">): boolean => state === "queued" || state === "waking";
 
 /** Whose host-to-GPU link it loads over. */
 const linkOf = (endpoint: RungEndpoint): string => endpoint.node ?? endpoint.uid;

@@ -45,6 +45,7 @@ export function exampleSnapshot(stateId: string): GatewaySnapshot {
     upstreamModel: null,
     isReady: true,
     isAsleep: false,
+    isWaking: false,
     weight: 80,
     maxBatch: 64,
     node: nodeName("gpu-a"),

@@ -64,6 +64,7 @@ test("a table carries the order of its status and all that a gateway must know o
     upstreamModel: null,
     isReady: true,
     isAsleep: false,
+    isWaking: false,
     weight: 80,
     maxBatch: 32,
     node: "gpu-a",
@@ -175,6 +176,13 @@ for (const c of sleepers) {
     assert.equal(rung?.endpoints[0]?.isReady, false);
   });
 }
+
+test("one that the control plane wakes is neither asleep nor ready, and nobody else begins to wake it", () => {
+  const status = { ...statusOf(instance("gold-warm-1", "Waking")), knownAnswer: "right", knownAnswerOf: "f" };
+  const rung = buildRouteTable(configOf({}), status, context).rungs[1];
+  const [endpoint] = rung?.endpoints ?? [];
+  assert.deepEqual([rung?.activation.kind, endpoint?.isWaking, endpoint?.isAsleep, endpoint?.isReady], ["controller", true, false, false]);
+});
 
 test("an instance that listens nowhere has no line in the table", () => {
   const status = statusOf(

@@ -110,6 +110,7 @@ function buildEndpoint(
       upstreamModel: null,
       isReady: isRoutable(instance.state),
       isAsleep: isWakeable(instance, status),
+      isWaking: instance.state === "Waking",
       weight: instance.weight,
       maxBatch: context.maxBatch,
       node,

@@ -36,7 +36,7 @@ export function readyEndpoints(table: RouteTable, woken: ReadonlySet<EndpointKey
 
 /** Never an endpoint that sleeps: a request there can kill its engine. */
 export const mayServe = (endpoint: RungEndpoint, woken: ReadonlySet<EndpointKey>): boolean =>
-  endpoint.isReady || (endpoint.isAsleep && woken.has(endpointKey(endpoint)));
+  endpoint.isReady || ((endpoint.isAsleep || endpoint.isWaking) && woken.has(endpointKey(endpoint)));
 
 /** The serving rung first, then the others from the top. */
 export function rungsInOrder(table: RouteTable): readonly Rung[] {

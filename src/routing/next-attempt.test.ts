@@ -18,6 +18,7 @@ function endpoint(name: string, change: Partial<RungEndpoint> = {}): RungEndpoin
     upstreamModel: null,
     isReady: true,
     isAsleep: false,
+    isWaking: false,
     weight: 50,
     maxBatch: 10,
     node: null,

@@ -26,6 +26,7 @@ export function rigEndpoint(port: number, change: Partial<RungEndpoint> = {}): R
     upstreamModel: null,
     isReady: true,
     isAsleep: false,
+    isWaking: false,
     weight: 50,
     maxBatch: 64,
     node: null,
