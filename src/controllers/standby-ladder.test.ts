@@ -106,6 +106,18 @@ test("a gateway's wake is ratified without a second one", async () => {
   assert.deepEqual([(await world.status()).level, platform.naps.includes("wake gold-warm-1/1")], ["warm", false]);
 });
 
+test("a wake that a gateway finished first is kept no longer than one that the control plane finished", async () => {
+  const { world, clock, platform, gateway, killHot, place } = await createLadderWorld();
+  killHot();
+  await clock.advance(100);
+  assert.deepEqual(await place(), ["warm", "Waking", 2]);
+  gateway.activated("gold-warm-1", 1, "awake");
+  await clock.advance(50);
+  assert.deepEqual([gateway.ready(), platform.naps], [["gold-warm-1"], ["sleep gold-warm-1/1"]]);
+  await clock.advance(3_000);
+  assert.deepEqual((await world.states())[2], "gold-warm-1/1 Asleep");
+});
+
 test("hot and warm lost starts the cold reserve, which is gone again after failback", async () => {
   const { world, clock, platform, killHot, moves, place } = await createLadderWorld();
   platform.kill("gold-warm-1");

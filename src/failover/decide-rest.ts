@@ -135,11 +135,13 @@ const wakeNote = ({ name }: InstanceStatus, { desired, isUrgent }: InstanceLook)
   why: isUrgent ? "Nobody else can serve." : desired?.rest === "asleep" ? "Its rung is needed." : "The config asks for it to be awake.",
 });
 
-/** A gateway verified it already and sends to it. */
+/** A gateway verified it already and sends to it: awake for a while, unless the ladder itself was about to wake it for the same loss. */
 function ratify(seen: InstanceStatus, look: InstanceLook, service: ServiceLook): InstanceDecision {
   const because = look.activation?.because ?? "lost";
   const why = because === "lost" ? "A gateway woke it, for nobody else could serve." : "A gateway woke it, for all that served was full.";
-  return awake(seen, { ...look, memo: { ...look.memo, neededAtMs: service.nowMs } }, service, why);
+  const isOwn = seen.state === "Waking" && because === "lost";
+  const memo: InstanceMemo = isOwn ? look.memo : { ...look.memo, neededAtMs: service.nowMs };
+  return awake(seen, { ...look, memo }, service, why);
 }
 
 function awake(seen: InstanceStatus, look: InstanceLook, service: ServiceLook, why: string): InstanceDecision {
