@@ -8,7 +8,7 @@ import { removeRunRecord } from "./run-record.ts";
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 5_000;
 /** Up for so long, a process has shown that it can run: the next restart is quick again. */
-const SETTLED_AFTER_MS = 10_000;
+const SETTLED_AFTER_MS = 5_000;
 /** An adopted process that was started in another way is asked to end before the new one starts. */
 const REPLACE_GRACE_MS = 5_000;
 
