@@ -111,6 +111,11 @@ const losses: readonly { name: string; record: RequestRecord; isLost: readonly [
   { name: "a stream that ends without a word", record: { ...cut, outcome: "truncated" }, isLost: [true, true] },
   { name: "a wrong token", record: request({ outcome: "wrong" }), isLost: [true, true] },
   { name: "a request that hangs", record: request({ outcome: "timeout", tokenTimesMs: [] }), isLost: [true, true] },
+  {
+    name: "a stream that the dying engine began right after the fault and cut",
+    record: { ...cut, arrivedAtMs: 1_010, tokenTimesMs: [1_050], endedAtMs: 1_090 },
+    isLost: [false, false],
+  },
   { name: "a stream begun after the outage and cut", record: { ...cut, arrivedAtMs: 1_200, tokenTimesMs: [1_300] }, isLost: [true, true] },
 ];
 for (const { name, record, isLost } of losses) {

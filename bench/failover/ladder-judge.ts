@@ -65,12 +65,19 @@ export function isRefusal(record: RequestRecord): boolean {
   return record.outcome === "error-event" && record.isStream && record.status === 200 && record.tokenTimesMs.length === 0;
 }
 
+/** An engine whose GPU is lost lives on for a moment: so long it may begin streams that it then cuts. */
+const DYING_MAX_MS = 250;
+
 /** A stream that an outage cut after its first token, and that said so. */
 const isExplicitCut = (record: RequestRecord, outages: readonly Outage[]): boolean =>
   record.isStream &&
   record.outcome === "error-event" &&
   record.tokenTimesMs.length > 0 &&
-  outages.some(({ atMs, untilMs }) => record.arrivedAtMs <= atMs && record.endedAtMs >= atMs && record.arrivedAtMs < untilMs);
+  outages.some(({ atMs, untilMs }) => {
+    const [firstAtMs] = record.tokenTimesMs;
+    const isOfTheDying = firstAtMs !== undefined && firstAtMs <= atMs + DYING_MAX_MS && record.endedAtMs <= atMs + DYING_MAX_MS;
+    return record.endedAtMs >= atMs && record.arrivedAtMs < untilMs && (record.arrivedAtMs <= atMs || isOfTheDying);
+  });
 
 export interface LadderAllowance {
   readonly outages: readonly Outage[];

@@ -15,7 +15,7 @@ const ask = (change: Partial<LeaseAsk> = {}): LeaseAsk => ({
   ...change,
 });
 const on = (gpu: number, change: Partial<LeaseAsk> = {}): LeaseAsk => ask({ gpus: [`gpu-a/${gpu}`], ...change });
-const urgent = { isUrgent: true };
+const urgent = { isUrgent: true, tierRank: 0 };
 const boot = { bootsOn: "m" };
 
 /** Long enough for what was granted to be heard. */
@@ -115,7 +115,8 @@ const anyLife = fc.array(fc.record({ ask: anyAsk, what: fc.constantFrom("acquire
 test("no GPU ever has two holders, no urgent one waits for a waiting one that is not, and in the end everybody had a turn", async () => {
   await fc.assert(
     fc.asyncProperty(anyLife, async (life) => {
-      const leases = createGpuLeases(createSimulatedClock());
+      const clock = createSimulatedClock();
+      const leases = createGpuLeases(clock);
       const held: { readonly ask: LeaseAsk; readonly lease: Lease }[] = [];
       const waiting = new Map<LeaseAsk, AbortController>();
       for (const { ask: asked, what } of life) {
@@ -129,7 +130,7 @@ test("no GPU ever has two holders, no urgent one waits for a waiting one that is
             if (lease !== null) held.push({ ask: asked, lease });
           });
         }
-        await turns();
+        await clock.advance(100);
         const gpus = held.flatMap((holder) => holder.ask.gpus);
         assert.equal(new Set(gpus).size, gpus.length, "one holder a GPU");
         for (const late of waiting.keys()) {
@@ -145,7 +146,7 @@ test("no GPU ever has two holders, no urgent one waits for a waiting one that is
       }
       while (held.length > 0) {
         held.shift()?.lease.release();
-        await turns();
+        await clock.advance(100);
       }
       assert.equal(waiting.size, 0);
     }),
@@ -195,4 +196,24 @@ test("others boot when the urgent one is up and loads, each on its own link and 
   first?.release();
   await turns();
   assert.equal(begun, 2);
+});
+
+test("an urgent one lets those of dearer tiers come first, whoever saw the loss first", async () => {
+  const clock = createSimulatedClock();
+  const leases = createGpuLeases(clock);
+  const begun: string[] = [];
+  const wake = (name: string, tierRank: number): void =>
+    void leases.acquire(on(tierRank, { ...urgent, tierRank }), new AbortController().signal).then((lease) => {
+      begun.push(name);
+      clock.after(300, () => lease?.release());
+    });
+  wake("silver", 2);
+  wake("gold", 1);
+  await clock.advance(30);
+  assert.deepEqual(begun, []);
+  wake("platinum", 0);
+  await clock.advance(250);
+  assert.deepEqual(begun, ["platinum"]);
+  await clock.advance(1_000);
+  assert.deepEqual(begun, ["platinum", "gold", "silver"]);
 });

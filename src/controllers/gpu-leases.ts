@@ -22,6 +22,8 @@ interface Waiting {
 
 /** A boot lets an urgent one of its machine go first for no longer: one that takes minutes is no reason to have no redundancy. */
 const BOOT_PATIENCE_MS = 3_000;
+/** Losses of one node or zone are seen one after another: so long an urgent one lets those of each tier above it come first. */
+const GATHER_PER_TIER_MS = 50;
 
 export const createGpuLeases = (clock: Pick<Clock, "after">): GpuLeases => new LeaseBook(clock);
 
@@ -38,10 +40,10 @@ class LeaseBook implements GpuLeases {
   acquire(ask: LeaseAsk, signal: AbortSignal): Promise<Lease | null> {
     if (signal.aborted) return Promise.resolve(null);
     return new Promise((resolve) => {
-      let patience: Timer | null = null;
+      let timer: Timer | null = null;
       const done = (lease: Lease | null): void => {
         signal.removeEventListener("abort", cancel);
-        patience?.cancel();
+        timer?.cancel();
         resolve(lease);
       };
       const entry: Waiting = { ask: { ...ask }, grant: done };
@@ -51,10 +53,14 @@ class LeaseBook implements GpuLeases {
         // What it kept for itself is free for others now.
         this.#next();
       };
+      const enter = (): void => {
+        this.#waiting.add(entry);
+        this.#next();
+        if (ask.bootsOn !== null && this.#waiting.has(entry)) timer = this.#clock.after(BOOT_PATIENCE_MS, () => this.#insist(entry));
+      };
       signal.addEventListener("abort", cancel, { once: true });
-      this.#waiting.add(entry);
-      this.#next();
-      if (ask.bootsOn !== null && this.#waiting.has(entry)) patience = this.#clock.after(BOOT_PATIENCE_MS, () => this.#insist(entry));
+      if (ask.isUrgent && ask.tierRank > 0) timer = this.#clock.after(GATHER_PER_TIER_MS * ask.tierRank, enter);
+      else enter();
     });
   }
 

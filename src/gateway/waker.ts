@@ -36,7 +36,7 @@ interface Wake {
 }
 
 /** Losses of one node or zone show within a few milliseconds of each other: so long a tier lets those above it come first. */
-const GATHER_MS: Readonly<Record<RouteTable["tier"], number>> = { platinum: 0, gold: 20, silver: 40 };
+const GATHER_MS: Readonly<Record<RouteTable["tier"], number>> = { platinum: 0, gold: 50, silver: 100 };
 const TIER_ORDER: Readonly<Record<RouteTable["tier"], number>> = { platinum: 0, gold: 1, silver: 2 };
 
 /**
