@@ -46,6 +46,8 @@ export interface LadderSeen {
 const REST_WITHIN_MS = 25_000;
 const SETTLED_WITHIN_MS = 25_000;
 const WARM_UP_MS = 1_000;
+/** Before the first fault: processes that have served for a while, as they have when a GPU dies. */
+const FIRST_WARM_UP_MS = 10_000;
 const WARM_UP_SPREAD_MS = 300;
 
 interface LadderLog {
@@ -62,6 +64,8 @@ export async function runLadderRow(bench: Bench, spec: LadderRowSpec): Promise<R
   for (const [index, { tenant, ratePerSecond }] of spec.loads.entries()) {
     loads.push(await startLoad(bench, { tenant, mix: usualMix, pace: { kind: "open", ratePerSecond }, seedOffset: index }));
   }
+  const [first] = loads;
+  if (first !== undefined) await untilSent(first, Math.ceil((FIRST_WARM_UP_MS / 1_000) * spec.loads[0].ratePerSecond));
   const chance = seeded(bench.seed + 1);
   const triesMax = Math.ceil(spec.rounds * 1.25) + 3;
   let counted = 0;

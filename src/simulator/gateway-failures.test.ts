@@ -291,3 +291,14 @@ test("gateway: failing answers of every engine stay within the retry budget", as
     assert.ok(out <= 1, "the panic floor keeps one");
   }
 });
+
+test("gateway: connections that are refused do not use up the re-routes of a request", async () => {
+  const rig = new GatewayRig();
+  const dead = [1, 2, 3, 4];
+  await rig.start(rigTable([...dead.map((port) => rigEndpoint(port)), rigEndpoint(5, { weight: 0 })]));
+  const client = rig.chat();
+  // After the request has gone: it meets them one after another.
+  for (const port of dead) rig.engine(port).mode = "dead";
+  await rig.clock.advance(1_000);
+  assert.deepEqual([client.wholeStream, client.header("x-tidegate-attempts")], [WHOLE, "5"]);
+});
