@@ -43,6 +43,7 @@ const COUNTS_EVERY_MS = 1_000;
 const DRAIN_LOOK_MS = 50;
 /** After an engine died all others are asked whether they are still there, at most so often. */
 const LOOK_AROUND_EVERY_MS = 100;
+const LOOK_AT_SIBLINGS_MS = [15, 40];
 
 /** The data plane, composed over its ports. */
 export function createGateway(ports: GatewayPorts, options: GatewayOptions): Gateway {
@@ -66,6 +67,7 @@ class AssembledGateway implements Gateway {
   readonly #episodes: Episodes;
   readonly #loops = new Map<string, Timer>();
   #isDraining = false;
+  readonly #siblingLooks = new Set<Uid>();
   /** null = no look at the others was taken lately. */
   #nextLook: { isWanted: boolean } | null = null;
 
@@ -175,16 +177,27 @@ class AssembledGateway implements Gateway {
     }
   }
 
-  #claim(): void {
+  #claim(which?: Parameters<Prober["claimAll"]>[1]): void {
     const now = this.#ports.clock.monotonicMs();
-    this.#prober.claimAll(({ endpoint, table }) => this.#board.watch(endpoint, table, now));
+    this.#prober.claimAll(({ endpoint, table }) => this.#board.watch(endpoint, table, now), which);
   }
 
   /** What died with it on its node or in its zone must not wait for a request to be missed, nor who sleeps for a request to be woken. */
   #ejected(watch: EndpointWatch, cause: EjectionCause): void {
     const table = this.#routes.get(watch.tableUid);
     if (table !== null) this.#pump.endpointLost(table);
-    if (cause === "refused" || cause === "reset") this.#lookAround();
+    if (cause !== "refused" && cause !== "reset" && cause !== "cut") return;
+    this.#lookAround();
+    this.#lookAtSiblings(watch.tableUid);
+  }
+
+  /** Those of one service die within some milliseconds of each other: whether it has anybody left must be known soon. */
+  #lookAtSiblings(of: Uid): void {
+    if (this.#siblingLooks.has(of)) return;
+    this.#siblingLooks.add(of);
+    const { clock } = this.#ports;
+    for (const afterMs of LOOK_AT_SIBLINGS_MS) clock.after(afterMs, () => this.#claim(({ table }) => table.uid === of));
+    clock.after(Math.max(...LOOK_AT_SIBLINGS_MS), () => this.#siblingLooks.delete(of));
   }
 
   /** At once, and once more for all that dies before the next look is due. */

@@ -19,6 +19,8 @@ const RETURN_EVERY_MS = 500;
 /** A hung engine says 200 to everything but work: it comes back only by an answer. */
 const RETURN_WORK_TIMEOUT_MS = 2_000;
 
+type NamedEndpoint = ReturnType<RouteStore["endpoints"]>[number];
+
 export interface ProberParts {
   readonly ports: { readonly clock: Clock; readonly upstream: Upstream };
   readonly routes: RouteStore;
@@ -73,8 +75,8 @@ export class Prober {
   }
 
   /** Claims every engine of every table, ready or not: they must not end themselves while the control plane is away. */
-  claimAll(watchOf: (named: ReturnType<RouteStore["endpoints"]>[number]) => EndpointWatch): void {
-    for (const named of this.#parts.routes.endpoints()) this.#claim(watchOf(named), TRIES_OF_CLAIM);
+  claimAll(watchOf: (named: NamedEndpoint) => EndpointWatch, which: (named: NamedEndpoint) => boolean = () => true): void {
+    for (const named of this.#parts.routes.endpoints()) if (which(named)) this.#claim(watchOf(named), TRIES_OF_CLAIM);
   }
 
   /** A connection that breaks is one that the engine held while it died: what is there now says the next one. */

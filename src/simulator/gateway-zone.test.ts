@@ -102,7 +102,7 @@ test("zone: a service that keeps somebody wakes nobody when one of its engines d
   assert.deepEqual([woken(rig), rig.engine(22).wakes], [[], 0]);
 });
 
-test("zone: after a death the others are asked at once and once more, however many die with it", async () => {
+test("zone: after deaths the others are asked a few times, however many die", async () => {
   const rig = new GatewayRig();
   const ports = Array.from({ length: 20 }, (_, index) => index + 1);
   await rig.start(rigTable(ports.map((port) => rigEndpoint(port))));
@@ -113,10 +113,10 @@ test("zone: after a death the others are asked at once and once more, however ma
   for (let sent = 0; sent < 60; sent += 1) rig.chat({});
   await rig.clock.advance(30);
   for (const port of ports.slice(0, 10)) rig.engine(port).kill();
-  await rig.clock.advance(90);
+  await rig.clock.advance(1);
   assert.equal(asked() - before, 1);
-  await rig.clock.advance(500);
-  assert.equal(asked() - before, 2);
+  await rig.clock.advance(600);
+  assert.ok(asked() - before >= 3 && asked() - before <= 7, `${asked() - before} times`);
 });
 
 test("zone: the waits of one request count together, and the time that it ran does not", async () => {
@@ -135,4 +135,21 @@ test("zone: the waits of one request count together, and the time that it ran do
   await rig.clock.advance(120);
   assert.equal(client.status, 503);
   assert.match(client.text, /"code":"shed"/);
+});
+
+test("zone: an engine that dies a moment after its sibling is missed within tens of milliseconds", async () => {
+  const rig = new GatewayRig();
+  await rig.start(service(rig, "platinum", { hot: [2, 3], warm: 22 }));
+  const client = rig.chat({ model: "platinum" });
+  await rig.clock.advance(30);
+  const busy = rig.engine(2).work.length === 1 ? 2 : 3;
+  rig.engine(busy).kill();
+  await rig.clock.advance(5);
+  const other = rig.engine(5 - busy);
+  // It died without a request in hand: the moved one is refused by the next look, not by a wait.
+  other.kill();
+  await rig.clock.advance(60);
+  assert.equal(rig.engine(22).wakes, 1);
+  await rig.clock.advance(2_000);
+  assert.equal(client.wholeStream, WHOLE);
 });
