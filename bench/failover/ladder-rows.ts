@@ -8,6 +8,7 @@ import type { LoadClient } from "./load.ts";
 import { enginesOf, killAll, killControlPlane, sleepingWarm } from "./outage-faults.ts";
 import type { SeenProcess } from "./process-table.ts";
 import { atMost, type Bar, type RowResult } from "./report.ts";
+import { setMirror } from "./set-mirror.ts";
 import { largest, percentile } from "./statistics.ts";
 
 const RESIDENT = "bench-mixed";
@@ -51,9 +52,13 @@ function killing(bench: Bench, what: { readonly tenant: string; readonly levels:
 
 const suffix = (withControlPlane: boolean): string => (withControlPlane ? "" : "-no-control-plane");
 
+/** What a resident warm takes by default, so that its first work is not that of a failover. */
+const MIRROR_PERCENT = 10;
+
 /** Both hot engines die at once; the warm one is awake. */
-export function runResidentRow(bench: Bench, rounds: number, withControlPlane: boolean): Promise<RowResult> {
-  return runLadderRow(bench, {
+export async function runResidentRow(bench: Bench, rounds: number, withControlPlane: boolean): Promise<RowResult> {
+  await setMirror(bench, RESIDENT, MIRROR_PERCENT);
+  const result = await runLadderRow(bench, {
     row: `both-hot-killed-resident${suffix(withControlPlane)}`,
     rounds,
     loads: [{ tenant: RESIDENT, ratePerSecond: RATE_PER_SECOND.resident }],
@@ -61,6 +66,8 @@ export function runResidentRow(bench: Bench, rounds: number, withControlPlane: b
     ...killing(bench, { tenant: RESIDENT, levels: ["hot"], withControlPlane }),
     bars: (seen) => [recoveryBar(seen, RESIDENT_MAX_MS, 0.99)],
   });
+  await setMirror(bench, RESIDENT, 0);
+  return result;
 }
 
 /** Both hot engines die at once; the warm one sleeps. */

@@ -1,9 +1,9 @@
 import { describeLost, instanceOf, RATE_PER_SECOND, startLoad, stopLoad, WHOLE_WITHIN_MS, type Bench } from "./bench.ts";
 import { usualMix } from "./mix.ts";
 import { readMetricAt } from "./platform.ts";
-import { SERVICES_PATH } from "./platform-status.ts";
 import { atMost, type RowResult } from "./report.ts";
 import type { RequestRecord } from "./request-record.ts";
+import { setMirror } from "./set-mirror.ts";
 import { percentile, sum } from "./statistics.ts";
 
 const TENANT = "bench-mirror";
@@ -21,19 +21,6 @@ interface Turn {
   readonly records: readonly RequestRecord[];
   readonly copies: number;
   readonly countedRequests: number;
-}
-
-/** Changes the live configuration by the admin API, as an operator would. */
-async function setMirror(bench: Bench, percent: number): Promise<void> {
-  const url = `http://127.0.0.1:${bench.platform.adminPort}${SERVICES_PATH}/${TENANT}`;
-  for (let tries = 0; tries < 20; tries += 1) {
-    const stored = (await (await fetch(url)).json()) as { readonly spec: { readonly traffic: object } };
-    const body = JSON.stringify({ ...stored, spec: { ...stored.spec, traffic: { ...stored.spec.traffic, mirrorPercent: percent } } });
-    const answer = await fetch(url, { method: "PUT", headers: { "content-type": "application/json" }, body });
-    if (answer.ok) return;
-    if (answer.status !== 409) throw new Error(`The mirror cannot be set: ${answer.status} ${await answer.text()}`);
-  }
-  throw new Error("The mirror cannot be set: the resource changed at each of 20 tries.");
 }
 
 async function runTurn(bench: Bench, requests: number, seedOffset: number): Promise<Turn> {
@@ -74,14 +61,14 @@ export async function runMirrorRow(bench: Bench, requests: number): Promise<RowR
       [MIRROR_PERCENT, withMirror],
       [0, without],
     ] as const) {
-      await setMirror(bench, percent);
+      await setMirror(bench, TENANT, percent);
       await bench.platform.until(() => false, APPLIED_WITHIN_MS / 5);
       bench.control.calmMoment();
       turns.push(await runTurn(bench, Math.ceil(requests / TURNS), turn));
       bench.progress.update(`mirror: turn ${turn + 1}/${TURNS} at ${percent} %: ${turns.at(-1)?.copies} copies`);
     }
   }
-  await setMirror(bench, MIRROR_PERCENT);
+  await setMirror(bench, TENANT, MIRROR_PERCENT);
   const records = [...withMirror, ...without].flatMap((turn) => turn.records);
   const mirrored = withMirror.flatMap((turn) => turn.records).length;
   const percent = (100 * sum(withMirror.map(({ copies }) => copies))) / Math.max(1, mirrored);
