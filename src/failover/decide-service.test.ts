@@ -19,6 +19,7 @@ import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
 import { HISTORY_MAX } from "./add-history.ts";
 import { decideService, type SeenInstance, type ServiceDecision, type ServiceWorld } from "./decide-service.ts";
+import { cold1, steadyLadder } from "./fake-ladder.ts";
 import { QUARANTINE_MS } from "./keep-quarantined.ts";
 import { NEW_MEMO } from "./restart-memo.ts";
 
@@ -198,6 +199,16 @@ test("a quarantine for failed starts ends after a minute or with another spec, o
   assert.deepEqual(left({ lostGpus: null, wallMs: wallMs(WALL + QUARANTINE_MS) }), [1]);
   assert.deepEqual(left({ lostGpus: new Set() }), [0]);
   assert.deepEqual(left({ lostGpus: null, specGeneration: 2 }), [1]);
+});
+
+test("an engine in the place of a reserve that shall not run is ended: it came back with its GPU after the status had let go of it", () => {
+  const ladder = steadyLadder();
+  ladder.engines.set(cold1, { uid: uid("u9"), generation: generation(1), isAsleep: false });
+  assert.deepEqual(
+    ladder.look().actions.filter(({ type }) => type === "fence"),
+    [{ type: "fence", instance: cold1 }],
+  );
+  assert.equal(ladder.engines.has(cold1), false);
 });
 
 test("an engine that neither config nor status knows is ended", () => {

@@ -89,7 +89,7 @@ export function decideService(world: ServiceWorld): ServiceDecision {
   const wishes = decideWishes(lookAt, ladder);
   const running = [...desired, ...reserve.filter(({ name }) => wishes.reserve.has(name))];
   const decided = decideInstances(running, before, world, { service, known, wishes });
-  const strangers = strayEngines([...desired, ...reserve], before, world);
+  const strangers = strayEngines(new Set(decided.results.map(({ name }) => name)), world);
   const notes = [...decided.results.flatMap(({ result }) => result.notes), ...ladder.notes, ...wishes.notes, ...strangers.map(strayNote)];
   const at = formatWall(world.wallMs);
   const history = addHistory(before.history, notes, at);
@@ -273,9 +273,8 @@ function looks(
   return [...desired.map((instance) => lookAt(instance.name, instance)), ...retired.map((instance) => lookAt(instance.name, null))];
 }
 
-/** Engines that run under this service's name although neither config nor status knows them. */
-function strayEngines(desired: readonly DesiredInstance[], before: ServiceStatus, world: ServiceWorld): readonly InstanceName[] {
-  const known = new Set([...desired.map((instance) => instance.name), ...before.instances.map((instance) => instance.name)]);
+/** Engines that run under this service's name although neither config nor status knows them, or knows only a place for them. */
+function strayEngines(known: ReadonlySet<InstanceName>, world: ServiceWorld): readonly InstanceName[] {
   return [...world.seen].flatMap(([name, seen]) =>
     known.has(name) || seen.running === null || seen.task?.kind === "stopping" ? [] : [name],
   );
