@@ -2,6 +2,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { testClockContract } from "../../ports/clock-contract.ts";
+import { createSeededRandom } from "../random/simulated.ts";
 import { createSimulatedClock } from "./simulated.ts";
 
 testClockContract("simulated", () => {
@@ -70,4 +71,29 @@ test("a second advance of the simulated clock while one runs is a mistake", asyn
   await assert.rejects(clock.advance(1), /one advance/);
   await first;
   assert.equal(clock.monotonicMs(), 1);
+});
+
+test("who is due at the same instant comes in an order drawn from the seed, and time still comes first", async () => {
+  const orderOf = async (seed: number): Promise<string> => {
+    const clock = createSimulatedClock(0, createSeededRandom(seed));
+    let fired = "";
+    for (const [index, delayMs] of [5, 5, 5, 5, 5, 5, 1, 9].entries()) clock.after(delayMs, () => (fired += index));
+    await clock.advance(10);
+    return fired;
+  };
+  const orders = new Set<string>();
+  for (let seed = 1; seed <= 30; seed += 1) orders.add(await orderOf(seed));
+  assert.equal(await orderOf(1), await orderOf(1));
+  assert.ok(orders.size > 25, `${orders.size} orders of 30 seeds`);
+  for (const order of orders) assert.match(order, /^6[0-5]{6}7$/);
+});
+
+test("a timer of the simulated clock that throws ends its advance, and the next advance goes on", async () => {
+  const clock = createSimulatedClock();
+  let fired = 0;
+  clock.after(1, () => assert.fail("broken"));
+  clock.after(2, () => (fired += 1));
+  await assert.rejects(clock.advance(5), /broken/);
+  await clock.advance(5);
+  assert.deepEqual([fired, clock.monotonicMs()], [1, 6]);
 });

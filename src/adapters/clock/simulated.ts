@@ -1,22 +1,27 @@
 import { assert } from "../../base/assert.ts";
 import { monotonicMs, wallMs } from "../../base/ids.ts";
 import type { Clock } from "../../ports/clock.ts";
-import { nextTurn } from "./next-turn.ts";
+import type { Random } from "../../ports/random.ts";
+import { runTurns } from "./run-turns.ts";
+import { sleepOn } from "./sleep-on.ts";
 
 /** 2026-01-01T00:00:00Z: any fixed time, so that two runs show the same. */
 const START_WALL_MS = 1_767_225_600_000;
 
 /** Virtual time: it moves only in `advance`. */
 export interface SimulatedClock extends Clock {
-  /** Runs all that falls due within `durationMs`, in order of time and then of request, letting promises settle after each. One call at a time. */
+  /** Runs all that falls due within `durationMs`, in order of time and then of request or of the draw, letting promises settle after each. One call at a time. */
   advance(durationMs: number): Promise<void>;
   /** When the next timer fires on `monotonicMs`; null = nothing waits. */
   nextDueMs(): number | null;
 }
 
-/** @param startMs what `monotonicMs` says at first. */
-export function createSimulatedClock(startMs: number = 0): SimulatedClock {
-  const timers = new TimerHeap();
+/**
+ * @param startMs what `monotonicMs` says at first.
+ * @param order draws who comes first of those that are due at the same instant; null = who asked first.
+ */
+export function createSimulatedClock(startMs: number = 0, order: Pick<Random, "next"> | null = null): SimulatedClock {
+  const timers = new TimerHeap(order);
   let nowMs = startMs;
   let isAdvancing = false;
 
@@ -33,28 +38,19 @@ export function createSimulatedClock(startMs: number = 0): SimulatedClock {
     wallMs: () => wallMs(Math.floor(START_WALL_MS + nowMs - startMs)),
     monotonicMs: () => monotonicMs(nowMs),
     after,
-    sleep: (delayMs, signal) =>
-      new Promise((resolve) => {
-        if (signal.aborted) return resolve();
-        const wake = (): void => {
-          timer.cancel();
-          signal.removeEventListener("abort", wake);
-          resolve();
-        };
-        const timer = after(delayMs, wake);
-        signal.addEventListener("abort", wake, { once: true });
-      }),
+    sleep: sleepOn(after),
     advance: async (durationMs) => {
       assert(!isAdvancing, "one advance of the simulated clock runs at a time");
       isAdvancing = true;
+      const untilMs = nowMs + durationMs;
       try {
-        const untilMs = nowMs + durationMs;
-        await nextTurn();
-        for (let timer = timers.takeDue(untilMs); timer !== null; timer = timers.takeDue(untilMs)) {
+        await runTurns(() => {
+          const timer = timers.takeDue(untilMs);
+          if (timer === null) return false;
           nowMs = timer.dueMs;
           timer.fire?.();
-          await nextTurn();
-        }
+          return true;
+        });
         nowMs = untilMs;
       } finally {
         isAdvancing = false;
@@ -66,18 +62,25 @@ export function createSimulatedClock(startMs: number = 0): SimulatedClock {
 
 interface SimulatedTimer {
   readonly dueMs: number;
+  /** Among equals of time: drawn, and counted among equals of the draw. */
+  readonly rank: number;
   readonly order: number;
   /** null = cancelled; such a timer is dropped when it reaches the top. */
   fire: (() => void) | null;
 }
 
-/** A binary heap by (time, order of request). */
+/** A binary heap by (time, rank, order of request). */
 class TimerHeap {
   readonly #items: SimulatedTimer[] = [];
+  readonly #random: Pick<Random, "next"> | null;
   #added = 0;
 
+  constructor(random: Pick<Random, "next"> | null) {
+    this.#random = random;
+  }
+
   add(dueMs: number, fire: () => void): SimulatedTimer {
-    const timer: SimulatedTimer = { dueMs, order: this.#added, fire };
+    const timer: SimulatedTimer = { dueMs, rank: this.#random === null ? 0 : this.#random.next(), order: this.#added, fire };
     this.#added += 1;
     let at = this.#items.length;
     while (at > 0) {
@@ -128,4 +131,7 @@ class TimerHeap {
   }
 }
 
-const isEarlier = (a: SimulatedTimer, b: SimulatedTimer): boolean => a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order);
+const isEarlier = (a: SimulatedTimer, b: SimulatedTimer): boolean => {
+  if (a.dueMs !== b.dueMs) return a.dueMs < b.dueMs;
+  return a.rank < b.rank || (a.rank === b.rank && a.order < b.order);
+};

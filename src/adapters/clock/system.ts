@@ -1,5 +1,6 @@
 import { monotonicMs, wallMs } from "../../base/ids.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
+import { sleepOn } from "./sleep-on.ts";
 
 // Node turns a longer delay into 1 ms.
 const TIMER_DELAY_MAX_MS = 2_147_483_647;
@@ -10,17 +11,7 @@ export function createSystemClock(): Clock {
     wallMs: () => wallMs(Date.now()),
     monotonicMs: () => monotonicMs(performance.now()),
     after: (delayMs, fire) => startTimer(delayMs, fire, false),
-    sleep: (delayMs, signal) =>
-      new Promise((resolve) => {
-        if (signal.aborted) return resolve();
-        const wake = (): void => {
-          timer.cancel();
-          signal.removeEventListener("abort", wake);
-          resolve();
-        };
-        const timer = startTimer(delayMs, wake, true);
-        signal.addEventListener("abort", wake, { once: true });
-      }),
+    sleep: sleepOn((delayMs, fire) => startTimer(delayMs, fire, true)),
   };
 }
 
