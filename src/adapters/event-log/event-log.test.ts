@@ -5,6 +5,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { wallMs } from "../../base/ids.ts";
+import type { JsonObject } from "../../base/json.ts";
 import { createFileEventLog } from "./file.ts";
 import { createMemoryEventLog } from "./memory.ts";
 import { renderEvent } from "./render-event.ts";
@@ -34,6 +35,33 @@ test("a memory log keeps the newest events in order", () => {
   const log = createMemoryEventLog(2);
   for (const event of ["a", "b", "c"]) log.record({ level: "info", event, fields: { n: 1 } });
   assert.equal(log.text(), '{"level":"info","event":"b","n":1}\n{"level":"info","event":"c","n":1}\n');
+});
+
+test("the hash of a memory log tells equal histories, kept or not, from any other", () => {
+  const hashOf = (eventsMax: number, ...given: readonly JsonObject[]): string => {
+    const log = createMemoryEventLog(eventsMax);
+    for (const fields of given) log.record({ level: "info", event: "test", fields });
+    return log.hash();
+  };
+  const history = [
+    { n: 1, at: 0.5 },
+    { n: 2, list: ["a", null, true], inner: { text: "tide" }, absent: undefined },
+  ] as const;
+  assert.match(hashOf(10, ...history), /^[0-9a-f]{16}$/);
+  assert.equal(hashOf(0, ...history), hashOf(10, ...history));
+  const others: readonly (readonly JsonObject[])[] = [
+    [],
+    [{ n: 1, at: 0.5 }],
+    [history[1], history[0]],
+    [{ n: 1, at: 0.25 }, history[1]],
+    [{ n: 1, at: "0.5" }, history[1]],
+    [{ n: 2 ** 32 + 1, at: 0.5 }, history[1]],
+    [{ m: 1, at: 0.5 }, history[1]],
+    [history[0], { n: 2, list: ["a", null, false], inner: { text: "tide" } }],
+    [history[0], { n: 2, list: ["a", null], inner: { text: "tide" } }],
+    [history[0], { n: 2, list: ["a", null, true, { text: "tide" }] }],
+  ];
+  assert.equal(new Set([history, ...others].map((one) => hashOf(10, ...one))).size, 1 + others.length);
 });
 
 test("a file log appends lines with mode 0600 and rotates once", async () => {
