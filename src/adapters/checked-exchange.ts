@@ -191,6 +191,4 @@ class CheckedCall implements CallEvents {
   }
 }
 
-function equalBytes(one: Uint8Array, other: Uint8Array): boolean {
-  return one.byteLength === other.byteLength && one.every((byte, at) => byte === other[at]);
-}
+const equalBytes = (one: Uint8Array, other: Uint8Array): boolean => Buffer.compare(one, other) === 0;

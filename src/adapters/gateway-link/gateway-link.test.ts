@@ -7,7 +7,9 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { testGatewayLinkContract, type GatewayLinkUnderTest } from "../../ports/gateway-link-contract.ts";
+import { gatewayId } from "../../base/ids.ts";
 import type { GatewayHub, GatewayLink } from "../../ports/gateway-link.ts";
+import { createSimulatedClock } from "../clock/simulated.ts";
 import { createSystemClock } from "../clock/system.ts";
 import { createInProcessLink } from "./in-process.ts";
 import { LineSplitter } from "./line-splitter.ts";
@@ -45,6 +47,49 @@ testGatewayLinkContract("unix socket", async () => {
   };
   return place;
 });
+
+test("an in-process link is cut and restored for one gateway or for all", async () => {
+  const wire = createInProcessLink();
+  const joined: string[] = [];
+  const left: string[] = [];
+  await wire.hub.listen({
+    joined: (gateway) => joined.push(gateway),
+    message: () => assert.fail("nobody speaks"),
+    left: (gateway) => left.push(gateway),
+  });
+  const heard = new Map<string, string[]>();
+  for (const name of ["gateway-0", "gateway-1"]) {
+    const words: string[] = [];
+    heard.set(name, words);
+    wire
+      .addLink()
+      .open(
+        { type: "hello", gateway: gatewayId(name), pid: 1, address: "http://127.0.0.1:8080" },
+        {
+          connected: () => words.push("connected"),
+          message: ({ type }) => words.push(type),
+          disconnected: () => words.push("disconnected"),
+        },
+      );
+  }
+  await nextTurn();
+  wire.cut(gatewayId("gateway-1"));
+  wire.hub.send(gatewayId("gateway-0"), { type: "synced" });
+  wire.hub.send(gatewayId("gateway-1"), { type: "synced" });
+  await nextTurn();
+  assert.deepEqual(left, ["gateway-1"]);
+  wire.restore(gatewayId("gateway-1"));
+  wire.cut();
+  await nextTurn();
+  assert.deepEqual(joined, ["gateway-0", "gateway-1"]);
+  wire.restore();
+  await nextTurn();
+  assert.deepEqual(joined, ["gateway-0", "gateway-1", "gateway-0", "gateway-1"]);
+  assert.deepEqual(heard.get("gateway-0"), ["connected", "synced", "disconnected", "connected"]);
+  assert.deepEqual(heard.get("gateway-1"), ["connected", "disconnected", "connected"]);
+});
+
+const nextTurn = (): Promise<void> => createSimulatedClock().advance(0);
 
 const NO_EVENTS = {
   joined: () => assert.fail("nobody joins"),
