@@ -1,6 +1,7 @@
 import type { SimulatedClock } from "../adapters/clock/simulated.ts";
 import type { EndpointAddress } from "../api/route-table.ts";
 import type { JsonObject } from "../base/json.ts";
+import type { EventLog } from "../ports/event-log.ts";
 import type { Exchange, ExchangeEvents, Handler } from "../ports/http-front.ts";
 import type { Random } from "../ports/random.ts";
 import type { Call, CallEvents, CallFailure, UpstreamRequest } from "../ports/upstream.ts";
@@ -18,8 +19,10 @@ export interface ConnectionGround {
   isPartitioned(other: string): boolean;
   isHeld(other: string): boolean;
   frameDelayMs(other: string): number;
+  areTogether(): boolean;
   isFrameCut(other: string): boolean;
-  record(event: string, fields: JsonObject): void;
+  /** null = nobody keeps a log. */
+  readonly log: EventLog | null;
   closed(connection: SimulatedConnection): void;
 }
 
@@ -56,14 +59,18 @@ export class SimulatedConnection {
   constructor(ground: ConnectionGround, call: ConnectionCall) {
     this.#ground = ground;
     this.#call = call;
-    const rules = { isHeld: () => ground.isHeld(this.#callee ?? ""), delayMs: () => ground.frameDelayMs(this.#callee ?? "") };
+    const rules = {
+      isHeld: () => ground.isHeld(this.#callee ?? ""),
+      delayMs: () => ground.frameDelayMs(this.#callee ?? ""),
+      areTogether: () => ground.areTogether(),
+    };
     this.#up = new Lane(ground.clock, rules);
     this.#down = new Lane(ground.clock, rules);
   }
 
   start(): Call {
     const { from, to, request } = this.#call;
-    this.#record("call", { from, to: `${to.host}:${to.port}`, method: request.method, target: request.target });
+    this.#record("network.call", { from, to: `${to.host}:${to.port}`, method: request.method, target: request.target });
     this.#ground.clock.after(this.#ground.frameDelayMs(this.#ground.listenerAt()?.party ?? ""), () => this.#connect());
     return {
       pause: () => this.#down.pause(),
@@ -123,7 +130,7 @@ export class SimulatedConnection {
     const { body } = this.#call.request;
     this.#up.send(0, false, () => {
       if (this.#isCalleeOver) return;
-      this.#record("request", { to: this.#callee });
+      this.#record("network.request", { to: this.#callee });
       this.#calleeEvents = handler(this.#exchange());
     });
     for (const piece of this.#split(body ?? new Uint8Array(0))) {
@@ -210,19 +217,19 @@ export class SimulatedConnection {
   }
 
   #callerHead(status: number, headers: readonly string[]): void {
-    this.#record("head", { status });
+    this.#record("network.head", { status });
     this.#call.events.head(status, headers);
   }
 
   #callerData(piece: Uint8Array): void {
     const lent = piece.slice();
-    this.#record("data", { bytes: lent.byteLength });
+    this.#record("network.data", { bytes: lent.byteLength });
     this.#call.events.data(lent);
     lent.fill(OVERWRITTEN);
   }
 
   #callerEnd(): void {
-    this.#record("end", {});
+    this.#record("network.end", {});
     this.#isCallerOver = true;
     this.#isCalleeOver = true;
     this.#closeIfOver();
@@ -231,7 +238,7 @@ export class SimulatedConnection {
 
   #failCaller(code: CallFailure["code"]): void {
     if (this.#isCallerOver) return;
-    this.#record("failed", { code, sent: this.#sent });
+    this.#record("network.failed", { code, sent: this.#sent });
     this.#isCallerOver = true;
     this.#tellCalleeGone();
     this.#closeIfOver();
@@ -240,7 +247,7 @@ export class SimulatedConnection {
 
   #abort(): void {
     if (this.#isCallerOver) return;
-    this.#record("abort", {});
+    this.#record("network.abort", {});
     this.#isCallerOver = true;
     this.#down.clear();
     this.#tellCalleeGone();
@@ -259,7 +266,7 @@ export class SimulatedConnection {
     this.#up.send(0, true, () => {
       if (this.#isCalleeOver) return;
       this.#isCalleeOver = true;
-      this.#record("gone", { at: this.#callee });
+      this.#record("network.gone", { at: this.#callee });
       this.#closeIfOver();
       this.#calleeEvents?.gone();
     });
@@ -282,6 +289,7 @@ export class SimulatedConnection {
   }
 
   #record(event: string, fields: JsonObject): void {
-    this.#ground.record(event, { call: this.#ground.id, ...fields });
+    const { log, clock, id } = this.#ground;
+    if (log !== null) log.record({ level: "debug", event, fields: { atMs: clock.monotonicMs(), call: id, ...fields } });
   }
 }

@@ -4,10 +4,12 @@ export interface LaneRules {
   /** true = bytes wait until `wake`. */
   isHeld(): boolean;
   delayMs(): number;
+  /** Drawn for a frame that is sent at the instant of the one before it: true = both arrive together, as one segment of TCP. */
+  areTogether(): boolean;
 }
 
 interface Frame {
-  dueMs: number;
+  readonly dueMs: number;
   readonly bytes: number;
   readonly isUrgent: boolean;
   deliver(): void;
@@ -22,6 +24,7 @@ export class Lane {
   #isPaused = false;
   #queuedBytes = 0;
   #lastDueMs = 0;
+  #lastSentMs = -1;
 
   constructor(clock: Clock, rules: LaneRules) {
     this.#clock = clock;
@@ -34,7 +37,10 @@ export class Lane {
 
   /** @param isUrgent goes through a pause of the receiver: the end of a connection is seen without reading. */
   send(bytes: number, isUrgent: boolean, deliver: () => void): void {
-    this.#lastDueMs = Math.max(this.#lastDueMs, this.#clock.monotonicMs() + this.#rules.delayMs());
+    const nowMs = this.#clock.monotonicMs();
+    const isTogether = nowMs === this.#lastSentMs && this.#rules.areTogether();
+    this.#lastSentMs = nowMs;
+    if (!isTogether) this.#lastDueMs = Math.max(this.#lastDueMs, nowMs + this.#rules.delayMs());
     this.#frames.push({ dueMs: this.#lastDueMs, bytes, isUrgent, deliver });
     this.#queuedBytes += bytes;
     this.#arm();
@@ -67,16 +73,17 @@ export class Lane {
     if (next === undefined || this.#timer !== null || !this.#mayPass(next)) return;
     this.#timer = this.#clock.after(next.dueMs - this.#clock.monotonicMs(), () => {
       this.#timer = null;
-      this.#deliver();
+      this.#deliver(next.dueMs);
     });
   }
 
-  #deliver(): void {
-    const frame = this.#frames[0];
-    if (frame === undefined || !this.#mayPass(frame)) return;
-    this.#frames.shift();
-    this.#queuedBytes -= frame.bytes;
-    frame.deliver();
+  /** What has arrived together is handed over in one turn, as far as the receiver takes it. */
+  #deliver(dueMs: number): void {
+    for (let frame = this.#frames[0]; frame !== undefined && frame.dueMs <= dueMs && this.#mayPass(frame); frame = this.#frames[0]) {
+      this.#frames.shift();
+      this.#queuedBytes -= frame.bytes;
+      frame.deliver();
+    }
     this.#arm();
   }
 

@@ -190,3 +190,43 @@ test("lent bytes of a simulated call are overwritten after their callback", asyn
   assert.ok(kept.length >= 20);
   for (const piece of kept) assert.ok(piece.every((byte) => byte === 0xdb));
 });
+
+test("a partition of a group cuts each of its members from the other party, and nobody else", async () => {
+  const { clock, network, call } = place(1);
+  network.join("engine", "engines");
+  const other = startCall(network.upstreamOf("gateway-1"), ENGINE, get("/"));
+  network.partition(GATEWAY, "engines");
+  const cutOff = call();
+  await clock.advance(1_500);
+  assert.deepEqual([cutOff.failure()?.code, other.text()], ["CONNECT_TIMEOUT", "abc".repeat(20)]);
+  network.heal(GATEWAY, "engines");
+  const healed = call();
+  await clock.advance(1_000);
+  assert.equal(healed.text(), "abc".repeat(20));
+});
+
+test("a lane between two parties keeps its order and waits while they are parted or one of them stands still", async () => {
+  const { clock, network } = place(1);
+  const lane = network.laneOf("a", "b");
+  const seen: number[] = [];
+  const send = (index: number): void => lane.send(0, false, () => seen.push(index));
+  for (const index of [1, 2, 3]) send(index);
+  assert.deepEqual(seen, []);
+  await clock.advance(5);
+  assert.deepEqual(seen, [1, 2, 3]);
+  for (const [hold, free] of [
+    [() => network.partition("a", "b"), () => network.heal("a", "b")],
+    [() => network.freeze("b"), () => network.thaw("b")],
+    [() => network.freeze("b"), () => network.crash("b")],
+  ] as const) {
+    seen.length = 0;
+    hold();
+    send(4);
+    send(5);
+    await clock.advance(1_000);
+    assert.deepEqual(seen, []);
+    free();
+    await clock.advance(5);
+    assert.deepEqual(seen, [4, 5]);
+  }
+});

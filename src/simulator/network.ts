@@ -6,6 +6,7 @@ import type { Handler, HttpFront } from "../ports/http-front.ts";
 import type { Random } from "../ports/random.ts";
 import type { Upstream } from "../ports/upstream.ts";
 import { SimulatedConnection, type ConnectionEnd } from "./network-connection.ts";
+import { Lane } from "./network-lane.ts";
 
 /** How bytes travel between two parties, each way. */
 export interface LinkQuality {
@@ -19,6 +20,8 @@ export interface LinkQuality {
 const LOOPBACK: LinkQuality = { delayMs: { min: 0.05, max: 0.3 }, lossRatio: 0, cutRatio: 0 };
 /** Linux' least retransmission timeout. */
 const RETRANSMIT_MS = 200;
+/** Share of the frames sent at one instant that arrive one by one all the same. */
+const APART_RATIO = 0.2;
 
 /** A party is a process with a name; one address belongs to one party. */
 export interface SimulatedNetwork {
@@ -35,7 +38,14 @@ export interface SimulatedNetwork {
   /** As SIGSTOP: connects are still accepted, bytes wait in both directions until `thaw`. */
   freeze(party: string): void;
   thaw(party: string): void;
-  /** Bytes between the two wait until `heal`; connects time out. `*` = everybody: the party is half-open for all. */
+  /** One direction between two processes for messages that are no HTTP: in order, delayed, held as every connection is; loses nothing. */
+  laneOf(from: string, to: string): Lane;
+  /** Makes the party one of a group, whose name then stands for each of its members in `partition` and `heal`. */
+  join(party: string, group: string): void;
+  /**
+   * Bytes between the two wait until `heal`; connects time out. Each is a party or a group; `*` = everybody: the party is half-open
+   * for all. What was cut by one pair of names is healed by the same pair.
+   */
   partition(one: string, other: string): void;
   heal(one: string, other: string): void;
   setLink(one: string, other: string, quality: Partial<LinkQuality>): void;
@@ -65,6 +75,8 @@ class Network implements SimulatedNetwork {
   readonly #frozen = new Set<string>();
   readonly #partitions = new Set<string>();
   readonly #links = new Map<string, LinkQuality>();
+  readonly #groups = new Map<string, string>();
+  readonly #lanes = new Map<string, Lane>();
   #callCount = 0;
   #nextPort = 40_000;
 
@@ -78,18 +90,19 @@ class Network implements SimulatedNetwork {
     return {
       call: (to, request, events) => {
         this.#callCount += 1;
+        const key = keyOf(to);
         const connection = new SimulatedConnection(
           {
             id: this.#callCount,
             clock: this.#clock,
             random: this.#random,
-            listenerAt: () => this.#listening.get(keyOf(to)) ?? null,
+            listenerAt: () => this.#listening.get(key) ?? null,
             isPartitioned: (other) => this.#isPartitioned(party, other),
-            isHeld: (other) => this.#isPartitioned(party, other) || this.#frozen.has(party) || this.#frozen.has(other),
+            isHeld: (other) => this.#isHeld(party, other),
             frameDelayMs: (other) => this.#frameDelayMs(party, other),
-            isFrameCut: (other) => this.#random.next() < this.#linkOf(party, other).cutRatio,
-            record: (event, fields) =>
-              this.#log?.record({ level: "debug", event: `network.${event}`, fields: { atMs: this.#clock.monotonicMs(), ...fields } }),
+            areTogether: () => this.#areTogether(),
+            isFrameCut: (other) => this.#isFrameCut(party, other),
+            log: this.#log,
             closed: (one) => this.#connections.delete(one),
           },
           { from: party, to, request, events },
@@ -122,8 +135,9 @@ class Network implements SimulatedNetwork {
   crash(party: string): void {
     this.#log?.record({ level: "info", event: "network.crash", fields: { atMs: this.#clock.monotonicMs(), party } });
     for (const [key, listening] of this.#listening) if (listening.party === party) this.#listening.delete(key);
-    this.#frozen.delete(party);
+    const wasFrozen = this.#frozen.delete(party);
     for (const connection of this.#connections) connection.partyDied(party, this.#drawEnd());
+    if (wasFrozen) this.#wakeAll();
   }
 
   freeze(party: string): void {
@@ -133,6 +147,23 @@ class Network implements SimulatedNetwork {
   thaw(party: string): void {
     this.#frozen.delete(party);
     this.#wakeAll();
+  }
+
+  laneOf(from: string, to: string): Lane {
+    const key = `${from} ${to}`;
+    const known = this.#lanes.get(key);
+    if (known !== undefined) return known;
+    const lane = new Lane(this.#clock, {
+      isHeld: () => this.#isHeld(from, to),
+      delayMs: () => this.#frameDelayMs(from, to),
+      areTogether: () => this.#areTogether(),
+    });
+    this.#lanes.set(key, lane);
+    return lane;
+  }
+
+  join(party: string, group: string): void {
+    this.#groups.set(party, group);
   }
 
   partition(one: string, other: string): void {
@@ -167,12 +198,33 @@ class Network implements SimulatedNetwork {
     return this.#nextPort;
   }
 
+  #isHeld(one: string, other: string): boolean {
+    if (this.#frozen.size > 0 && (this.#frozen.has(one) || this.#frozen.has(other))) return true;
+    return this.#isPartitioned(one, other);
+  }
+
   #isPartitioned(one: string, other: string): boolean {
-    if (one === other) return false;
-    return [pairOf(one, other), pairOf(one, "*"), pairOf(other, "*")].some((pair) => this.#partitions.has(pair));
+    if (this.#partitions.size === 0 || one === other) return false;
+    const others = this.#namesOf(other);
+    return this.#namesOf(one).some((name) => others.some((of) => this.#partitions.has(pairOf(name, of))));
+  }
+
+  #namesOf(party: string): readonly string[] {
+    const group = this.#groups.get(party);
+    return group === undefined ? [party, "*"] : [party, group, "*"];
+  }
+
+  #areTogether(): boolean {
+    return this.#random.next() >= APART_RATIO;
+  }
+
+  #isFrameCut(one: string, other: string): boolean {
+    const { cutRatio } = this.#linkOf(one, other);
+    return cutRatio > 0 && this.#random.next() < cutRatio;
   }
 
   #linkOf(one: string, other: string): LinkQuality {
+    if (this.#links.size === 0) return LOOPBACK;
     return this.#links.get(pairOf(one, other)) ?? LOOPBACK;
   }
 
@@ -189,6 +241,7 @@ class Network implements SimulatedNetwork {
 
   #wakeAll(): void {
     for (const connection of this.#connections) connection.wake();
+    for (const lane of this.#lanes.values()) lane.wake();
   }
 }
 
