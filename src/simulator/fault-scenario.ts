@@ -28,6 +28,9 @@ export interface FaultReport {
   /** Longest time from the fault to the end of a stream that it cut; null = it cut none. */
   readonly slowestErrorEventMs: number | null;
   readonly virtualMs: number;
+  /** Of every event: equal for equal seeds. */
+  readonly hash: string;
+  /** The events as text, made when it is asked for. */
   readonly log: string;
 }
 
@@ -126,7 +129,10 @@ function report(
     violations,
     slowestErrorEventMs: cutMs.length === 0 ? null : Math.max(...cutMs),
     virtualMs: world.clock.monotonicMs(),
-    log: world.log.text(),
+    hash: world.log.hash(),
+    get log() {
+      return world.log.text();
+    },
   };
 }
 

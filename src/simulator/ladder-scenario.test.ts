@@ -25,4 +25,7 @@ test("one seed gives one history of the ladders, to the byte", async () => {
   assert.ok(first.log.length > 100_000);
   assert.ok(first.log === again.log, "the same seed");
   assert.ok(first.log !== other.log, "another seed");
+  assert.match(first.hash, /^[0-9a-f]{16}$/);
+  assert.equal(first.hash, again.hash);
+  assert.notEqual(first.hash, other.hash);
 });

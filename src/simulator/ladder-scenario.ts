@@ -20,6 +20,9 @@ export interface LadderReport {
   readonly virtualMs: number;
   /** From the last fault's end until everything was whole again; null = it was not within the bound. */
   readonly wholeAfterMs: number | null;
+  /** Of every event: equal for equal seeds. */
+  readonly hash: string;
+  /** The events as text, made when it is asked for. */
   readonly log: string;
 }
 
@@ -109,7 +112,10 @@ export async function runLadderScenario({ seed, loadMs, requestsPerSecond }: Lad
     events,
     virtualMs: world.clock.monotonicMs(),
     wholeAfterMs,
-    log: world.log.text(),
+    hash: world.log.hash(),
+    get log() {
+      return world.log.text();
+    },
   };
 }
 

@@ -4,95 +4,82 @@ import type { EngineLauncher } from "../ports/engine-launcher.ts";
 import type { GatewayHub } from "../ports/gateway-link.ts";
 import type { GpuDriver } from "../ports/gpu-driver.ts";
 import type { Upstream } from "../ports/upstream.ts";
-
-/** `before`: the next write is not there. `after`: it is there, and its writer never hears of it. */
-export type CrashPoint = "before" | "after";
+import { isCrashSite, type CallSite, type CrashSite } from "./crash-points.ts";
+import { Mortal, type CrashPoint } from "./mortal.ts";
+import { NO_CALL, ProcessLife } from "./process-life.ts";
 
 /** What one life of a control plane touches the world by. After its death nothing that it asks is done, and no answer comes back. */
 export interface MortalPorts {
   readonly ports: ControlPorts;
-  die(): void;
-  /** Dies at its next write to the store; `died` is called then. */
-  dieAtWrite(point: CrashPoint, died: () => void): void;
+  readonly life: ProcessLife;
+  /** Dies at its next call of that site; null = at its next write to the store, whichever it is. `died` is called then. */
+  dieAt(at: { readonly point: CrashPoint; readonly site: CrashSite | null }, died: (site: CallSite) => void): void;
 }
 
-const NEVER = new Promise<never>(() => undefined);
-const NO_CALL = { pause: () => undefined, resume: () => undefined, abort: () => undefined };
-
 export function createMortalPorts(ports: ControlPorts): MortalPorts {
-  let isDead = false;
-  let crash: { readonly point: CrashPoint; readonly died: () => void } | null = null;
-
-  /** The dead neither ask nor hear. */
-  async function ask<Value>(call: () => Promise<Value>): Promise<Value> {
-    if (isDead) return NEVER;
-    const value = await call();
-    return isDead ? NEVER : value;
-  }
-  async function write<Value>(call: () => Promise<Value>): Promise<Value> {
-    if (crash === null || isDead) return ask(call);
-    const { point, died } = crash;
-    crash = null;
-    if (point === "before") isDead = true;
-    const writing = ask(call);
-    isDead = true;
-    died();
-    return writing;
-  }
+  const life = new ProcessLife(ports.clock);
+  const mortal = new Mortal<CallSite>(life);
   return {
+    life,
     ports: {
       ...ports,
-      store: mortalStore(ports.store, ask, write),
-      launcher: mortalLauncher(ports.launcher, ask),
-      driver: mortalDriver(ports.driver, ask),
-      upstream: mortalUpstream(ports.upstream, () => isDead),
-      hub: mortalHub(ports.hub, () => isDead),
-      log: { record: (event) => (isDead ? undefined : ports.log.record(event)) },
+      clock: life.clock,
+      store: mortalStore(ports.store, mortal),
+      launcher: mortalLauncher(ports.launcher, mortal),
+      driver: mortalDriver(ports.driver, mortal),
+      upstream: mortalUpstream(life.upstream(ports.upstream), mortal),
+      hub: mortalHub(ports.hub, mortal),
+      log: { record: (event) => (life.isDead ? undefined : ports.log.record(event)) },
     },
-    die: () => {
-      isDead = true;
-    },
-    dieAtWrite: (point, died) => {
-      crash = { point, died };
+    dieAt: ({ point, site }, died) => {
+      const isAt = (call: CallSite): boolean => (site === null ? isStoreWrite(call) : call === site);
+      mortal.dieAt({ point, isAt, died });
     },
   };
 }
 
-type Ask = <Value>(call: () => Promise<Value>) => Promise<Value>;
+const isStoreWrite = (call: CallSite): boolean => call.startsWith("store.") && isCrashSite(call);
 
-const mortalStore = (store: ClusterStore, ask: Ask, write: Ask): ClusterStore => ({
-  get: (kind, name) => ask(() => store.get(kind, name)),
-  list: (kind) => ask(() => store.list(kind)),
-  create: (draft) => write(() => store.create(draft)),
-  writeSpec: (draft, version) => write(() => store.writeSpec(draft, version)),
-  writeStatus: (of, status, version) => write(() => store.writeStatus(of, status, version)),
-  remove: (kind, name) => write(() => store.remove(kind, name)),
-  applyAll: (changes) => write(() => store.applyAll(changes)),
-  watch: (listener) => store.watch(listener),
-  close: () => ask(() => store.close()),
+const mortalStore = (store: ClusterStore, mortal: Mortal<CallSite>): ClusterStore => ({
+  get: (kind, name) => mortal.ask("store.get", () => store.get(kind, name)),
+  list: (kind) => mortal.ask("store.list", () => store.list(kind)),
+  create: (draft) => mortal.ask("store.create", () => store.create(draft)),
+  writeSpec: (draft, version) => mortal.ask("store.writeSpec", () => store.writeSpec(draft, version)),
+  writeStatus: (of, status, version) => mortal.ask("store.writeStatus", () => store.writeStatus(of, status, version)),
+  remove: (kind, name) => mortal.ask("store.remove", () => store.remove(kind, name)),
+  applyAll: (changes) => mortal.ask("store.applyAll", () => store.applyAll(changes)),
+  watch: (listener) => mortal.hear(listener, (heard) => store.watch(heard)),
+  close: () => mortal.ask("store.close", () => store.close()),
 });
 
-const mortalLauncher = (launcher: EngineLauncher, ask: Ask): EngineLauncher => ({
-  observe: () => ask(() => launcher.observe()),
-  ensure: (plan) => ask(() => launcher.ensure(plan)),
-  remove: (instance, graceMs) => ask(() => launcher.remove(instance, graceMs)),
+const mortalLauncher = (launcher: EngineLauncher, mortal: Mortal<CallSite>): EngineLauncher => ({
+  observe: () => mortal.ask("launcher.observe", () => launcher.observe()),
+  ensure: (plan) => mortal.ask("launcher.ensure", () => launcher.ensure(plan)),
+  remove: (instance, graceMs) => mortal.ask("launcher.remove", () => launcher.remove(instance, graceMs)),
   machineOf: (node) => launcher.machineOf(node),
-  onExit: (listener) => launcher.onExit(listener),
+  onExit: (listener) => mortal.hear(listener, (heard) => launcher.onExit(heard)),
 });
 
-const mortalDriver = (driver: GpuDriver, ask: Ask): GpuDriver => ({
-  observe: () => ask(() => driver.observe()),
-  ensureInventory: (nodes) => ask(() => driver.ensureInventory(nodes)),
-  ensurePartition: (partition) => ask(() => driver.ensurePartition(partition)),
-  removePartition: (partition) => ask(() => driver.removePartition(partition)),
+const mortalDriver = (driver: GpuDriver, mortal: Mortal<CallSite>): GpuDriver => ({
+  observe: () => mortal.ask("driver.observe", () => driver.observe()),
+  ensureInventory: (nodes) => mortal.ask("driver.ensureInventory", () => driver.ensureInventory(nodes)),
+  ensurePartition: (partition) => mortal.ask("driver.ensurePartition", () => driver.ensurePartition(partition)),
+  removePartition: (partition) => mortal.ask("driver.removePartition", () => driver.removePartition(partition)),
 });
 
-const mortalUpstream = (upstream: Upstream, isDead: () => boolean): Upstream => ({
-  call: (to, request, events) => (isDead() ? NO_CALL : upstream.call(to, request, events)),
+const mortalUpstream = (upstream: Upstream, mortal: Mortal<CallSite>): Upstream => ({
+  call: (to, request, events) => mortal.tell("upstream.call", NO_CALL, () => upstream.call(to, request, events)),
 });
 
-const mortalHub = (hub: GatewayHub, isDead: () => boolean): GatewayHub => ({
-  listen: (events) => (isDead() ? NEVER : hub.listen(events)),
-  send: (to, message) => (isDead() ? undefined : hub.send(to, message)),
-  close: () => (isDead() ? NEVER : hub.close()),
+const mortalHub = (hub: GatewayHub, mortal: Mortal<CallSite>): GatewayHub => ({
+  listen: (events) =>
+    mortal.ask("hub.listen", () =>
+      hub.listen({
+        joined: (gateway, hello) => mortal.life.run(() => events.joined(gateway, hello)),
+        message: (from, message) => mortal.life.run(() => events.message(from, message)),
+        left: (gateway) => mortal.life.run(() => events.left(gateway)),
+      }),
+    ),
+  send: (to, message) => mortal.tell("hub.send", undefined, () => hub.send(to, message)),
+  close: () => mortal.ask("hub.close", () => hub.close()),
 });

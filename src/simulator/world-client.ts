@@ -32,6 +32,9 @@ export interface WorldLoad {
   readonly key: string;
   readonly model: string;
   readonly requestsPerSecond: number;
+  /** Drawn from for each request; without them: short and few. */
+  readonly prompts?: readonly string[];
+  readonly tokensMax?: readonly number[];
 }
 
 const STREAM_RATIO = 0.6;
@@ -45,6 +48,7 @@ export class WorldClient {
   readonly #ports: WorldClientPorts;
   readonly #load: WorldLoad;
   #isRunning = true;
+  #openCount = 0;
 
   constructor(ports: WorldClientPorts, load: WorldLoad) {
     this.#ports = ports;
@@ -61,7 +65,7 @@ export class WorldClient {
     return this.requests.filter((request) => request.outcome === "open");
   }
   get openCount(): number {
-    return this.openRequests.length;
+    return this.#openCount;
   }
 
   #scheduleNext(): void {
@@ -76,8 +80,8 @@ export class WorldClient {
 
   #send(): void {
     const { clock, random, upstream } = this.#ports;
-    const prompt = pick(PROMPTS, random);
-    const tokensMax = pick(TOKENS_MAX, random);
+    const prompt = pick(this.#load.prompts ?? PROMPTS, random);
+    const tokensMax = pick(this.#load.tokensMax ?? TOKENS_MAX, random);
     const isStream = random.next() < STREAM_RATIO;
     const request: WorldRequest = {
       id: this.requests.length + 1,
@@ -90,6 +94,7 @@ export class WorldClient {
       text: "",
     };
     this.requests.push(request);
+    this.#openCount += 1;
     const { model, key, gateway } = this.#load;
     const body = { model, stream: isStream, max_tokens: tokensMax, temperature: 0, messages: [{ role: "user", content: prompt }] };
     const headers = ["authorization", `Bearer ${key}`, "content-type", "application/json"];
@@ -112,6 +117,7 @@ export class WorldClient {
   }
 
   #over(request: WorldRequest, outcome: Outcome, received: string): void {
+    this.#openCount -= 1;
     request.outcome = outcome;
     request.endedAtMs = this.#ports.clock.monotonicMs();
     request.text = contentOf(received);

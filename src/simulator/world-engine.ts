@@ -5,10 +5,12 @@ import type { SimulatedAccount } from "../adapters/gpu-driver/simulated.ts";
 import { createSeededRandom } from "../adapters/random/simulated.ts";
 import type { Generation, InstanceName } from "../base/ids.ts";
 import type { LaunchPlan } from "../ports/engine-launcher.ts";
+import type { GpuAccount } from "../ports/gpu-account.ts";
 import { maxBatchOf } from "../wire/dialect-simulated.ts";
 import { createEngine, explainStartError } from "./engine-handler.ts";
 import { ENGINE_DEFAULTS, type EngineOptions } from "./engine-options.ts";
 import type { SimulatedNetwork } from "./network.ts";
+import { ProcessLife } from "./process-life.ts";
 
 export interface WorldEngineParts {
   readonly seed: number;
@@ -16,7 +18,12 @@ export interface WorldEngineParts {
   readonly clock: SimulatedClock;
   readonly network: SimulatedNetwork;
   readonly account: SimulatedAccount;
+  /** Every process of the world by its party. */
+  readonly lives: Map<string, ProcessLife>;
 }
+
+/** The group of all engine processes on the network, those of later generations too. */
+export const ENGINES = "engines";
 
 /** Port of the first engine; each process gets its own, as on one machine. */
 const FIRST_PORT = 40_000;
@@ -26,14 +33,15 @@ export const partyOf = (instance: InstanceName, generation: Generation): string 
 
 /** Engines as processes of the simulated machine: an address, an account of its GPUs, and a death that its kernel tells. */
 export const startWorldEngines =
-  ({ seed, stateId, clock, network, account }: WorldEngineParts): StartSimulatedEngine =>
+  ({ seed, stateId, clock, network, account, lives }: WorldEngineParts): StartSimulatedEngine =>
   (plan, process) => {
     const party = partyOf(plan.instance, plan.generation);
     const address = { host: "127.0.0.1", port: FIRST_PORT + process.pid };
     const holding = account.open({ instance: plan.instance, pid: process.pid });
+    const life = new ProcessLife(clock);
     const made = createEngine(
       optionsOf(plan, stateId),
-      { clock, random: createSeededRandom(`${seed}/${party}`), account: holding.account },
+      { clock: life.clock, random: createSeededRandom(`${seed}/${party}`), account: accountOf(life, holding.account) },
       {
         crashed: (reason) => process.ended(reason),
         gpuLost: (reason) => process.ended(reason),
@@ -42,6 +50,8 @@ export const startWorldEngines =
     );
     if (!made.ok) return explainStartError(made.error).why;
     const engine = made.value;
+    lives.set(party, life);
+    network.join(party, ENGINES);
     network.attach(address, checkedHandler(engine.handler), party);
     void engine.start().then((started) => {
       if (!started.ok) process.ended(explainStartError(started.error).why);
@@ -52,9 +62,19 @@ export const startWorldEngines =
         network.crash(party);
         engine.stop();
         holding.close();
+        life.end();
+        lives.delete(party);
       },
     };
   };
+
+/** What the kernel does for a process that stands still is done; the process hears of it later. */
+const accountOf = (life: ProcessLife, account: GpuAccount): GpuAccount => ({
+  holdGpu: (at, bytes) => life.answer(account.holdGpu(at, bytes)),
+  holdHost: (node, bytes) => life.answer(account.holdHost(node, bytes)),
+  transfer: (over, bytes, signal) => life.answer(account.transfer(over, bytes, signal)),
+  watchLoss: (gpus, lost) => account.watchLoss(gpus, (at) => life.run(() => lost(at))),
+});
 
 const optionsOf = (plan: LaunchPlan, stateId: string): EngineOptions => ({
   ...ENGINE_DEFAULTS,

@@ -1,12 +1,10 @@
 import { createSimulatedClock, type SimulatedClock } from "../adapters/clock/simulated.ts";
-import { checkedHandler, checkedUpstream } from "../adapters/checked-exchange.ts";
+import { checkedUpstream } from "../adapters/checked-exchange.ts";
 import { createMemoryStore } from "../adapters/cluster-store/memory.ts";
 import { createSimulatedLauncher, type SimulatedLauncher } from "../adapters/engine-launcher/simulated.ts";
 import { createMemoryEventLog, type MemoryEventLog } from "../adapters/event-log/memory.ts";
-import { createInProcessLink, type InProcessLink } from "../adapters/gateway-link/in-process.ts";
-import { createMemoryGatewayMemory } from "../adapters/gateway-memory/memory.ts";
+import { createInProcessLink, type InProcessLink, type LinkWay } from "../adapters/gateway-link/in-process.ts";
 import { createSimulatedAccount, type SimulatedAccount } from "../adapters/gpu-driver/simulated.ts";
-import { createSimulatedHost } from "../adapters/host/simulated.ts";
 import { createSha256KeyDigest } from "../adapters/key-digest/sha256.ts";
 import { createSeededRandom } from "../adapters/random/simulated.ts";
 import { createApiKey } from "../admin/api-keys.ts";
@@ -14,85 +12,99 @@ import type { ResourceDraft } from "../api/resource.ts";
 import type { EndpointAddress } from "../api/route-table.ts";
 import { assert } from "../base/assert.ts";
 import { gatewayId, tenantId } from "../base/ids.ts";
-import { startControllers, type Controllers, type ControlPorts } from "../controllers/start-controllers.ts";
-import { createGateway, type Gateway } from "../gateway/gateway.ts";
-import type { GatewayPorts } from "../gateway/gateway-ports.ts";
 import type { ClusterStore } from "../ports/cluster-store.ts";
 import type { GatewayProcesses } from "../ports/gateway-processes.ts";
 import type { Random } from "../ports/random.ts";
 import type { Upstream } from "../ports/upstream.ts";
-import { createMortalPorts, type CrashPoint, type MortalPorts } from "./mortal-ports.ts";
+import type { CrashSite, GatewayCrashSite } from "./crash-points.ts";
+import { createFaultyStore, type FaultyStore, type StoreFaults } from "./faulty-store.ts";
+import type { CrashPoint } from "./mortal.ts";
 import { createSimulatedNetwork, type SimulatedNetwork } from "./network.ts";
+import type { ProcessLife } from "./process-life.ts";
+import { CONTROL_PLANE, WorldControlPlane } from "./world-control-plane.ts";
 import { startWorldEngines } from "./world-engine.ts";
+import { gatewayName, WorldGateways } from "./world-gateway.ts";
 
 const STATE_ID = "simulated-state";
-const GATEWAY = "gateway-0";
-const GATEWAY_ADDRESS: EndpointAddress = { host: "127.0.0.1", port: 8_080 };
-/** Calls that are under way when a loop ends. */
+/** Calls that are under way when everything ends. */
 const STOP_MS = 2_000;
-const CRASH_STEP_MS = 10;
+
+export interface WorldOptions {
+  /** At least 1, which is also what is meant by none. */
+  readonly gateways?: number;
+  /** How many events the log keeps; 0 = none, only their hash. */
+  readonly eventsMax?: number;
+}
 
 /**
- * The whole platform in one process on a virtual clock: control plane, one gateway, engines on simulated GPUs.
- * The same seed gives the same `log`, to the byte.
+ * The whole platform in one process on a virtual clock: control plane, gateways, engines on simulated GPUs. Who comes first of those
+ * that are ready at the same instant is drawn from the seed. The same seed gives the same `log`, to the byte.
+ *
+ * Parties, by their names on the network: `control-plane`, `gateway-0` and so on, `<instance>/<generation>` (`partyOf`), and all of
+ * these as the group `engines`; any two of them can be parted by `network.partition`.
  */
 export interface World {
   readonly clock: SimulatedClock;
   readonly network: SimulatedNetwork;
   readonly launcher: SimulatedLauncher;
   readonly account: SimulatedAccount;
+  /** The truth: faults of the store come between it and the control plane. */
   readonly store: ClusterStore;
   readonly log: MemoryEventLog;
+  /** Of the first gateway. */
   readonly gatewayAddress: EndpointAddress;
+  readonly gateways: readonly { readonly name: string; readonly address: EndpointAddress }[];
   /** Chance for one purpose, independent of all others. */
   chance(purpose: string): Random;
   upstreamOf(party: string): Upstream;
-  /** A key of that tenant, known to the gateway soon after. */
+  /** A key of that tenant, known to the gateways soon after. */
   createKey(tenant: string): Promise<string>;
-  /** Its loops end and its link breaks; engines and gateway run on. */
+  /** Its loops end and its link breaks; engines and gateways run on. */
   stopControlPlane(): Promise<void>;
   /** The next control plane finds the same store and the same engines. */
   startControlPlane(): Promise<void>;
-  /** As SIGKILL at its next write to the store, or after `withinMs` without one; the next one starts at once. */
-  crashControlPlane(point: CrashPoint, withinMs: number): Promise<void>;
-  /** As SIGKILL: its clients are cut. The next one has its file. */
-  restartGateway(): Promise<void>;
-  /** No word passes between the planes until `restoreLink`. */
-  cutLink(): void;
-  restoreLink(): void;
-  isLinkCut(): boolean;
-  /** Ends gateway, loops and engines; nothing must be open afterwards. */
+  /**
+   * As SIGKILL at its next call of that kind (without `site`: its next write to the store), or after `withinMs` without one; the next
+   * one starts at once.
+   * @returns whether it came to that call.
+   */
+  crashControlPlane(point: CrashPoint, withinMs: number, site?: CrashSite): Promise<boolean>;
+  /** As SIGKILL: its clients are cut. The next one has its file. Without a name: the first one. */
+  restartGateway(name?: string): Promise<void>;
+  /** As `crashControlPlane`; without `site`: its next call that changes anything. */
+  crashGateway(
+    name: string,
+    at: { readonly point: CrashPoint; readonly site: GatewayCrashSite | null },
+    withinMs: number,
+  ): Promise<boolean>;
+  /** As SIGSTOP of a control plane, a gateway or an engine: nothing happens in it, its bytes wait, and time goes on until `resume`. */
+  pause(party: string): void;
+  /** As SIGCONT; a party that has died meanwhile stays dead. */
+  resume(party: string): void;
+  /** No word passes between control plane and that gateway, or any, until `restoreLink` of the same. */
+  cutLink(gateway?: string): void;
+  restoreLink(gateway?: string): void;
+  isLinkCut(gateway?: string): boolean;
+  /** The control plane's store misbehaves for so long, and so only; a later order replaces it. */
+  faultStore(faults: Partial<StoreFaults>, forMs: number): void;
+  healStore(): void;
+  /** Ends gateways, loops and engines; nothing must be open afterwards. */
   stop(): Promise<void>;
 }
 
 /** Starts everything for these resources; engines are still loading when it resolves. */
-export async function startWorld(seed: number, drafts: readonly ResourceDraft[]): Promise<World> {
-  const clock = createSimulatedClock();
-  const log = createMemoryEventLog();
-  const chance = (purpose: string): Random => createSeededRandom(`${seed}/${purpose}`);
-  const network = createSimulatedNetwork(clock, chance("network"), log);
-  const store = createMemoryStore(clock);
-  const account = createSimulatedAccount(clock);
-  const launcher = createSimulatedLauncher(startWorldEngines({ seed, stateId: STATE_ID, clock, network, account }));
-  const link = createInProcessLink();
-  const upstreamOf = (party: string): Upstream => checkedUpstream(network.upstreamOf(party));
+export async function startWorld(seed: number, drafts: readonly ResourceDraft[], options: WorldOptions = {}): Promise<World> {
+  const ground = createGround(seed, options);
+  const { clock, network, store, account, launcher, log, chance, lives, faulty, link } = ground;
   for (const draft of drafts) assert((await store.create(draft)).ok, `${draft.kind} ${draft.name} is created`);
-
-  const gateway = new WorldGateway({ clock, chance, network, upstream: upstreamOf(GATEWAY), addLink: () => link.addLink(), log });
-  await gateway.start();
-  const controlPlane = new ControlPlane(clock, {
-    store,
-    launcher,
-    driver: account.driver,
-    upstream: upstreamOf("control-plane"),
-    hub: link.hub,
-    gatewayProcesses: gateway,
-    clock,
-    random: chance("control-plane"),
-    log,
-    stateId: STATE_ID,
-  });
+  const gateways = new WorldGateways({ ...ground, addLink: () => link.addLink() }, options.gateways ?? 1);
+  await gateways.start();
+  const controlPlane = createControlPlane(ground, gateways);
   await controlPlane.start();
+  const [first] = gateways.addresses;
+  assert(first !== undefined, "there is a gateway");
+  const faults = storeFaults(clock, faulty);
+  const { pause, resume } = pauses(network, lives);
   return {
     clock,
     network,
@@ -100,9 +112,10 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[])
     account,
     store,
     log,
-    gatewayAddress: GATEWAY_ADDRESS,
+    gatewayAddress: first.address,
+    gateways: gateways.addresses,
     chance,
-    upstreamOf,
+    upstreamOf: (party) => checkedUpstream(network.upstreamOf(party)),
     createKey: async (tenant) => {
       const created = await createApiKey(tenantId(tenant), { store, random: chance(`key of ${tenant}`), digest: createSha256KeyDigest() });
       assert(created.ok, "a key is made");
@@ -110,15 +123,21 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[])
     },
     stopControlPlane: () => controlPlane.stop(),
     startControlPlane: () => controlPlane.start(),
-    crashControlPlane: async (point, withinMs) => {
-      await controlPlane.crash(point, withinMs);
-      network.crash("control-plane");
+    crashControlPlane: async (point, withinMs, site) => {
+      const hasReached = await controlPlane.crash({ point, site: site ?? null }, withinMs);
       await controlPlane.start();
+      return hasReached;
     },
-    restartGateway: () => gateway.restart(),
+    restartGateway: (name) => gateways.restart(name ?? gatewayName(0)),
+    crashGateway: (name, at, withinMs) => gateways.crash(name, at, withinMs),
+    pause,
+    resume,
     ...linkSwitch(link),
+    ...faults,
     stop: async () => {
-      gateway.stop();
+      faults.healStore();
+      for (const party of lives.keys()) resume(party);
+      gateways.stop();
       await controlPlane.stop();
       for (const engine of await launcher.observe()) launcher.kill(engine.instance, "the world ends");
       await clock.advance(STOP_MS);
@@ -126,115 +145,115 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[])
   };
 }
 
-function linkSwitch(link: InProcessLink): Pick<World, "cutLink" | "restoreLink" | "isLinkCut"> {
-  let isCut = false;
+/** What all processes of a world stand on. */
+interface Ground extends Pick<World, "clock" | "network" | "launcher" | "account" | "store" | "log" | "chance"> {
+  readonly faulty: FaultyStore;
+  readonly link: InProcessLink;
+  /** Every living process, by its party. */
+  readonly lives: Map<string, ProcessLife>;
+}
+
+function createGround(seed: number, { eventsMax }: WorldOptions): Ground {
+  const chance = (purpose: string): Random => createSeededRandom(`${seed}/${purpose}`);
+  const clock = createSimulatedClock(0, chance("order"));
+  const log = createMemoryEventLog(eventsMax);
+  const network = createSimulatedNetwork(clock, chance("network"), log);
+  const store = createMemoryStore(clock);
+  const account = createSimulatedAccount(clock);
+  const lives = new Map<string, ProcessLife>();
   return {
-    cutLink: () => {
-      isCut = true;
-      link.cut();
-    },
-    restoreLink: () => {
-      isCut = false;
-      link.restore();
-    },
-    isLinkCut: () => isCut,
+    clock,
+    log,
+    network,
+    store,
+    account,
+    lives,
+    chance,
+    faulty: createFaultyStore(store, { clock, random: chance("store"), log }),
+    launcher: createSimulatedLauncher(startWorldEngines({ seed, stateId: STATE_ID, clock, network, account, lives })),
+    link: createInProcessLink((gateway) => linkWay(network, gateway)),
   };
 }
 
-type GatewayParts = Pick<GatewayPorts, "upstream"> &
-  Pick<World, "clock" | "network" | "log" | "chance"> & { readonly addLink: () => GatewayPorts["link"] };
-
-/** One gateway process after the other; its file outlives them. */
-class WorldGateway implements GatewayProcesses {
-  readonly #parts: GatewayParts;
-  readonly #memory = createMemoryGatewayMemory();
-  #gateway: Gateway | null = null;
-  #pid = 0;
-
-  constructor(parts: GatewayParts) {
-    this.#parts = parts;
-  }
-
-  async start(): Promise<void> {
-    const { clock, chance, network, upstream, addLink, log } = this.#parts;
-    this.#pid += 1;
-    const gateway = createGateway(
-      {
-        clock,
-        random: chance(this.#pid === 1 ? GATEWAY : `${GATEWAY} ${this.#pid}`),
-        host: createSimulatedHost(),
-        upstream,
-        link: addLink(),
-        memory: this.#memory,
-        keyDigest: createSha256KeyDigest(),
-        eventLog: log,
-      },
-      { id: gatewayId(GATEWAY), pid: this.#pid },
-    );
-    network.attach(GATEWAY_ADDRESS, checkedHandler(gateway.handler), GATEWAY);
-    await gateway.load();
-    gateway.start(GATEWAY_ADDRESS);
-    this.#gateway = gateway;
-  }
-
-  get known(): readonly number[] {
-    return this.#gateway === null ? [] : [this.#pid];
-  }
-
-  watch(pid: number): () => boolean {
-    return () => this.known.includes(pid);
-  }
-
-  stop(): void {
-    this.#gateway?.stop();
-    this.#gateway = null;
-  }
-
-  async restart(): Promise<void> {
-    // Its connections first: a dead process has no last word.
-    this.#parts.network.crash(GATEWAY);
-    this.stop();
-    await this.start();
-  }
+function createControlPlane(ground: Ground, gatewayProcesses: GatewayProcesses): WorldControlPlane {
+  const { clock, network, lives, faulty, launcher, account, link, chance, log } = ground;
+  return new WorldControlPlane({
+    clock,
+    network,
+    lives,
+    ports: {
+      store: faulty.store,
+      launcher,
+      driver: account.driver,
+      upstream: checkedUpstream(network.upstreamOf(CONTROL_PLANE)),
+      hub: link.hub,
+      gatewayProcesses,
+      clock,
+      random: chance("control-plane"),
+      log,
+      stateId: STATE_ID,
+    },
+  });
 }
 
-/** One after the other, over the same world. */
-class ControlPlane {
-  readonly #clock: SimulatedClock;
-  readonly #ports: ControlPorts;
-  #controllers: Controllers | null = null;
-  #life: MortalPorts | null = null;
+/** The link's words travel as all others do: delayed, in order, and not to who is parted or stands still. */
+function linkWay(network: SimulatedNetwork, gateway: string): LinkWay {
+  const up = network.laneOf(gateway, CONTROL_PLANE);
+  const down = network.laneOf(CONTROL_PLANE, gateway);
+  return { up: (act) => up.send(0, false, act), down: (act) => down.send(0, false, act) };
+}
 
-  constructor(clock: SimulatedClock, ports: ControlPorts) {
-    this.#clock = clock;
-    this.#ports = ports;
-  }
+function linkSwitch(link: InProcessLink): Pick<World, "cutLink" | "restoreLink" | "isLinkCut"> {
+  const cut = new Set<string>();
+  let areAllCut = false;
+  return {
+    cutLink: (gateway) => {
+      if (gateway === undefined) areAllCut = true;
+      else cut.add(gateway);
+      link.cut(gateway === undefined ? undefined : gatewayId(gateway));
+    },
+    restoreLink: (gateway) => {
+      if (gateway === undefined) {
+        areAllCut = false;
+        cut.clear();
+      } else cut.delete(gateway);
+      link.restore(gateway === undefined ? undefined : gatewayId(gateway));
+    },
+    isLinkCut: (gateway) => areAllCut || (gateway === undefined ? cut.size > 0 : cut.has(gateway)),
+  };
+}
 
-  async start(): Promise<void> {
-    assert(this.#controllers === null, "one control plane runs at a time");
-    this.#life = createMortalPorts(this.#ports);
-    this.#controllers = await startControllers(this.#life.ports);
-  }
+function pauses(network: SimulatedNetwork, lives: ReadonlyMap<string, ProcessLife>): Pick<World, "pause" | "resume"> {
+  return {
+    pause: (party) => {
+      const life = lives.get(party);
+      assert(life !== undefined, `${party} is a living process of this world`);
+      network.freeze(party);
+      life.pause();
+    },
+    resume: (party) => {
+      // Its life first: what waited in the process came before what waits on the wire.
+      lives.get(party)?.resume();
+      network.thaw(party);
+    },
+  };
+}
 
-  /** Resolves when it is dead. */
-  async crash(point: CrashPoint, withinMs: number): Promise<void> {
-    const life = this.#life;
-    assert(life !== null && this.#controllers !== null, "a control plane runs");
-    let isDead = false;
-    life.dieAtWrite(point, () => (isDead = true));
-    for (let waitedMs = 0; !isDead && waitedMs < withinMs; waitedMs += CRASH_STEP_MS) await this.#clock.advance(CRASH_STEP_MS);
-    life.die();
-    this.#controllers = null;
-    await this.#ports.hub.close();
-  }
-
-  async stop(): Promise<void> {
-    const stopping = this.#controllers;
-    this.#controllers = null;
-    if (stopping === null) return;
-    const stopped = stopping.stop();
-    await this.#clock.advance(STOP_MS);
-    await stopped;
-    await this.#ports.hub.close();
-  }
+function storeFaults(clock: SimulatedClock, faulty: FaultyStore): Pick<World, "faultStore" | "healStore"> {
+  let orders = 0;
+  const heal = (): void => {
+    orders += 1;
+    faulty.set({});
+  };
+  return {
+    faultStore: (faults, forMs) => {
+      heal();
+      const order = orders;
+      faulty.set(faults);
+      clock.after(forMs, () => {
+        if (orders === order) heal();
+      });
+    },
+    healStore: heal,
+  };
 }

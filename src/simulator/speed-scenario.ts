@@ -1,0 +1,111 @@
+import type { ResourceDraft } from "../api/resource.ts";
+import { watchLadder, whyNotWhole } from "./ladder-checks.ts";
+import { WorldClient } from "./world-client.ts";
+import { draft, gpuNodeDraft, worldModel } from "./world-resources.ts";
+import { startWorld, type World } from "./world.ts";
+
+export interface SpeedReport {
+  readonly virtualMs: number;
+  readonly requestCount: number;
+  readonly completeCount: number;
+  /** What must never be: a fast world that does not work measures nothing. */
+  readonly violations: readonly string[];
+  readonly hash: string;
+}
+
+/** A world that serves; `run` is what is measured. */
+export interface SpeedWorld {
+  run(loadMs: number): Promise<SpeedReport>;
+}
+
+/** Each with three hot instances and a resident warm one: twelve in all. */
+const SERVICES = [
+  { name: "tenant-platinum", tier: "platinum", model: "tide-a" },
+  { name: "tenant-gold", tier: "gold", model: "tide-b" },
+  { name: "tenant-silver", tier: "silver", model: "tide-c" },
+] as const;
+const NODES = ["gpu-a", "gpu-b", "gpu-c", "gpu-d"];
+const GPUS_PER_NODE = 4;
+const HOT_COUNT = 3;
+const RESOURCES: readonly ResourceDraft[] = [
+  ...NODES.map((node, index) => gpuNodeDraft(node, `az-${1 + (index % 2)}`, GPUS_PER_NODE)),
+  ...SERVICES.map(({ name, tier, model }) =>
+    draft("HotStandbyConfig", name, {
+      tenant: name,
+      tier,
+      model: worldModel(model),
+      hotStandby: { gpuCount: HOT_COUNT, memoryReserved: `${HOT_COUNT * 40}GB` },
+      warmStandby: { gpuCount: 1, memoryReserved: "40GB" },
+    }),
+  ),
+];
+/** All services together. */
+const REQUESTS_PER_SECOND = 2;
+/** About 64 tokens with what a chat adds. */
+const PROMPTS = ["tide", "moon", "wave"].map((word) => Array.from({ length: 58 }, () => word).join(" "));
+const TOKENS_MAX = [16];
+const READY_WITHIN_MS = 30_000;
+const CHECK_EVERY_MS = 250;
+const SETTLE_MS = 5_000;
+
+/** The world that simulation speed is told of: 3 services, 12 instances, 2 requests a second, checks on, no event kept but in the hash. */
+export async function startSpeedWorld(seed: number): Promise<SpeedWorld> {
+  const world = await startWorld(seed, RESOURCES, { eventsMax: 0 });
+  const checks = watchLadder(world);
+  for (let waitedMs = 0; waitedMs < READY_WITHIN_MS && (await whyNot(world)).length > 0; waitedMs += CHECK_EVERY_MS)
+    await world.clock.advance(CHECK_EVERY_MS);
+  const clients: WorldClient[] = [];
+  return {
+    run: async (loadMs) => {
+      const startedMs = world.clock.monotonicMs();
+      for (const { name, model } of SERVICES) clients.push(await startClient(world, name, model));
+      const untilMs = world.clock.monotonicMs() + loadMs;
+      while (world.clock.monotonicMs() < untilMs) {
+        await world.clock.advance(CHECK_EVERY_MS);
+        await checks.look();
+      }
+      for (const client of clients) client.stop();
+      await world.clock.advance(SETTLE_MS);
+      const violations = [...checks.violations, ...(await whyNot(world))];
+      const requests = clients.flatMap((client) => client.requests);
+      for (const { id, outcome, startedAtMs } of requests)
+        if (outcome !== "complete") violations.push(`Request ${id} of ${startedAtMs} ms ended as ${outcome}.`);
+      const hash = world.log.hash();
+      const virtualMs = world.clock.monotonicMs() - startedMs;
+      await world.stop();
+      return {
+        virtualMs,
+        requestCount: requests.length,
+        completeCount: requests.filter(({ outcome }) => outcome === "complete").length,
+        violations,
+        hash,
+      };
+    },
+  };
+}
+
+async function startClient(world: World, name: string, model: string): Promise<WorldClient> {
+  const key = await world.createKey(name);
+  await world.clock.advance(CHECK_EVERY_MS);
+  const party = `client of ${name}`;
+  return new WorldClient(
+    { clock: world.clock, random: world.chance(party), upstream: world.upstreamOf(party), log: world.log },
+    {
+      gateway: world.gatewayAddress,
+      key,
+      model,
+      requestsPerSecond: REQUESTS_PER_SECOND / SERVICES.length,
+      prompts: PROMPTS,
+      tokensMax: TOKENS_MAX,
+    },
+  );
+}
+
+async function whyNot(world: World): Promise<string[]> {
+  const reasons: string[] = [];
+  for (const { name } of SERVICES) {
+    const reason = await whyNotWhole(world, name, "Ready");
+    if (reason !== null) reasons.push(reason);
+  }
+  return reasons;
+}
