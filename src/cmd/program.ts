@@ -249,6 +249,8 @@ function addSimulate(program: Command, finish: Finish): void {
     )
     .option("--without-control-plane", "the control plane is away when it happens", false)
     .option("--log", "print every event as a JSON line", false)
+    .option("--crash-points", "print the calls at which control plane and gateway can be made to crash, and run nothing", false)
+    .option("--measure", "run 3 healthy services with 12 instances, and print virtual seconds per second", false)
     .addHelpText("after", example("simulate --seed 7 --seconds 10", "simulate --seeds 20 --fault freeze --without-control-plane"))
     .action(async (options: SimulateOptions) => {
       const { runSimulate } = await import("./simulate.ts");

@@ -1,5 +1,7 @@
+import { CRASH_SITES, GATEWAY_CRASH_SITES } from "../simulator/crash-points.ts";
 import { runFaultScenario, type ScenarioFault } from "../simulator/fault-scenario.ts";
 import { runLadderScenario, type LadderReport } from "../simulator/ladder-scenario.ts";
+import { startSpeedWorld } from "../simulator/speed-scenario.ts";
 import type { ExitCode } from "./explain.ts";
 
 export interface SimulateOptions {
@@ -10,6 +12,10 @@ export interface SimulateOptions {
   readonly fault?: ScenarioFault | "ladder";
   readonly withoutControlPlane: boolean;
   readonly log: boolean;
+  /** Prints where a process may be made to crash, and runs nothing. */
+  readonly crashPoints: boolean;
+  /** Runs the one world that speed is told of, for `seconds`. */
+  readonly measure: boolean;
 }
 
 const REQUESTS_PER_SECOND = 20;
@@ -17,6 +23,8 @@ const LADDER_REQUESTS_PER_SECOND = 4;
 
 /** Runs whole worlds on a virtual clock, one per seed. Exit 1 when one of them broke a promise; its seed replays it. */
 export async function runSimulate(options: SimulateOptions): Promise<ExitCode> {
+  if (options.crashPoints) return printCrashPoints();
+  if (options.measure) return measure(options);
   let violationCount = 0;
   const faults = options.fault === undefined ? (["kill", "ladder"] as const) : [options.fault];
   for (let seed = options.seed; seed < options.seed + options.seeds; seed += 1) {
@@ -25,7 +33,8 @@ export async function runSimulate(options: SimulateOptions): Promise<ExitCode> {
       if (options.log) process.stdout.write(report.log);
       const { complete, "error-event": cut, refused, broken } = report.outcomes;
       const counts = `${complete} complete, ${cut} cut with an error event, ${refused} refused, ${broken} broken`;
-      process.stderr.write(`seed ${seed}, ${fault}, ${(report.virtualMs / 1_000).toFixed(1)} virtual seconds: ${counts}\n`);
+      const seconds = (report.virtualMs / 1_000).toFixed(1);
+      process.stderr.write(`seed ${seed}, ${fault}, ${seconds} virtual seconds: ${counts}; hash ${report.hash}\n`);
       for (const violation of report.violations) process.stderr.write(`  ${violation}\n`);
       violationCount += report.violations.length;
     }
@@ -33,7 +42,28 @@ export async function runSimulate(options: SimulateOptions): Promise<ExitCode> {
   return violationCount === 0 ? 0 : 1;
 }
 
-type Report = Pick<LadderReport, "outcomes" | "violations" | "virtualMs" | "log">;
+type Report = Pick<LadderReport, "outcomes" | "violations" | "virtualMs" | "hash" | "log">;
+
+function printCrashPoints(): ExitCode {
+  const named = [...CRASH_SITES.map((site) => `control-plane ${site}`), ...GATEWAY_CRASH_SITES.map((site) => `gateway ${site}`)];
+  for (const site of named) process.stdout.write(`${site} before\n${site} after\n`);
+  return 0;
+}
+
+async function measure({ seed, seconds }: SimulateOptions): Promise<ExitCode> {
+  const world = await startSpeedWorld(seed);
+  const startedMs = performance.now();
+  const report = await world.run(seconds * 1_000);
+  const realSeconds = (performance.now() - startedMs) / 1_000;
+  const virtualSeconds = report.virtualMs / 1_000;
+  const speed = Math.round(virtualSeconds / realSeconds);
+  const work = `${report.completeCount} of ${report.requestCount} requests complete`;
+  process.stdout.write(
+    `${speed} virtual seconds a second: ${virtualSeconds.toFixed(1)} in ${realSeconds.toFixed(2)}, ${work}; hash ${report.hash}\n`,
+  );
+  for (const violation of report.violations) process.stderr.write(`  ${violation}\n`);
+  return report.violations.length === 0 ? 0 : 1;
+}
 
 function run(fault: ScenarioFault | "ladder", seed: number, options: SimulateOptions): Promise<Report> {
   const loadMs = options.seconds * 1_000;
