@@ -25,5 +25,5 @@ test("simulate prints the hash of each world: one seed gives one, in any process
 test("simulate measures virtual seconds a second of a world that works", async () => {
   const { exitCode, out, err } = await runCli(["simulate", "--measure", "--seconds", "5"]);
   assert.deepEqual([exitCode, err], [0, ""]);
-  assert.match(out, /^[1-9]\d* virtual seconds a second: .* (\d+) of \1 requests complete; hash [0-9a-f]{16}\n$/);
+  assert.match(out, /^[1-9]\d* virtual seconds a second of processor time: .* (\d+) of \1 requests complete; hash [0-9a-f]{16}\n$/);
 });

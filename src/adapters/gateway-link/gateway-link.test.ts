@@ -61,16 +61,14 @@ test("an in-process link is cut and restored for one gateway or for all", async 
   for (const name of ["gateway-0", "gateway-1"]) {
     const words: string[] = [];
     heard.set(name, words);
-    wire
-      .addLink()
-      .open(
-        { type: "hello", gateway: gatewayId(name), pid: 1, address: "http://127.0.0.1:8080" },
-        {
-          connected: () => words.push("connected"),
-          message: ({ type }) => words.push(type),
-          disconnected: () => words.push("disconnected"),
-        },
-      );
+    wire.addLink().open(
+      { type: "hello", gateway: gatewayId(name), pid: 1, address: "http://127.0.0.1:8080" },
+      {
+        connected: () => words.push("connected"),
+        message: ({ type }) => words.push(type),
+        disconnected: () => words.push("disconnected"),
+      },
+    );
   }
   await nextTurn();
   wire.cut(gatewayId("gateway-1"));
