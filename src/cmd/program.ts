@@ -5,6 +5,7 @@ import { ADMIN_PORT, LOOPBACK } from "./find-admin.ts";
 import type { GetOptions } from "./get.ts";
 import type { MoveOptions } from "./request-move.ts";
 import type { RenderOptions } from "./render.ts";
+import type { Shard } from "./run-campaign.ts";
 import type { SimulateOptions } from "./simulate.ts";
 
 /** Runs a command that was found; the number becomes the exit code. */
@@ -251,7 +252,20 @@ function addSimulate(program: Command, finish: Finish): void {
     .option("--log", "print every event as a JSON line", false)
     .option("--crash-points", "print the calls at which control plane and gateway can be made to crash, and run nothing", false)
     .option("--measure", "run 3 healthy services with 12 instances, and print virtual seconds per second", false)
-    .addHelpText("after", example("simulate --seed 7 --seconds 10", "simulate --seeds 20 --fault freeze --without-control-plane"))
+    .option("--events <list>", "only these of the ladder's events of the seed, such as 3,7,9; or none", eventList)
+    .option("--campaign", "ladder only, seed after seed, with a merged table of what was seen", false)
+    .option("--shard <i/n>", "of a campaign: the i-th of n parts", shardOf)
+    .option("--resume <file>", "of a campaign: a line for each seed; seeds that stand there are not run again")
+    .option("--shrink <seed>", "leave out what a failing seed does not need, and print the line that replays the rest", wholeNumber)
+    .addHelpText(
+      "after",
+      example(
+        "simulate --seed 7 --seconds 10",
+        "simulate --seeds 20 --fault freeze --without-control-plane",
+        "simulate --campaign --seeds 1000 --seconds 60 --shard 1/2 --resume ledger-1.jsonl",
+        "simulate --shrink 17 --seconds 60",
+      ),
+    )
     .action(async (options: SimulateOptions) => {
       const { runSimulate } = await import("./simulate.ts");
       await finish(runSimulate(options));
@@ -262,6 +276,17 @@ function wholeNumber(text: string): number {
   const value = Number(text);
   if (!/^\d{1,9}$/.test(text) || value < 1) throw new InvalidArgumentError("It must be a whole number of at least 1.");
   return value;
+}
+
+/** Indexes of events, from 1. */
+function eventList(text: string): readonly number[] {
+  return text === "none" ? [] : text.split(",").map(wholeNumber);
+}
+
+function shardOf(text: string): Shard {
+  const [, part = 0, of = 0] = (/^(\d{1,4})\/(\d{1,4})$/.exec(text) ?? []).map(Number);
+  if (part < 1 || part > of) throw new InvalidArgumentError("It must be i/n with i from 1 to n, such as 1/2.");
+  return { part, of };
 }
 
 /**

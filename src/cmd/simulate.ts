@@ -1,8 +1,11 @@
 import { CRASH_SITES, GATEWAY_CRASH_SITES } from "../simulator/crash-points.ts";
+import { formatViolation } from "../simulator/checker.ts";
 import { runFaultScenario, type ScenarioFault } from "../simulator/fault-scenario.ts";
-import { runLadderScenario, type LadderReport } from "../simulator/ladder-scenario.ts";
+import { runLadderScenario } from "../simulator/ladder-scenario.ts";
 import { startSpeedWorld } from "../simulator/speed-scenario.ts";
+import { printCoverage } from "./print-coverage.ts";
 import type { ExitCode } from "./explain.ts";
+import type { Shard } from "./run-campaign.ts";
 
 export interface SimulateOptions {
   readonly seed: number;
@@ -16,20 +19,38 @@ export interface SimulateOptions {
   readonly crashPoints: boolean;
   /** Runs the one world that speed is told of, for `seconds`. */
   readonly measure: boolean;
+  /** Of the ladder's events of a seed, only these. */
+  readonly events?: readonly number[];
+  readonly campaign: boolean;
+  /** Absent = all of it. */
+  readonly shard?: Shard;
+  readonly resume?: string;
+  /** A seed whose events are to be reduced. */
+  readonly shrink?: number;
 }
 
 const REQUESTS_PER_SECOND = 20;
 const LADDER_REQUESTS_PER_SECOND = 4;
+const WHOLE: Shard = { part: 1, of: 1 };
 
 /** Runs whole worlds on a virtual clock, one per seed. Exit 1 when one of them broke a promise; its seed replays it. */
 export async function runSimulate(options: SimulateOptions): Promise<ExitCode> {
   if (options.crashPoints) return printCrashPoints();
   if (options.measure) return measure(options);
+  const load = { loadMs: options.seconds * 1_000, requestsPerSecond: LADDER_REQUESTS_PER_SECOND };
+  if (options.shrink !== undefined) {
+    const { runShrink } = await import("./run-shrink.ts");
+    return runShrink(options.shrink, load);
+  }
+  if (options.campaign) {
+    const { runCampaign } = await import("./run-campaign.ts");
+    return runCampaign({ ...options, shard: options.shard ?? WHOLE, ledger: options.resume ?? null }, load);
+  }
   let violationCount = 0;
-  const faults = options.fault === undefined ? (["kill", "ladder"] as const) : [options.fault];
+  const faults = faultsOf(options);
   for (let seed = options.seed; seed < options.seed + options.seeds; seed += 1) {
     for (const fault of faults) {
-      const report = await run(fault, seed, options);
+      const report = fault === "ladder" ? await runLadder(seed, options) : await runFault(fault, seed, options);
       if (options.log) process.stdout.write(report.log);
       const { complete, "error-event": cut, refused, broken } = report.outcomes;
       const counts = `${complete} complete, ${cut} cut with an error event, ${refused} refused, ${broken} broken`;
@@ -41,8 +62,6 @@ export async function runSimulate(options: SimulateOptions): Promise<ExitCode> {
   }
   return violationCount === 0 ? 0 : 1;
 }
-
-type Report = Pick<LadderReport, "outcomes" | "violations" | "virtualMs" | "hash" | "log">;
 
 function printCrashPoints(): ExitCode {
   const named = [...CRASH_SITES.map((site) => `control-plane ${site}`), ...GATEWAY_CRASH_SITES.map((site) => `gateway ${site}`)];
@@ -67,14 +86,43 @@ async function measure({ seed, seconds }: SimulateOptions): Promise<ExitCode> {
   return report.violations.length === 0 ? 0 : 1;
 }
 
-function run(fault: ScenarioFault | "ladder", seed: number, options: SimulateOptions): Promise<Report> {
-  const loadMs = options.seconds * 1_000;
-  if (fault === "ladder") return runLadderScenario({ seed, loadMs, requestsPerSecond: LADDER_REQUESTS_PER_SECOND });
+/** Events are the ladder's alone. */
+function faultsOf({ fault, events }: SimulateOptions): readonly (ScenarioFault | "ladder")[] {
+  if (events !== undefined) return ["ladder"];
+  return fault === undefined ? ["kill", "ladder"] : [fault];
+}
+
+interface Report {
+  readonly outcomes: Readonly<Record<"complete" | "error-event" | "refused" | "broken", number>>;
+  readonly violations: readonly string[];
+  readonly virtualMs: number;
+  readonly hash: string;
+  readonly log: string;
+}
+
+async function runLadder(seed: number, { seconds, events, seeds, log }: SimulateOptions): Promise<Report> {
+  const report = await runLadderScenario({
+    seed,
+    loadMs: seconds * 1_000,
+    requestsPerSecond: LADDER_REQUESTS_PER_SECOND,
+    isLogKept: log,
+    ...(events === undefined ? {} : { events }),
+  });
+  // Of one world everything is told; of many their sum is what counts (--campaign).
+  if (seeds === 1) {
+    for (const { index, className, atMs } of report.events)
+      process.stderr.write(`  event ${index} at ${(atMs / 1_000).toFixed(1)} s: ${className}\n`);
+    printCoverage(report.coverage);
+  }
+  return { ...report, violations: report.violations.map(formatViolation) };
+}
+
+function runFault(fault: ScenarioFault, seed: number, options: SimulateOptions): Promise<Report> {
   return runFaultScenario({
     seed,
     fault,
     isControlPlaneAway: options.withoutControlPlane,
-    loadMs,
+    loadMs: options.seconds * 1_000,
     requestsPerSecond: REQUESTS_PER_SECOND,
   });
 }

@@ -1,4 +1,4 @@
-import type { GatewayId, ServiceName, WallMs } from "../base/ids.ts";
+import { wallMs, type GatewayId, type ServiceName, type WallMs } from "../base/ids.ts";
 import type { Episode } from "../api/link-message.ts";
 import { viewEpisode, type EpisodeView } from "../failover/episode-view.ts";
 
@@ -37,14 +37,17 @@ export function createEpisodeShelf(): EpisodeShelf {
 /** The link's delay differs from message to message: one larger than that is another loss under the same number. */
 const SAME_FAULT_MS = 30_000;
 
-/** A message that is repeated gives every time anew, a little off: what was heard first stays. */
+/** A message that is repeated gives every time anew, a little off: what was heard first stays, and what is new stands as far from it. */
 function steadied(fresh: EpisodeView, before: EpisodeView): EpisodeView {
   if (fresh.instance !== before.instance || Math.abs(fresh.faultAtMs - before.faultAtMs) > SAME_FAULT_MS) return fresh;
+  const offByMs = before.faultAtMs - fresh.faultAtMs;
+  const steady = (freshMs: WallMs | null, knownMs: WallMs | null): WallMs | null =>
+    freshMs === null ? null : (knownMs ?? wallMs(freshMs + offByMs));
   return {
     ...fresh,
     faultAtMs: before.faultAtMs,
     detectedAtMs: before.detectedAtMs,
-    targetReadyAtMs: fresh.targetReadyAtMs === null ? null : (before.targetReadyAtMs ?? fresh.targetReadyAtMs),
-    firstGoodTokenAtMs: fresh.firstGoodTokenAtMs === null ? null : (before.firstGoodTokenAtMs ?? fresh.firstGoodTokenAtMs),
+    targetReadyAtMs: steady(fresh.targetReadyAtMs, before.targetReadyAtMs),
+    firstGoodTokenAtMs: steady(fresh.firstGoodTokenAtMs, before.firstGoodTokenAtMs),
   };
 }

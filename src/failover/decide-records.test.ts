@@ -38,6 +38,31 @@ test("a failover's record has the whole clock: the gateway's times and the contr
   assert.equal(ladder.status?.openMove, null);
 });
 
+test("a later loss that nobody has got over yet does not take the place of what a record measured, and one that was worse does, whole", () => {
+  const ladder = steadyLadder({ failoverPolicy: { failback: { soak: "60s" } } });
+  ladder.badStarts.add(hot2);
+  const faultMs = ladder.nowMs + 20;
+  ladder.kill(hot1, hot2).look();
+  const first = episodeAt(faultMs);
+  ladder.episodes = [first];
+  ladder.look();
+  const later = episodeAt(faultMs + 900, {
+    number: 2,
+    instance: hot2,
+    firstGoodTokenAtMs: null,
+    targetReadyAtMs: null,
+    rtoMs: null,
+    isOver: false,
+  });
+  ladder.episodes = [later];
+  ladder.look();
+  const record = () => ladder.records.get("gold-2")?.status;
+  assert.deepEqual([record()?.clock.fault, record()?.clock.firstGoodToken, record()?.rtoMs], [at(faultMs), at(faultMs + 350), 400]);
+  ladder.episodes = [{ ...later, firstGoodTokenAtMs: wallMs(WALL + faultMs + 1_800), rtoMs: 900, isOver: true }];
+  ladder.look();
+  assert.deepEqual([record()?.clock.fault, record()?.clock.firstGoodToken, record()?.rtoMs], [at(faultMs + 900), at(faultMs + 1_800), 900]);
+});
+
 test("a move is routed when every gateway has acknowledged its epoch, and not before", () => {
   const ladder = steadyLadder();
   ladder.isAcknowledged = false;

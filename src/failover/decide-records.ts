@@ -45,8 +45,12 @@ function moveRecord(look: LadderLook, open: OpenMove, history: ServiceStatus["hi
   const was = stored?.status ?? null;
   const isDown = isBelow(open.to, open.from);
   const decidedAtMs = parseWall(open.decidedAt) ?? look.wallMs;
-  const loss = isDown && open.requestedBy === "automatic" ? lossNear(look.episodes, decidedAtMs) : null;
-  const clock = clockOf(look, open, { was: was?.clock ?? NO_CLOCK, loss });
+  const seen = isDown && open.requestedBy === "automatic" ? lossNear(look.episodes, decidedAtMs) : null;
+  // The times of one loss stand together: a later one, which nobody has got over yet, does not take the place of what was measured.
+  const isOther = seen !== null && was !== null && was.clock.fault !== null && was.clock.fault !== seen.clock.fault;
+  const loss = isOther && was.rtoMs !== null && (seen.rtoMs ?? 0) <= was.rtoMs ? null : seen;
+  const measured = loss !== null && isOther ? null : was;
+  const clock = clockOf(look, open, { was: was?.clock ?? NO_CLOCK, measured: measured?.clock ?? NO_CLOCK, loss });
   const isDone = isDown && open.requestedBy === "automatic" ? clock.redundant !== null : clock.routed !== null;
   const faultAtMs = clock.fault === null ? null : parseWall(clock.fault);
   const redundantAtMs = clock.redundant === null ? null : parseWall(clock.redundant);
@@ -54,7 +58,7 @@ function moveRecord(look: LadderLook, open: OpenMove, history: ServiceStatus["hi
     phase: isDone ? "Completed" : "Running",
     epoch: open.epoch,
     clock,
-    rtoMs: loss?.rtoMs ?? was?.rtoMs ?? null,
+    rtoMs: loss?.rtoMs ?? measured?.rtoMs ?? null,
     capacityRtoMs: was?.capacityRtoMs ?? (faultAtMs === null ? null : capacityRtoMs(look.capacitySamples, faultAtMs)),
     mttrrMs: redundantAtMs === null ? null : redundantAtMs - (faultAtMs ?? decidedAtMs),
     affected: loss?.affected ?? was?.affected ?? { requests: 0, lost: 0 },
@@ -71,17 +75,22 @@ function storedOf({ records }: Pick<LadderLook, "records">, open: OpenMove): Fai
   return open.requestedBy === "operator" || stored?.status?.clock.decided === open.decidedAt ? stored : null;
 }
 
-function clockOf(look: LadderLook, open: OpenMove, seen: { readonly was: RtoClock; readonly loss: Loss | null }): RtoClock {
+/** @param seen.measured what was stored of the loss that counts now. */
+function clockOf(
+  look: LadderLook,
+  open: OpenMove,
+  seen: { readonly was: RtoClock; readonly measured: RtoClock; readonly loss: Loss | null },
+): RtoClock {
   const now = formatWall(look.wallMs);
-  const { was, loss } = seen;
+  const { was, measured, loss } = seen;
   const isPublished = look.before.epoch >= open.epoch;
   return {
-    fault: loss?.clock.fault ?? was.fault,
-    detected: loss?.clock.detected ?? was.detected,
+    fault: loss?.clock.fault ?? measured.fault,
+    detected: loss?.clock.detected ?? measured.detected,
     decided: open.decidedAt,
-    targetReady: loss?.clock.targetReady ?? was.targetReady ?? (topUsable(look) === null ? null : now),
+    targetReady: loss?.clock.targetReady ?? measured.targetReady ?? (topUsable(look) === null ? null : now),
     routed: was.routed ?? (isPublished && look.isAcknowledged ? now : null),
-    firstGoodToken: loss?.clock.firstGoodToken ?? was.firstGoodToken,
+    firstGoodToken: loss?.clock.firstGoodToken ?? measured.firstGoodToken,
     redundant: isBelow(open.to, open.from) ? (was.redundant ?? (isPublished && isRedundant(look) ? now : null)) : null,
   };
 }

@@ -195,7 +195,8 @@ test("an instance that listens nowhere has no line in the table", () => {
 const weights = [
   { name: "two hot instances share 80 to 20", asked: null, count: 2, expected: [80, 20] },
   { name: "one hot instance has all the weight", asked: null, count: 1, expected: [100] },
-  { name: "three hot instances share equally", asked: null, count: 3, expected: [100, 100, 100] },
+  { name: "three hot instances share equally", asked: null, count: 3, expected: [34, 33, 33] },
+  { name: "more hot instances than shares have one each", asked: null, count: 120, expected: Array.from({ length: 120 }, () => 1) },
   { name: "weights that are asked for count", asked: [60, 40], count: 2, expected: [60, 40] },
 ];
 for (const c of weights) test(c.name, () => assert.deepEqual(hotWeights(c.asked, c.count), c.expected));

@@ -45,12 +45,13 @@ export function grantsOf({ failoverPolicy }: HotStandbyConfig, { failovers }: Pi
   return { descent: movesLeft > 0 ? "automatic" : "held", movesLeft };
 }
 
-/** Relative weights of `hotCount` hot instances: as asked, else two take [80, 20], else equal shares. */
+/** Weights of `hotCount` hot instances: as asked, else of 100 two take [80, 20], and more take equal shares. */
 export function hotWeights(asked: readonly number[] | null, hotCount: number): readonly number[] {
   if (asked !== null && asked.length === hotCount) return asked;
   // R1's split: the first carries the load and keeps its caches warm, the second proves all the time that it can.
   if (hotCount === 2) return [80, 20];
-  return Array.from({ length: hotCount }, () => 100);
+  const rest = 100 % hotCount;
+  return Array.from({ length: hotCount }, (_, index) => Math.max(1, Math.floor(100 / hotCount) + (index < rest ? 1 : 0)));
 }
 
 /** @returns null when `url` is not `http://host:port`, the form that statuses use. */

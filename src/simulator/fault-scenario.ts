@@ -111,7 +111,7 @@ function report(
   requests: readonly WorldRequest[],
   { faultAtMs, hasSettled }: { readonly faultAtMs: number; readonly hasSettled: boolean },
 ): FaultReport {
-  const outcomes: Record<Outcome, number> = { open: 0, complete: 0, refused: 0, "error-event": 0, broken: 0 };
+  const outcomes: Record<Outcome, number> = { open: 0, complete: 0, refused: 0, "error-event": 0, broken: 0, left: 0 };
   const answers = new Map<string, string>();
   const violations = hasSettled ? [] : [`${VICTIM} is not Ready again, or a request is open, ${SETTLE_MS} ms after the load.`];
   for (const request of requests) {

@@ -50,6 +50,8 @@ export interface FaultyStore {
   readonly store: ClusterStore;
   /** From now on exactly these; what is left out does not happen. */
   set(faults: Partial<StoreFaults>): void;
+  /** Nothing can be written. */
+  isAway(): boolean;
   readonly faults: StoreFaults;
 }
 
@@ -59,6 +61,7 @@ export function createFaultyStore(inner: ClusterStore, ports: FaultyStorePorts):
   return {
     store: faulty,
     set: (faults) => faulty.set(faults),
+    isAway: () => faulty.faults.isOut || faulty.faults.isFull,
     get faults() {
       return faulty.faults;
     },

@@ -1,88 +1,152 @@
-import { parseServiceStatus } from "../api/parse-service-status.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
 import type { EngineExit } from "../ports/engine-launcher.ts";
+import { checkExclusiveGpus, checkGpuMemory } from "./check-gpus.ts";
+import { checkDeadWeight, checkGenerations, checkWeights } from "./check-instances.ts";
+import { checkHold, checkLadder, checkMoveCount } from "./check-moves.ts";
+import { checkRecords } from "./check-records.ts";
+import { judgeRequests } from "./check-requests.ts";
+import { judgeRto } from "./check-rto.ts";
+import type { LadderChecker, Violation } from "./checker.ts";
+import { CoverageCounter } from "./coverage.ts";
+import type { ScheduledEvent } from "./draw-schedule.ts";
+import { createLadderEyes, type LadderView, type ServiceView } from "./ladder-view.ts";
+import type { Effect, LadderClient } from "./perform-event.ts";
+import { ShakenTimes } from "./shaken-times.ts";
+import { whyNotWhole } from "./why-not-whole.ts";
 import type { WorldRequest } from "./world-client.ts";
 import type { World } from "./world.ts";
 
+export const createLadderCheckers = (): readonly LadderChecker[] => [
+  checkGpuMemory(),
+  checkExclusiveGpus(),
+  checkWeights(),
+  checkDeadWeight(),
+  checkGenerations(),
+  checkLadder(),
+  checkMoveCount(),
+  checkHold(),
+  checkRecords(),
+];
+
 /** Ends of engines that only a wrong caller brings about. */
-const REQUEST_ASLEEP = "a request came while the engine was asleep";
-const WRONG_ENDS = [REQUEST_ASLEEP, "sleep was asked for while a request ran"];
+const WRONG_ENDS = ["a request came while the engine was asleep", "sleep was asked for while a request ran"];
 
-/** Looks at the whole world after every step, from outside; what it finds must never be. */
-export interface LadderChecks {
-  readonly violations: readonly string[];
-  look(): Promise<void>;
-  /** Requests, when all have ended. */
-  judge(requests: readonly WorldRequest[], excused: ReadonlySet<WorldRequest>): void;
-}
+/** Looks at one world from its start to its end; collects what must never be, and what was seen. */
+export class LadderWatch {
+  readonly coverage = new CoverageCounter();
+  readonly #world: World;
+  readonly #checkers: readonly LadderChecker[];
+  readonly #performed: ScheduledEvent[] = [];
+  readonly #eyes: { look(): Promise<LadderView | null> };
+  readonly #found = new Map<string, Violation>();
+  readonly #shaken = new ShakenTimes();
+  readonly #excused = new Set<WorldRequest>();
+  readonly #revisions = new Map<string, Set<string>>();
+  readonly #statuses = new Map<string, ServiceStatus>();
+  readonly #stops: (() => void)[] = [];
 
-export function watchLadder(world: World): LadderChecks {
-  const found = new Set<string>();
-  world.launcher.onExit((exit: EngineExit) => {
-    if (WRONG_ENDS.includes(exit.reason)) found.add(`${exit.instance} generation ${exit.generation} ended: ${exit.reason}.`);
-  });
-  return {
-    get violations() {
-      return [...found];
-    },
-    async look() {
-      for (const wrong of [...(await wrongBytes(world)), ...(await wrongGenerations(world))]) found.add(wrong);
-    },
-    judge(requests, excused) {
-      const answers = new Map<string, string>();
-      for (const request of requests) {
-        const { id, ask, outcome, text, startedAtMs } = request;
-        if (outcome === "open") found.add(`Request ${id} of ${startedAtMs} ms never ended.`);
-        if (outcome === "broken" && !excused.has(request)) found.add(`Request ${id} of ${startedAtMs} ms ended without a word.`);
-        if (outcome !== "complete") continue;
-        const known = answers.get(ask) ?? text;
-        answers.set(ask, known);
-        if (text !== known) found.add(`Request ${id} of ${startedAtMs} ms got another answer than its equals.`);
-      }
-    },
-  };
-}
-
-/** No GPU has more on it than it holds, and none is promised to more than it has. */
-async function wrongBytes(world: World): Promise<readonly string[]> {
-  const [seen, stored] = await Promise.all([world.account.driver.observe(), world.store.list("GPUPartition")]);
-  if (!seen.ok || !stored.ok) return [];
-  return seen.value.flatMap(({ node, gpu, memoryBytes, holders }) => {
-    const usedBytes = holders.reduce((sum, holder) => sum + holder.usedBytes, 0);
-    const owners = stored.value.items.filter(({ spec }) => spec["node"] === node && spec["gpu"] === gpu);
-    const isShared = owners.length > 1 && owners.some(({ spec }) => spec["mode"] === "exclusive");
-    return [
-      ...(usedBytes > memoryBytes ? [`GPU ${node}/${gpu} holds ${usedBytes} of ${memoryBytes} bytes.`] : []),
-      ...(isShared ? [`GPU ${node}/${gpu} is exclusive, and has ${owners.map(({ name }) => name).join(" and ")}.`] : []),
-    ];
-  });
-}
-
-/** Of each instance one process lives, and the others that still hold bytes are dead. */
-async function wrongGenerations(world: World): Promise<readonly string[]> {
-  const living = new Set<string>();
-  const wrong: string[] = [];
-  for (const { instance, generation } of await world.launcher.observe()) {
-    if (living.has(instance)) wrong.push(`${instance} lives twice, now as generation ${generation}.`);
-    living.add(instance);
+  /** Looks after every stored change of a service or a record; `look` does so at any other time. */
+  constructor(world: World, checkers: readonly LadderChecker[]) {
+    this.#world = world;
+    this.#checkers = checkers;
+    this.#eyes = createLadderEyes(world, this.#performed);
+    const watching = world.store.watch(({ kind }) => {
+      if (kind === "HotStandbyConfig" || kind === "FailoverRecord") void this.look();
+    });
+    const listening = world.launcher.onExit((exit) => this.#ended(exit));
+    this.#stops.push(
+      () => watching.stop(),
+      () => listening.stop(),
+    );
   }
-  return wrong;
-}
 
-/** @returns what keeps the service from being as it was configured; null = nothing. */
-export async function whyNotWhole(
-  world: World,
-  service: string,
-  rest: ServiceStatus["instances"][number]["state"],
-): Promise<string | null> {
-  const stored = await world.store.get("HotStandbyConfig", service);
-  if (!stored.ok) return `${service} is not stored.`;
-  const status = parseServiceStatus(stored.value.status);
-  if (!status.ok) return `The status of ${service} cannot be read.`;
-  const { level, phase, instances, pinned } = status.value;
-  const away = instances.filter((one) => one.state !== (one.level === "warm" ? rest : "Ready"));
-  const isWhole = level === "hot" && phase === "Normal" && away.length === 0 && instances.every((one) => one.level !== "cold");
-  if (isWhole) return null;
-  const states = instances.map(({ name, state, message }) => `${name} ${state} (${message})`).join(", ");
-  return `${service} is on ${level}, ${phase}, pinned ${pinned ?? "nowhere"}: ${states}.`;
+  get violations(): readonly Violation[] {
+    return [...this.#found.values()].toSorted((left, right) => left.atMs - right.atMs);
+  }
+
+  stop(): void {
+    for (const stop of this.#stops) stop();
+  }
+
+  /** @returns what it saw; null = the store did not answer. */
+  async look(): Promise<LadderView | null> {
+    const view = await this.#eyes.look();
+    if (view === null) return null;
+    for (const checker of this.#checkers) {
+      for (const wrong of checker.look(view)) this.add({ atMs: view.atMs, checker: checker.name, ...wrong });
+    }
+    for (const service of view.services) this.#see(service, view);
+    return view;
+  }
+
+  /** The same thing is said once. */
+  add(violation: Violation): void {
+    const key = `${violation.checker} ${violation.whom} ${violation.what}`;
+    if (!this.#found.has(key)) this.#found.set(key, violation);
+  }
+
+  /** @param view from before it. */
+  happened(scheduled: ScheduledEvent, effect: Effect, view: LadderView): void {
+    const { className } = scheduled;
+    const { atMs } = view;
+    this.#performed.push(scheduled);
+    for (const request of effect.excused) this.#excused.add(request);
+    for (const wrong of effect.wrongs) this.add({ atMs, checker: className, ...wrong });
+    for (const service of effect.services) this.#shaken.shake(service, atMs, effect.untilMs);
+    this.coverage.count("fault classes", className);
+    if (scheduled.event.kind === "crash-control-plane")
+      this.coverage.count("crash points", `${scheduled.event.point} a write to the store`);
+    const instances = view.services.flatMap(({ status }) => status?.instances ?? []);
+    for (const name of effect.instances) {
+      const state = instances.find((instance) => instance.name === name)?.state ?? "unknown";
+      this.coverage.count("instance state x event", `${state} x ${className}`);
+    }
+    for (const { name, status } of view.services) {
+      if (effect.services.includes(name)) this.coverage.count("service phase x event", `${status?.phase ?? "none"} x ${className}`);
+    }
+  }
+
+  /** When nothing happens any more: requests and records against each other. */
+  judge(clients: readonly LadderClient[], view: LadderView): void {
+    for (const { service: name, client } of clients) {
+      const service = view.services.find((one) => one.name === name);
+      if (service === undefined) continue;
+      const { requests } = client;
+      const revisions = this.#revisions.get(name) ?? new Set<string>();
+      const court = { service: name, model: service.config.model.name, revisions, excused: this.#excused, shaken: this.#shaken };
+      for (const violation of judgeRequests(requests, court)) this.add(violation);
+      const evidence = { service, records: view.records, requests, atMs: view.atMs, wallOffsetMs: view.wallMs - view.atMs };
+      for (const violation of judgeRto(evidence)) this.add(violation);
+      for (const { outcome, servedFrom } of requests) this.coverage.count("outcomes by rung", `${outcome} from ${servedFrom ?? "no rung"}`);
+    }
+  }
+
+  #see(service: ServiceView, view: LadderView): void {
+    const { name, status } = service;
+    const revisions = this.#revisions.get(name) ?? new Set<string>();
+    this.#revisions.set(name, revisions.add(service.config.model.revision));
+    this.#shaken.see(name, view.atMs, whyNotWhole(service, view.records) === null);
+    const before = this.#statuses.get(name);
+    if (status === null || status === before) return;
+    this.#statuses.set(name, status);
+    if (before === undefined) return;
+    if (before.level !== status.level) {
+      const cause = status.openMove?.epoch === status.epoch ? status.openMove.cause : "no record";
+      this.coverage.count("moves", `${before.level} to ${status.level}, ${cause}`);
+    }
+    for (const { name: instance, state } of status.instances) {
+      const was = before.instances.find((one) => one.name === instance)?.state ?? "none";
+      if (was !== state) this.coverage.count("instance states", `${was} to ${state}`);
+    }
+  }
+
+  #ended({ instance, generation, reason }: EngineExit): void {
+    if (!WRONG_ENDS.includes(reason)) return;
+    this.add({
+      atMs: this.#world.clock.monotonicMs(),
+      checker: "asleep",
+      whom: `${instance} generation ${generation}`,
+      what: `ended: ${reason}`,
+    });
+  }
 }

@@ -1,6 +1,15 @@
 import type { ResourceDraft } from "../api/resource.ts";
-import { drawEvent, perform, type LadderEvent, type Place } from "./ladder-events.ts";
-import { watchLadder, whyNotWhole } from "./ladder-checks.ts";
+import { assert } from "../base/assert.ts";
+import { createSeededRandom } from "../adapters/random/simulated.ts";
+import type { LadderChecker, Violation } from "./checker.ts";
+import type { Coverage } from "./coverage.ts";
+import { drawSchedule, type ScheduledEvent } from "./draw-schedule.ts";
+import type { Place } from "./ladder-event.ts";
+import { createLadderCheckers, LadderWatch } from "./ladder-checks.ts";
+import type { LadderView } from "./ladder-view.ts";
+import { createOperator, type Operator } from "./operator.ts";
+import { performEvent, type LadderClient } from "./perform-event.ts";
+import { whyNotWhole } from "./why-not-whole.ts";
 import { WorldClient, type Outcome, type WorldRequest } from "./world-client.ts";
 import { draft, gpuNodeDraft, worldModel } from "./world-resources.ts";
 import { startWorld, type World } from "./world.ts";
@@ -9,25 +18,34 @@ export interface LadderScenario {
   readonly seed: number;
   /** How long requests are started and things happen. */
   readonly loadMs: number;
+  /** Of each of the three services. */
   readonly requestsPerSecond: number;
+  /** Indexes of the events that happen; absent = all that the seed draws. */
+  readonly events?: readonly number[];
+  /** Whether `log` is wanted of the report; without it only the hash is made. */
+  readonly isLogKept?: boolean;
+  /** Beside those that always look. */
+  readonly checkers?: readonly LadderChecker[];
 }
 
 export interface LadderReport {
   readonly outcomes: Readonly<Record<Outcome, number>>;
-  /** What must never be: empty in a good run. */
-  readonly violations: readonly string[];
-  readonly events: readonly LadderEvent["kind"][];
+  /** What must never be: empty in a good run; in order of time. */
+  readonly violations: readonly Violation[];
+  /** What happened. */
+  readonly events: readonly ScheduledEvent[];
+  readonly coverage: Coverage;
   readonly virtualMs: number;
   /** From the last fault's end until everything was whole again; null = it was not within the bound. */
   readonly wholeAfterMs: number | null;
   /** Of every event: equal for equal seeds. */
   readonly hash: string;
-  /** The events as text, made when it is asked for. */
+  /** The events as text, made when it is asked for; empty when it was not kept. */
   readonly log: string;
 }
 
 /** Little more than is needed: with a zone away not everything has a place. */
-const PLACES: readonly Place[] = [
+const PLACES: readonly [Place, ...Place[]] = [
   { node: "gpu-a", zone: "az-1", gpuCount: 2 },
   { node: "gpu-b", zone: "az-1", gpuCount: 2 },
   { node: "gpu-c", zone: "az-2", gpuCount: 2 },
@@ -37,16 +55,9 @@ const PLACES: readonly Place[] = [
 const POLICY = { maxFailoverCount: 4, window: "30s", failback: { soak: "5s" } };
 /** One of each kind of ladder: a resident warm, a warm asleep with a reserve beside it, a reserve alone. */
 const SERVICES = [
-  { name: "tenant-platinum", model: "tide-a", rest: "Ready", tier: "platinum", warm: { gpuCount: 1, memoryReserved: "40GB" }, hot: 2 },
-  {
-    name: "tenant-gold",
-    model: "tide-b",
-    rest: "Asleep",
-    tier: "gold",
-    warm: { gpuCount: 1, memoryReserved: "20GB", rest: "asleep" },
-    hot: 1,
-  },
-  { name: "tenant-silver", model: "tide-c", rest: "Ready", tier: "silver", warm: null, hot: 1 },
+  { name: "tenant-platinum", model: "tide-a", tier: "platinum", warm: { gpuCount: 1, memoryReserved: "40GB" }, hot: 2 },
+  { name: "tenant-gold", model: "tide-b", tier: "gold", warm: { gpuCount: 1, memoryReserved: "20GB", rest: "asleep" }, hot: 1 },
+  { name: "tenant-silver", model: "tide-c", tier: "silver", warm: null, hot: 1 },
 ] as const;
 const RESOURCES: readonly ResourceDraft[] = [
   ...PLACES.map(({ node, zone, gpuCount }) => gpuNodeDraft(node, zone, gpuCount)),
@@ -65,53 +76,46 @@ const RESOURCES: readonly ResourceDraft[] = [
 
 const READY_WITHIN_MS = 30_000;
 const STEP_MS = 250;
-/** Short enough that one fault meets another's recovery. */
-const EVENT_GAP_MS = { min: 500, max: 5_000 };
 /** The longest fault, a Hold's window, a soak, a quarantine and a cold start, one after another. */
 const WHOLE_WITHIN_MS = 200_000;
+/** So often an operator asks to go back where an earlier order holds a service below hot. */
+const TAKE_BACK_MS = 5_000;
+
+/** All that a seed does to its world: the same events at the same times, whichever of them are left out. */
+export const scheduleOf = (seed: number, loadMs: number): readonly ScheduledEvent[] =>
+  drawSchedule(createSeededRandom(`${seed}/events`), PLACES, loadMs);
 
 /** A platform to which one thing after another happens by chance: no promise breaks, and once that ends all is as configured again. */
-export async function runLadderScenario({ seed, loadMs, requestsPerSecond }: LadderScenario): Promise<LadderReport> {
-  const world = await startWorld(seed, RESOURCES);
-  const checks = watchLadder(world);
-  const isReady = await waitUntil(world, READY_WITHIN_MS, () => areAllWhole(world));
-  const clients = await startClients(world, requestsPerSecond);
-  const excused = new Set<WorldRequest>();
-  const events: LadderEvent["kind"][] = [];
-  const chance = world.chance("events");
-  let faultsEndMs = 0;
-  const untilMs = world.clock.monotonicMs() + loadMs;
-  while (world.clock.monotonicMs() < untilMs) {
-    const gapMs = EVENT_GAP_MS.min + chance.next() * (EVENT_GAP_MS.max - EVENT_GAP_MS.min);
-    for (let waitedMs = 0; waitedMs < gapMs; waitedMs += STEP_MS) {
-      await world.clock.advance(STEP_MS);
-      await checks.look();
-    }
-    const event = drawEvent(chance, PLACES);
-    events.push(event.kind);
-    // What a dead gateway had in hand ends as its connections do.
-    if (event.kind === "restart-gateway") for (const client of clients) for (const one of client.openRequests) excused.add(one);
-    if ("forMs" in event) faultsEndMs = Math.max(faultsEndMs, world.clock.monotonicMs() + event.forMs);
-    await perform(world, event, { chance, places: PLACES });
-  }
-  for (const client of clients) client.stop();
+export async function runLadderScenario(scenario: LadderScenario): Promise<LadderReport> {
+  const { seed, loadMs, requestsPerSecond } = scenario;
+  const world = await startWorld(seed, RESOURCES, scenario.isLogKept === true ? {} : { eventsMax: 0 });
+  const watch = new LadderWatch(world, [...createLadderCheckers(), ...(scenario.checkers ?? [])]);
+  const run: Run = { world, watch, operator: createOperator(world), clients: [] };
+  const isReady = await waitUntil(run, READY_WITHIN_MS, async (view) => wholeness(view).length === 0);
+  if (!isReady) watch.add({ atMs: world.clock.monotonicMs(), checker: "liveness", whom: "the platform", what: "did not start" });
+  await startClients(run, requestsPerSecond);
+  const schedule = scheduleOf(seed, loadMs).filter(({ index }) => scenario.events?.includes(index) ?? true);
+  const faultsEndMs = await happen(run, schedule, loadMs);
+  for (const { client } of run.clients) client.stop();
   await world.clock.advance(Math.max(0, faultsEndMs - world.clock.monotonicMs()));
   const endMs = world.clock.monotonicMs();
-  const isWhole = await waitUntil(world, WHOLE_WITHIN_MS, async () => {
-    await checks.look();
-    return clients.every((client) => client.openCount === 0) && (await areAllWhole(world));
-  });
-  const wholeAfterMs = isWhole ? world.clock.monotonicMs() - endMs : null;
-  const reasons = isReady && isWhole ? [] : await Promise.all(SERVICES.map(({ name, rest }) => whyNotWhole(world, name, rest)));
-  for (const client of clients) checks.judge(client.requests, excused);
+  const isWhole = await becomesWhole(run);
+  const view = await watch.look();
+  if (view !== null) watch.judge(run.clients, view);
+  const atMs = world.clock.monotonicMs();
+  if (!isWhole && view !== null)
+    for (const { name, why } of wholeness(view)) watch.add({ atMs, checker: "liveness", whom: name, what: why });
+  watch.stop();
   await world.stop();
-  if (world.network.openCount() > 0) reasons.push(`${world.network.openCount()} connections are left open.`);
+  const left = world.network.openCount();
+  if (left > 0) watch.add({ atMs, checker: "leaks", whom: "the network", what: `${left} connections are left open` });
   return {
-    outcomes: count(clients.flatMap((client) => client.requests)),
-    violations: [...(isReady ? [] : ["The platform did not start."]), ...checks.violations, ...reasons.filter((reason) => reason !== null)],
-    events,
+    outcomes: count(run.clients.flatMap(({ client }) => client.requests)),
+    violations: watch.violations,
+    events: schedule,
+    coverage: watch.coverage.read(),
     virtualMs: world.clock.monotonicMs(),
-    wholeAfterMs,
+    wholeAfterMs: isWhole ? atMs - endMs : null,
     hash: world.log.hash(),
     get log() {
       return world.log.text();
@@ -119,34 +123,79 @@ export async function runLadderScenario({ seed, loadMs, requestsPerSecond }: Lad
   };
 }
 
-async function startClients(world: World, requestsPerSecond: number): Promise<readonly WorldClient[]> {
-  const clients: WorldClient[] = [];
+interface Run {
+  readonly world: World;
+  readonly watch: LadderWatch;
+  readonly operator: Operator;
+  readonly clients: LadderClient[];
+}
+
+async function startClients({ world, clients }: Run, requestsPerSecond: number): Promise<void> {
   for (const { name, model } of SERVICES) {
     const key = await world.createKey(name);
     await world.clock.advance(STEP_MS);
     const party = `client of ${name}`;
     const ports = { clock: world.clock, random: world.chance(party), upstream: world.upstreamOf(party), log: world.log };
-    clients.push(new WorldClient(ports, { gateway: world.gatewayAddress, key, model, requestsPerSecond }));
+    const client = new WorldClient(ports, { gateway: world.gatewayAddress, key, model, requestsPerSecond });
+    clients.push({ service: name, party, client });
   }
-  return clients;
 }
 
-async function areAllWhole(world: World): Promise<boolean> {
-  for (const { name, rest } of SERVICES) if ((await whyNotWhole(world, name, rest)) !== null) return false;
-  return true;
+/** @returns when the last of the faults ends. */
+async function happen({ world, watch, operator, clients }: Run, schedule: readonly ScheduledEvent[], loadMs: number): Promise<number> {
+  const startMs = world.clock.monotonicMs();
+  let faultsEndMs = 0;
+  const walkTo = async (toMs: number): Promise<void> => {
+    for (let leftMs = toMs - world.clock.monotonicMs(); leftMs > 0; leftMs = toMs - world.clock.monotonicMs()) {
+      await world.clock.advance(Math.min(STEP_MS, leftMs));
+      await watch.look();
+    }
+  };
+  for (const scheduled of schedule) {
+    await walkTo(startMs + scheduled.atMs);
+    const view = await watch.look();
+    assert(view !== null, "the world's store answers those who only look");
+    const effect = await performEvent(scheduled, { world, view, clients, operator, places: PLACES });
+    watch.happened(scheduled, effect, view);
+    faultsEndMs = Math.max(faultsEndMs, effect.untilMs);
+  }
+  await walkTo(startMs + loadMs);
+  return faultsEndMs;
+}
+
+/** Nothing is broken any more: within the bound every request ends, and everything is as configured. */
+async function becomesWhole(run: Run): Promise<boolean> {
+  let takenBackAtMs: number = run.world.clock.monotonicMs();
+  return waitUntil(run, WHOLE_WITHIN_MS, async (view) => {
+    if (view.atMs - takenBackAtMs >= TAKE_BACK_MS) {
+      takenBackAtMs = view.atMs;
+      const pinned = view.services.filter(({ status }) => status !== null && status.pinned !== null);
+      for (const { name } of pinned) await run.operator.ask(name, "failback", null);
+    }
+    return run.clients.every(({ client }) => client.openCount === 0) && wholeness(view).length === 0;
+  });
+}
+
+function wholeness(view: LadderView): readonly { readonly name: string; readonly why: string }[] {
+  return SERVICES.flatMap(({ name }) => {
+    const service = view.services.find((one) => one.name === name);
+    const why = service === undefined ? "it is not stored" : whyNotWhole(service, view.records);
+    return why === null ? [] : [{ name, why }];
+  });
 }
 
 function count(requests: readonly WorldRequest[]): Readonly<Record<Outcome, number>> {
-  const outcomes: Record<Outcome, number> = { open: 0, complete: 0, refused: 0, "error-event": 0, broken: 0 };
+  const outcomes: Record<Outcome, number> = { open: 0, complete: 0, refused: 0, "error-event": 0, broken: 0, left: 0 };
   for (const { outcome } of requests) outcomes[outcome] += 1;
   return outcomes;
 }
 
-async function waitUntil(world: World, limitMs: number, isTrue: () => Promise<boolean>): Promise<boolean> {
+async function waitUntil({ world, watch }: Run, limitMs: number, isTrue: (view: LadderView) => Promise<boolean>): Promise<boolean> {
   const untilMs = world.clock.monotonicMs() + limitMs;
   while (world.clock.monotonicMs() < untilMs) {
-    if (await isTrue()) return true;
+    const view = await watch.look();
+    if (view !== null && (await isTrue(view))) return true;
     await world.clock.advance(STEP_MS);
   }
-  return isTrue();
+  return false;
 }

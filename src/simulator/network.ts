@@ -17,7 +17,8 @@ export interface LinkQuality {
   readonly cutRatio: number;
 }
 
-const LOOPBACK: LinkQuality = { delayMs: { min: 0.05, max: 0.3 }, lossRatio: 0, cutRatio: 0 };
+/** What a link is unless it is told otherwise. */
+export const LOOPBACK: LinkQuality = { delayMs: { min: 0.05, max: 0.3 }, lossRatio: 0, cutRatio: 0 };
 /** Linux' least retransmission timeout. */
 const RETRANSMIT_MS = 200;
 /** Share of the frames sent at one instant that arrive one by one all the same. */

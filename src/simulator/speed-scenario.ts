@@ -1,5 +1,8 @@
 import type { ResourceDraft } from "../api/resource.ts";
-import { watchLadder, whyNotWhole } from "./ladder-checks.ts";
+import { formatViolation } from "./checker.ts";
+import { createLadderCheckers, LadderWatch } from "./ladder-checks.ts";
+import type { LadderClient } from "./perform-event.ts";
+import { whyNotWhole } from "./why-not-whole.ts";
 import { WorldClient } from "./world-client.ts";
 import { draft, gpuNodeDraft, worldModel } from "./world-resources.ts";
 import { startWorld, type World } from "./world.ts";
@@ -51,10 +54,10 @@ const SETTLE_MS = 5_000;
 /** The world that simulation speed is told of: 3 services, 12 instances, 2 requests a second, checks on, no event kept but in the hash. */
 export async function startSpeedWorld(seed: number): Promise<SpeedWorld> {
   const world = await startWorld(seed, RESOURCES, { eventsMax: 0 });
-  const checks = watchLadder(world);
-  for (let waitedMs = 0; waitedMs < READY_WITHIN_MS && (await whyNot(world)).length > 0; waitedMs += CHECK_EVERY_MS)
+  const watch = new LadderWatch(world, createLadderCheckers());
+  for (let waitedMs = 0; waitedMs < READY_WITHIN_MS && (await whyNot(watch)).length > 0; waitedMs += CHECK_EVERY_MS)
     await world.clock.advance(CHECK_EVERY_MS);
-  const clients: WorldClient[] = [];
+  const clients: LadderClient[] = [];
   return {
     run: async (loadMs) => {
       const startedMs = world.clock.monotonicMs();
@@ -62,16 +65,20 @@ export async function startSpeedWorld(seed: number): Promise<SpeedWorld> {
       const untilMs = world.clock.monotonicMs() + loadMs;
       while (world.clock.monotonicMs() < untilMs) {
         await world.clock.advance(CHECK_EVERY_MS);
-        await checks.look();
+        await watch.look();
       }
-      for (const client of clients) client.stop();
+      for (const { client } of clients) client.stop();
       await world.clock.advance(SETTLE_MS);
-      const violations = [...checks.violations, ...(await whyNot(world))];
-      const requests = clients.flatMap((client) => client.requests);
+      const away = await whyNot(watch);
+      const view = await watch.look();
+      if (view !== null) watch.judge(clients, view);
+      const violations = [...watch.violations.map(formatViolation), ...away];
+      const requests = clients.flatMap(({ client }) => client.requests);
       for (const { id, outcome, startedAtMs } of requests)
         if (outcome !== "complete") violations.push(`Request ${id} of ${startedAtMs} ms ended as ${outcome}.`);
       const hash = world.log.hash();
       const virtualMs = world.clock.monotonicMs() - startedMs;
+      watch.stop();
       await world.stop();
       return {
         virtualMs,
@@ -84,28 +91,21 @@ export async function startSpeedWorld(seed: number): Promise<SpeedWorld> {
   };
 }
 
-async function startClient(world: World, name: string, model: string): Promise<WorldClient> {
+async function startClient(world: World, name: string, model: string): Promise<LadderClient> {
   const key = await world.createKey(name);
   await world.clock.advance(CHECK_EVERY_MS);
   const party = `client of ${name}`;
-  return new WorldClient(
-    { clock: world.clock, random: world.chance(party), upstream: world.upstreamOf(party), log: world.log },
-    {
-      gateway: world.gatewayAddress,
-      key,
-      model,
-      requestsPerSecond: REQUESTS_PER_SECOND / SERVICES.length,
-      prompts: PROMPTS,
-      tokensMax: TOKENS_MAX,
-    },
-  );
+  const ports = { clock: world.clock, random: world.chance(party), upstream: world.upstreamOf(party), log: world.log };
+  const requestsPerSecond = REQUESTS_PER_SECOND / SERVICES.length;
+  const load = { gateway: world.gatewayAddress, key, model, requestsPerSecond, prompts: PROMPTS, tokensMax: TOKENS_MAX };
+  return { service: name, party, client: new WorldClient(ports, load) };
 }
 
-async function whyNot(world: World): Promise<string[]> {
-  const reasons: string[] = [];
-  for (const { name } of SERVICES) {
-    const reason = await whyNotWhole(world, name, "Ready");
-    if (reason !== null) reasons.push(reason);
-  }
-  return reasons;
+async function whyNot(watch: LadderWatch): Promise<readonly string[]> {
+  const view = await watch.look();
+  if (view === null || view.services.length < SERVICES.length) return ["Not every service is stored."];
+  return view.services.flatMap((service) => {
+    const why = whyNotWhole(service, view.records);
+    return why === null ? [] : [`${service.name}: ${why}.`];
+  });
 }

@@ -2,15 +2,17 @@ import type { EndpointAddress } from "../api/route-table.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { Random } from "../ports/random.ts";
-import type { Upstream } from "../ports/upstream.ts";
+import type { Call, Upstream } from "../ports/upstream.ts";
 
-/** How a request ended, as its client saw it. `broken` must never happen: no answer, or one that stops without a word. */
-export type Outcome = "open" | "complete" | "refused" | "error-event" | "broken";
+/** How a request ended, as its client saw it. `broken` must never happen: no answer, or one that stops without a word. `left`: the client went away. */
+export type Outcome = "open" | "complete" | "refused" | "error-event" | "broken" | "left";
 
 /** One request of the load, counted by its client alone. */
 export interface WorldRequest {
   readonly id: number;
   readonly ask: string;
+  readonly prompt: string;
+  readonly tokensMax: number;
   readonly isStream: boolean;
   readonly startedAtMs: number;
   firstByteAtMs: number | null;
@@ -18,6 +20,10 @@ export interface WorldRequest {
   outcome: Outcome;
   /** The answer's text, joined. */
   text: string;
+  /** The rung that served it; null = the gateway answered itself, or nothing came. */
+  servedFrom: string | null;
+  /** What engines called their answers: more than one = the answer was put together. */
+  answerIds: readonly string[];
 }
 
 export interface WorldClientPorts {
@@ -47,6 +53,7 @@ export class WorldClient {
   readonly requests: WorldRequest[] = [];
   readonly #ports: WorldClientPorts;
   readonly #load: WorldLoad;
+  readonly #open = new Map<WorldRequest, { readonly call: Call; readonly received: () => string }>();
   #isRunning = true;
   #openCount = 0;
 
@@ -68,6 +75,15 @@ export class WorldClient {
     return this.#openCount;
   }
 
+  /** Goes away from the first `count` of its open requests; no answer to them is read any more. */
+  leave(count: number): void {
+    for (const request of this.openRequests.slice(0, count)) {
+      const open = this.#open.get(request);
+      open?.call.abort();
+      this.#over(request, "left", open?.received() ?? "");
+    }
+  }
+
   #scheduleNext(): void {
     const { clock, random } = this.#ports;
     const gapMs = (-Math.log(1 - random.next()) * 1_000) / this.#load.requestsPerSecond;
@@ -86,12 +102,16 @@ export class WorldClient {
     const request: WorldRequest = {
       id: this.requests.length + 1,
       ask: `${prompt} ${tokensMax}`,
+      prompt,
+      tokensMax,
       isStream,
       startedAtMs: clock.monotonicMs(),
       firstByteAtMs: null,
       endedAtMs: null,
       outcome: "open",
       text: "",
+      servedFrom: null,
+      answerIds: [],
     };
     this.requests.push(request);
     this.#openCount += 1;
@@ -101,11 +121,14 @@ export class WorldClient {
     const decoder = new TextDecoder();
     let status = 0;
     let received = "";
-    upstream.call(
+    const call = upstream.call(
       gateway,
       { method: "POST", target: "/v1/chat/completions", headers, body: new TextEncoder().encode(JSON.stringify(body)) },
       {
-        head: (answered) => (status = answered),
+        head: (answered, sentHeaders) => {
+          status = answered;
+          request.servedFrom = headerOf(sentHeaders, "x-tidegate-level");
+        },
         data: (lent) => {
           request.firstByteAtMs ??= clock.monotonicMs();
           received += decoder.decode(lent, { stream: true });
@@ -114,6 +137,7 @@ export class WorldClient {
         failed: () => this.#over(request, "broken", received),
       },
     );
+    this.#open.set(request, { call, received: () => received });
   }
 
   #over(request: WorldRequest, outcome: Outcome, received: string): void {
@@ -121,6 +145,8 @@ export class WorldClient {
     request.outcome = outcome;
     request.endedAtMs = this.#ports.clock.monotonicMs();
     request.text = contentOf(received);
+    request.answerIds = answerIdsOf(received);
+    this.#open.delete(request);
     const { id, startedAtMs, endedAtMs, text } = request;
     const tookMs = endedAtMs - startedAtMs;
     this.#ports.log.record({ level: "info", event: "client.over", fields: { atMs: endedAtMs, request: id, outcome, tookMs, text } });
@@ -137,6 +163,16 @@ function outcomeOf(request: WorldRequest, status: number, received: string): Out
 /** The pieces of `content` as they stand in the JSON, escaped: enough to compare. */
 const contentOf = (received: string): string =>
   [...received.matchAll(/"content":"((?:[^"\\]|\\.)*)"/g)].map((match) => match[1] ?? "").join("");
+
+const answerIdsOf = (received: string): readonly string[] => [
+  ...new Set([...received.matchAll(/"id":"(chatcmpl-[^"]+)"/g)].map((match) => match[1] ?? "")),
+];
+
+/** Raw pairs of name and value. */
+function headerOf(headers: readonly string[], name: string): string | null {
+  const at = headers.findIndex((header, index) => index % 2 === 0 && header.toLowerCase() === name);
+  return at < 0 ? null : (headers[at + 1] ?? null);
+}
 
 const pick = <Item>(items: readonly [Item, ...Item[]] | readonly Item[], random: Random): Item => {
   const item = items[Math.floor(random.next() * items.length)];

@@ -3,7 +3,10 @@ import { test } from "node:test";
 import type { ResourceDraft } from "../api/resource.ts";
 import { generation, instanceName } from "../base/ids.ts";
 import { CRASH_SITES, GATEWAY_CRASH_SITES } from "./crash-points.ts";
-import { watchLadder, whyNotWhole } from "./ladder-checks.ts";
+import { formatViolation } from "./checker.ts";
+import { createLadderCheckers, LadderWatch } from "./ladder-checks.ts";
+import { createLadderEyes, type LadderEyes } from "./ladder-view.ts";
+import { whyNotWhole } from "./why-not-whole.ts";
 import { WorldClient } from "./world-client.ts";
 import { CONTROL_PLANE } from "./world-control-plane.ts";
 import { ENGINES, partyOf } from "./world-engine.ts";
@@ -26,12 +29,19 @@ const RESOURCES: readonly ResourceDraft[] = [
 ];
 const WHOLE_WITHIN_MS = 60_000;
 
+async function whyAway(eyes: LadderEyes): Promise<string | null> {
+  const view = await eyes.look();
+  const [service] = view?.services ?? [];
+  return view === null || service === undefined ? "It is not stored." : whyNotWhole(service, view.records);
+}
+
 async function untilWhole(world: World): Promise<void> {
   const untilMs = world.clock.monotonicMs() + WHOLE_WITHIN_MS;
+  const eyes = createLadderEyes(world, []);
   for (;;) {
     // The status alone may be that of before the fault.
     const isThere = (await world.launcher.observe()).some(({ instance }) => instance === VICTIM);
-    const reason = isThere ? await whyNotWhole(world, SERVICE, "Asleep") : `${VICTIM} does not run.`;
+    const reason = isThere ? await whyAway(eyes) : `${VICTIM} does not run.`;
     if (reason === null) return;
     assert.ok(world.clock.monotonicMs() < untilMs, reason);
     await world.clock.advance(100);
@@ -114,7 +124,7 @@ test("a gateway that is cut off from all engines, also from such as start later,
 
 test("a control plane that stands still for 30 s does nothing meanwhile and nothing twice afterwards", async () => {
   const world = await wholeWorld(3);
-  const checks = watchLadder(world);
+  const checks = new LadderWatch(world, createLadderCheckers());
   world.pause(CONTROL_PLANE);
   world.launcher.kill(VICTIM, "SIGKILL");
   const versionsOf = async (): Promise<readonly string[]> => {
@@ -134,7 +144,7 @@ test("a control plane that stands still for 30 s does nothing meanwhile and noth
   await checks.look();
   const victim = (await world.launcher.observe()).find(({ instance }) => instance === VICTIM);
   assert.equal(victim?.generation, generation(2));
-  assert.deepEqual(checks.violations, []);
+  assert.deepEqual(checks.violations.map(formatViolation), []);
   await world.stop();
 });
 
@@ -160,7 +170,7 @@ test("a gateway or an engine that stood still goes on where it was, and a gatewa
   await world.clock.advance(200);
   world.resume(engine);
   await world.clock.advance(5_000);
-  assert.equal(await whyNotWhole(world, SERVICE, "Asleep"), null);
+  assert.equal(await whyAway(createLadderEyes(world, [])), null);
   await world.stop();
 });
 
@@ -186,7 +196,7 @@ test("without its store a control plane acts on nothing, and all is whole again 
 test("under a store with every fault at once nothing breaks, and all is whole again afterwards", async () => {
   for (let seed = 20; seed < 24; seed += 1) {
     const world = await wholeWorld(seed);
-    const checks = watchLadder(world);
+    const checks = new LadderWatch(world, createLadderCheckers());
     const faults = { conflictRatio: 0.1, unavailableRatio: 0.1, lostAnswerRatio: 0.1, slowRatio: 0.3, watchDelayMs: 1_000 };
     world.faultStore({ ...faults, slowMs: { min: 10, max: 500 } }, 20_000);
     for (let waitedMs = 0; waitedMs < 20_000; waitedMs += 250) {
@@ -195,7 +205,7 @@ test("under a store with every fault at once nothing breaks, and all is whole ag
       await checks.look();
     }
     await untilWhole(world);
-    assert.deepEqual(checks.violations, [], `seed ${seed}`);
+    assert.deepEqual(checks.violations.map(formatViolation), [], `seed ${seed}`);
     await world.stop();
   }
 });
@@ -205,13 +215,13 @@ test("after a death at any crash point, before it or after it, all is whole agai
   for (const [index, site] of CRASH_SITES.entries()) {
     for (const point of ["before", "after"] as const) {
       const world = await wholeWorld(100 + index);
-      const checks = watchLadder(world);
+      const checks = new LadderWatch(world, createLadderCheckers());
       world.launcher.kill(VICTIM, "SIGKILL");
       if (await world.crashControlPlane(point, 10_000, site)) reached.add(site);
       await checks.look();
       await untilWhole(world);
       await checks.look();
-      assert.deepEqual(checks.violations, [], `${point} ${site}`);
+      assert.deepEqual(checks.violations.map(formatViolation), [], `${point} ${site}`);
       await world.stop();
     }
   }

@@ -85,6 +85,8 @@ export interface World {
   cutLink(gateway?: string): void;
   restoreLink(gateway?: string): void;
   isLinkCut(gateway?: string): boolean;
+  /** A control plane runs, does not stand still, and its store takes what it writes. */
+  isControlled(): boolean;
   /** The control plane's store misbehaves for so long, and so only; a later order replaces it. */
   faultStore(faults: Partial<StoreFaults>, forMs: number): void;
   healStore(): void;
@@ -133,6 +135,7 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[],
     pause,
     resume,
     ...linkSwitch(link),
+    isControlled: () => lives.get(CONTROL_PLANE)?.isPaused === false && !faulty.isAway(),
     ...faults,
     stop: async () => {
       faults.healStore();

@@ -8,12 +8,15 @@ export interface MemoryEventLog extends EventLog {
   text(): string;
   /** 16 hexadecimal digits over every event since the start, kept or not: equal runs give equal hashes. */
   hash(): string;
+  /** Told of every event as it is recorded, kept or not. */
+  listen(listener: (event: LoggedEvent) => void): void;
 }
 
 /** @param eventsMax the oldest beyond it are dropped; 0 = none is kept, and only the hash tells of them. */
 export function createMemoryEventLog(eventsMax: number = 1_000_000): MemoryEventLog {
   const events: LoggedEvent[] = [];
   const digest = new MemoryDigest();
+  const listeners: ((event: LoggedEvent) => void)[] = [];
   const kept = (): readonly LoggedEvent[] => {
     if (events.length > eventsMax) events.splice(0, events.length - eventsMax);
     return events;
@@ -24,6 +27,7 @@ export function createMemoryEventLog(eventsMax: number = 1_000_000): MemoryEvent
     },
     record: (event) => {
       digest.add(event);
+      for (const listener of listeners) listener(event);
       if (eventsMax === 0) return;
       events.push(event);
       // In great pieces: to take one away from the front of a long array moves all the others.
@@ -34,5 +38,6 @@ export function createMemoryEventLog(eventsMax: number = 1_000_000): MemoryEvent
         .map(({ level, event, fields }) => `${JSON.stringify({ level, event, ...fields })}\n`)
         .join(""),
     hash: () => digest.hex(),
+    listen: (listener) => void listeners.push(listener),
   };
 }

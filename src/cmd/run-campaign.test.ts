@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { runCli } from "./cli-rig.ts";
+import { parseLedger } from "./parse-ledger.ts";
+
+test("a campaign has one line a seed in its ledger, goes on after a cut line, and merges what both parts saw", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "tidegate-campaign-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const ledger = join(folder, "ledger.jsonl");
+  const campaign = (seeds: number, ...more: readonly string[]) =>
+    runCli(["simulate", "--campaign", "--seeds", String(seeds), "--seconds", "3", "--resume", ledger, ...more]);
+
+  const first = await campaign(3, "--shard", "1/2");
+  assert.deepEqual([first.exitCode, parseLedger(readFileSync(ledger, "utf8")).map(({ seed }) => seed)], [0, [1, 3]], first.err);
+
+  const line = readFileSync(ledger, "utf8").split("\n")[0] ?? "";
+  appendFileSync(ledger, line.slice(0, 40));
+  const all = await campaign(3);
+  const entries = parseLedger(readFileSync(ledger, "utf8"));
+  assert.deepEqual(
+    entries.map(({ seed }) => seed),
+    [1, 3, 2],
+  );
+  assert.match(all.err, /3 seeds of 3 virtual seconds, 2 of them in the ledger/);
+  assert.match(all.out, /fault classes \(\d+, \d+ never seen\)/);
+  assert.match(all.out, /3 of 3 seeds, .* 0 seeds with violations/);
+  const events = entries.flatMap((entry) => Object.values(entry.events)).reduce((sum, count) => sum + count, 0);
+  assert.ok(all.out.includes(`${events} events`) && events > 0, all.out);
+
+  const again = await runCli(["simulate", "--campaign", "--seed", "3", "--seconds", "3", "--resume", join(folder, "other.jsonl")]);
+  assert.equal(again.exitCode, 0, again.err);
+  const [other] = parseLedger(readFileSync(join(folder, "other.jsonl"), "utf8"));
+  assert.deepEqual(other, entries[1], "the same seed gives the same line");
+});

@@ -1,0 +1,134 @@
+import type { MemoryEventLog } from "../adapters/event-log/memory.ts";
+import type { FailoverRecord } from "../api/failover-record.ts";
+import type { GpuPartition } from "../api/gpu-partition.ts";
+import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
+import { parseFailoverRecord } from "../api/parse-failover-record.ts";
+import { parseGpuPartition } from "../api/parse-gpu-partition.ts";
+import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
+import { parseServiceStatus } from "../api/parse-service-status.ts";
+import type { Resource } from "../api/resource.ts";
+import type { ServiceStatus } from "../api/service-status.ts";
+import type { RunningEngine } from "../ports/engine-launcher.ts";
+import type { ObservedGpu } from "../ports/gpu-driver.ts";
+import type { ScheduledEvent } from "./draw-schedule.ts";
+import type { World } from "./world.ts";
+
+export interface ServiceView {
+  readonly name: string;
+  readonly config: HotStandbyConfig;
+  readonly specGeneration: number;
+  /** The same object as long as nothing was written; null = not looked at yet. */
+  readonly status: ServiceStatus | null;
+}
+
+/** What stands in the world at one moment, read from outside in one turn. */
+export interface LadderView {
+  readonly atMs: number;
+  readonly wallMs: number;
+  readonly services: readonly ServiceView[];
+  readonly records: readonly FailoverRecord[];
+  /** Those that have a GPU. */
+  readonly partitions: readonly GpuPartition[];
+  readonly gpus: readonly ObservedGpu[];
+  readonly engines: readonly RunningEngine[];
+  /** Requests for tokens that gateways began at engines since the view before. */
+  readonly begun: readonly Begun[];
+  readonly isLinkCut: boolean;
+  /** A control plane runs, and its store takes what it writes. */
+  readonly isControlled: boolean;
+  /** What was done to the world so far. */
+  readonly performed: readonly ScheduledEvent[];
+}
+
+export interface Begun {
+  readonly instance: string;
+  readonly generation: number;
+}
+
+export interface LadderEyes {
+  /** null = the store or the driver did not answer. */
+  look(): Promise<LadderView | null>;
+}
+
+/** @param performed grows while the world runs. */
+export function createLadderEyes(world: World, performed: readonly ScheduledEvent[]): LadderEyes {
+  const services = parsedOnce(readService);
+  const records = parsedOnce(readRecord);
+  const partitions = parsedOnce(readPartition);
+  const begunSince = createBegunReader(world.log);
+  return {
+    async look() {
+      const { clock } = world;
+      const now = { atMs: clock.monotonicMs(), wallMs: clock.wallMs(), isLinkCut: world.isLinkCut(), isControlled: world.isControlled() };
+      // All asked for in one turn, so that no write comes between two of them.
+      const [configs, stored, promised, gpus, engines] = await Promise.all([
+        world.store.list("HotStandbyConfig"),
+        world.store.list("FailoverRecord"),
+        world.store.list("GPUPartition"),
+        world.account.driver.observe(),
+        world.launcher.observe(),
+      ]);
+      if (!configs.ok || !stored.ok || !promised.ok || !gpus.ok) return null;
+      return {
+        ...now,
+        services: configs.value.items.flatMap(services),
+        records: stored.value.items.flatMap(records),
+        partitions: promised.value.items.flatMap(partitions),
+        gpus: gpus.value,
+        engines,
+        begun: begunSince(),
+        performed: [...performed],
+      };
+    },
+  };
+}
+
+/** A stored object never changes: each is parsed once. */
+function parsedOnce<Value>(read: (resource: Resource) => Value | null): (resource: Resource) => readonly Value[] {
+  const known = new WeakMap<Resource, readonly Value[]>();
+  return (resource) => {
+    const before = known.get(resource);
+    if (before !== undefined) return before;
+    const value = read(resource);
+    const parsed = value === null ? [] : [value];
+    known.set(resource, parsed);
+    return parsed;
+  };
+}
+
+function readService(resource: Resource): ServiceView | null {
+  const config = parseHotStandbyConfig(resource);
+  const status = resource.status === null ? null : parseServiceStatus(resource.status);
+  if (!config.ok || (status !== null && !status.ok)) return null;
+  return { name: resource.name, config: config.value, specGeneration: resource.generation, status: status === null ? null : status.value };
+}
+
+function readRecord(resource: Resource): FailoverRecord | null {
+  const record = parseFailoverRecord(resource);
+  return record.ok ? record.value : null;
+}
+
+function readPartition(resource: Resource): GpuPartition | null {
+  const partition = parseGpuPartition(resource);
+  return partition.ok && partition.value.node !== null ? partition.value : null;
+}
+
+/** From the network's own words: which engine process took a gateway's request for tokens. */
+function createBegunReader(log: MemoryEventLog): () => readonly Begun[] {
+  const asked = new Set<unknown>();
+  let begun: Begun[] = [];
+  log.listen(({ event, fields: { call, from, target, to } }) => {
+    if (event === "network.call" && isGateway(from) && isForTokens(target)) asked.add(call);
+    if (event !== "network.request" || !asked.delete(call) || typeof to !== "string") return;
+    const slashAt = to.lastIndexOf("/");
+    begun.push({ instance: to.slice(0, slashAt), generation: Number(to.slice(slashAt + 1)) });
+  });
+  return () => {
+    const since = begun;
+    begun = [];
+    return since;
+  };
+}
+
+const isGateway = (party: unknown): boolean => typeof party === "string" && party.startsWith("gateway-");
+const isForTokens = (target: unknown): boolean => typeof target === "string" && target.startsWith("/v1/chat/completions");

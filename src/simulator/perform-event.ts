@@ -1,0 +1,237 @@
+import type { Fault } from "../api/fault.ts";
+import { nodeName, type InstanceName } from "../base/ids.ts";
+import { serviceOfInstance } from "../failover/desired-instances.ts";
+import type { RunningEngine } from "../ports/engine-launcher.ts";
+import type { Wrong } from "./checker.ts";
+import type { ScheduledEvent } from "./draw-schedule.ts";
+import type { LadderEvent, Place } from "./ladder-event.ts";
+import type { LadderView } from "./ladder-view.ts";
+import { LOOPBACK, type LinkQuality } from "./network.ts";
+import type { Operator } from "./operator.ts";
+import type { WorldClient, WorldRequest } from "./world-client.ts";
+import { partyOf } from "./world-engine.ts";
+import type { World } from "./world.ts";
+
+/** A client's party on the network, and the service that it asks. */
+export interface LadderClient {
+  readonly service: string;
+  readonly party: string;
+  readonly client: WorldClient;
+}
+
+export interface EventGround {
+  readonly world: World;
+  /** Taken just before. */
+  readonly view: LadderView;
+  readonly clients: readonly LadderClient[];
+  readonly operator: Operator;
+  readonly places: readonly Place[];
+}
+
+/** Whom an event met. */
+export interface Effect {
+  /** Services that have something of their own broken, or moved by an operator. */
+  readonly services: readonly string[];
+  readonly instances: readonly string[];
+  /** Virtual time at which nothing of it is left but what it broke. */
+  readonly untilMs: number;
+  /** Requests that may end without a word: what a dead gateway had in hand ends as its connections do. */
+  readonly excused: readonly WorldRequest[];
+  readonly wrongs: readonly Wrong[];
+}
+
+const GATEWAY_PARTY = "gateway-0";
+const CRASH_WITHIN_MS = 3_000;
+/** An order to an engine has arrived. */
+const ORDER_MS = 5;
+/** An engine that stands still is found by its silence, or by the heartbeat that it does not answer. */
+const SILENCE_FOUND_MS = 15_000;
+
+export async function performEvent({ event, aim, index }: ScheduledEvent, ground: EventGround): Promise<Effect> {
+  const { world, view, clients } = ground;
+  const engines = view.engines.toSorted((left, right) => (left.instance < right.instance ? -1 : 1));
+  const victim = engines[Math.floor(aim * engines.length)] ?? null;
+  const nowMs = world.clock.monotonicMs();
+  const met = { ...NOTHING, untilMs: "forMs" in event && event.forMs !== null ? nowMs + event.forMs : nowMs };
+  const service = view.services[Math.floor(aim * view.services.length)]?.name ?? "";
+  const client = clients[Math.floor(aim * clients.length)] ?? null;
+  world.log.record({
+    level: "info",
+    event: "ladder.event",
+    fields: { atMs: nowMs, index, kind: event.kind, victim: victim?.instance ?? null },
+  });
+  switch (event.kind) {
+    case "kill":
+    case "freeze":
+    case "engine-fault":
+    case "bad-wake":
+    case "partition":
+    case "bad-link": {
+      const hit = await hitEngines(event, { world, engines, victim, aim });
+      const isForGood = event.kind === "freeze" && event.forMs === null;
+      return { ...met, ...whose(hit), untilMs: isForGood ? nowMs + SILENCE_FOUND_MS : met.untilMs };
+    }
+    case "gpu-lost":
+    case "zone-lost":
+      return { ...met, ...loseGpus(event, ground) };
+    case "crash-control-plane":
+      await world.crashControlPlane(event.point, CRASH_WITHIN_MS);
+      return met;
+    case "restart-gateway": {
+      const excused = clients.flatMap((one) => one.client.openRequests);
+      await world.restartGateway();
+      return { ...met, excused };
+    }
+    case "cut-planes":
+      world.cutLink();
+      world.clock.after(event.forMs, () => world.restoreLink());
+      return met;
+    case "bad-client-link":
+      if (client === null) return met;
+      setLinkFor(world, client.party, event);
+      return { ...met, services: [client.service] };
+    case "clients-gone":
+      client?.client.leave(Math.ceil(event.share * client.client.openCount));
+      return met;
+    case "operator":
+    case "rollout":
+    case "policy":
+    case "bad-config":
+      return { ...met, ...(await order(event, { service, index, ground })) };
+  }
+}
+
+type Order = Extract<LadderEvent, { kind: "operator" | "rollout" | "policy" | "bad-config" }>;
+
+/** What people do at the admin door. */
+async function order(
+  event: Order,
+  { service, index, ground }: { readonly service: string; readonly index: number; readonly ground: EventGround },
+): Promise<Partial<Effect>> {
+  const { operator } = ground;
+  switch (event.kind) {
+    case "operator":
+      await operator.ask(service, event.action, event.to);
+      return { services: event.action === "resume" ? [] : [service] };
+    case "rollout":
+      await operator.change(service, (spec) => ({ ...spec, model: { ...groupOf(spec["model"]), revision: `r1-${index}` } }));
+      return { services: [service] };
+    case "policy": {
+      const { maxFailoverCount } = event;
+      await operator.change(service, (spec) => ({ ...spec, failoverPolicy: { ...groupOf(spec["failoverPolicy"]), maxFailoverCount } }));
+      return {};
+    }
+    case "bad-config":
+      return { wrongs: await refuseConfig(event, service, ground) };
+  }
+}
+
+const NOTHING: Omit<Effect, "untilMs"> = { services: [], instances: [], excused: [], wrongs: [] };
+const groupOf = (value: unknown): object => (typeof value === "object" && value !== null ? value : {});
+
+const whose = (engines: readonly Pick<RunningEngine, "instance">[]): Pick<Effect, "services" | "instances"> => ({
+  instances: engines.map(({ instance }) => instance),
+  services: engines.flatMap(({ instance }) => serviceOfInstance(instance) ?? []),
+});
+
+type EngineEvent = Extract<LadderEvent, { kind: "kill" | "freeze" | "engine-fault" | "bad-wake" | "partition" | "bad-link" }>;
+
+interface Targets {
+  readonly world: World;
+  readonly engines: readonly RunningEngine[];
+  readonly victim: RunningEngine | null;
+  readonly aim: number;
+}
+
+/** @returns the engines that it met. */
+async function hitEngines(event: EngineEvent, { world, engines, victim, aim }: Targets): Promise<readonly RunningEngine[]> {
+  if (victim === null) return [];
+  const party = partyOf(victim.instance, victim.generation);
+  switch (event.kind) {
+    case "kill": {
+      const first = engines.indexOf(victim);
+      return kill(world, [...engines.slice(first), ...engines.slice(0, first)].slice(0, event.count));
+    }
+    case "freeze":
+      world.network.freeze(party);
+      if (event.forMs !== null) world.clock.after(event.forMs, () => world.network.thaw(party));
+      return [victim];
+    case "engine-fault":
+      inject(world, victim, event);
+      return [victim];
+    case "bad-wake": {
+      const standbys = engines.filter(({ instance }) => instance.includes("-warm-"));
+      const standby = standbys[Math.floor(aim * standbys.length)];
+      if (standby === undefined) return [];
+      inject(world, standby, event);
+      await world.clock.advance(ORDER_MS);
+      const hot = standby.instance.replace(/-warm-\d+$/, "-hot-");
+      const others = engines.filter(({ instance }) => instance.startsWith(hot));
+      return [standby, ...kill(world, others)];
+    }
+    case "partition": {
+      const cut = event.of === "one" ? [victim] : engines;
+      for (const { instance, generation } of cut) cutFor(world, partyOf(instance, generation), event.forMs);
+      return cut;
+    }
+    case "bad-link":
+      setLinkFor(world, party, event);
+      return [victim];
+  }
+}
+
+function kill(world: World, engines: readonly RunningEngine[]): readonly RunningEngine[] {
+  for (const { instance } of engines) world.launcher.kill(instance, "SIGKILL");
+  return engines;
+}
+
+function inject(world: World, { address }: RunningEngine, { fault, forMs }: { readonly fault: Fault; readonly forMs: number }): void {
+  const body = new TextEncoder().encode(JSON.stringify({ fault, forMs }));
+  const nothing = (): void => undefined;
+  const request = { method: "POST", target: "/tidegate/faults", headers: ["content-type", "application/json"], body } as const;
+  world.upstreamOf("drill").call(address, request, { head: nothing, data: nothing, end: nothing, failed: nothing });
+}
+
+function cutFor({ network, clock }: World, party: string, forMs: number): void {
+  network.partition(GATEWAY_PARTY, party);
+  clock.after(forMs, () => network.heal(GATEWAY_PARTY, party));
+}
+
+function setLinkFor(
+  { network, clock }: World,
+  party: string,
+  { quality, forMs }: { readonly quality: Partial<LinkQuality>; readonly forMs: number },
+): void {
+  network.setLink(GATEWAY_PARTY, party, quality);
+  clock.after(forMs, () => network.setLink(GATEWAY_PARTY, party, LOOPBACK));
+}
+
+/** Everybody who has bytes there, or is promised some. */
+function loseGpus(
+  event: Extract<LadderEvent, { kind: "gpu-lost" | "zone-lost" }>,
+  { world, view, places }: EventGround,
+): Pick<Effect, "services" | "instances"> {
+  const gpu = event.kind === "gpu-lost" ? event.gpu : null;
+  const nodes = event.kind === "gpu-lost" ? [event.node] : places.filter(({ zone }) => zone === event.zone).map(({ node }) => node);
+  const isThere = (at: { readonly node: string; readonly gpu: number }): boolean =>
+    nodes.includes(at.node) && (gpu === null || at.gpu === gpu);
+  const promised = view.partitions.filter(isThere).map(({ instance }) => instance);
+  const standing = view.services.flatMap(({ status }) => status?.instances ?? []).filter(({ members }) => members.some(isThere));
+  const names = new Set<InstanceName>([...promised, ...standing.map(({ name }) => name)]);
+  for (const node of nodes) world.account.loseGpus({ kind: "gpu-lost", mode: "fallen_off_bus", node: nodeName(node), gpu }, event.forMs);
+  return whose([...names].map((instance) => ({ instance })));
+}
+
+/** Nothing of a wrong spec is taken. */
+async function refuseConfig(
+  { wrong }: Extract<LadderEvent, { kind: "bad-config" }>,
+  service: string,
+  { world, operator }: EventGround,
+): Promise<readonly Wrong[]> {
+  const before = await world.store.get("HotStandbyConfig", service);
+  const answer = await operator.change(service, (spec) => ({ ...spec, ...wrong }));
+  const after = await world.store.get("HotStandbyConfig", service);
+  const isKept = before.ok && after.ok && before.value.generation === after.value.generation;
+  if (answer === "refused" && isKept) return [];
+  return [{ whom: service, what: `${JSON.stringify(wrong)} is ${answer}, and the spec ${isKept ? "stays" : "changes"}` }];
+}
