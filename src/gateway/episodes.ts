@@ -17,9 +17,11 @@ const OPEN_MAX = 8;
 const JOIN_MS = 1_000;
 const EPISODE_MAX_MS = 60_000;
 const REPORT_EVERY_MS = 100;
+/** Numbers begin anywhere below it: a gateway that follows another under the same name must not tell of its losses. */
+const FIRST_NUMBER_MAX = 2 ** 31;
 
 export interface EpisodesParts {
-  readonly ports: Pick<GatewayPorts, "clock" | "link">;
+  readonly ports: Pick<GatewayPorts, "clock" | "link" | "random">;
   readonly routes: RouteStore;
   readonly woken: ReadonlySet<EndpointKey>;
   readonly health: HealthIndex;
@@ -53,7 +55,7 @@ export class Episodes {
   readonly #parts: EpisodesParts;
   readonly #open = new Map<ServiceName, OpenEpisode[]>();
   readonly #finished = new Map<ServiceName, OpenEpisode>();
-  readonly #numbers = new Map<ServiceName, number>();
+  #lastNumber: number;
   readonly #members = new Map<AffectedRequest, Membership[]>();
   /** Of endpoints that are out. */
   readonly #losses = new Map<EndpointKey, Loss>();
@@ -62,6 +64,7 @@ export class Episodes {
 
   constructor(parts: EpisodesParts) {
     this.#parts = parts;
+    this.#lastNumber = Math.floor(parts.ports.random.next() * FIRST_NUMBER_MAX);
   }
 
   /** An endpoint is out; called while its requests are still on it. Without requests it is only remembered. */
@@ -201,9 +204,8 @@ export class Episodes {
       this.#parts.metrics.limitHits.with("episodes").add(1);
       return newest;
     }
-    const number = (this.#numbers.get(table.service) ?? 0) + 1;
-    this.#numbers.set(table.service, number);
-    const episode = new OpenEpisode({ table, number, ...of, beganAt: this.#now() });
+    this.#lastNumber += 1;
+    const episode = new OpenEpisode({ table, number: this.#lastNumber, ...of, beganAt: this.#now() });
     this.#open.set(table.service, [...episodes, episode]);
     return episode;
   }

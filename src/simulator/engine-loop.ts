@@ -56,8 +56,9 @@ export class EngineLoop {
   get answers(): Iterable<EngineAnswer> {
     return this.#sequences.keys();
   }
+  /** No sequence is in work; what is computed already may still wait to be written. */
   get isIdle(): boolean {
-    return this.#sequences.size === 0;
+    return this.#scheduler.runningCount + this.#scheduler.waitingCount === 0;
   }
 
   /** @param sources one for each choice, in order. */

@@ -102,6 +102,17 @@ test("sleep while something runs ends the process", async () => {
   assert.deepEqual(rig.crashes, ["sleep was asked for while a request ran"]);
 });
 
+test("a sleep that only an unwritten answer waits for ends nobody: the metrics say that nothing runs, and nothing does", async () => {
+  const rig = await startEngineRig();
+  const fault = rig.send("POST", "/tidegate/faults", { fault: { kind: "stall", afterTokens: 2 }, forMs: 60_000 });
+  await rig.clock.advance(1);
+  assert.equal(fault.status, 200);
+  rig.send("POST", "/v1/completions", { ...PROMPT, max_tokens: 4, stream: true });
+  await rig.clock.advance(2_000);
+  rig.send("POST", "/sleep");
+  assert.deepEqual(rig.crashes, []);
+});
+
 test("a wake of an engine that is awake does nothing and answers 200", async () => {
   const rig = await startEngineRig();
   const startMs = rig.clock.monotonicMs();
