@@ -254,6 +254,7 @@ function addSimulate(program: Command, finish: Finish): void {
     .option("--measure", "run 3 healthy services with 12 instances, and print virtual seconds per second", false)
     .option("--events <list>", "only these of the ladder's events of the seed, such as 3,7,9; or none", eventList)
     .option("--campaign", "ladder only, seed after seed, with a merged table of what was seen", false)
+    .option("--first-failure", "of a campaign: end at the first seed that breaks a promise", false)
     .option("--shard <i/n>", "of a campaign: the i-th of n parts", shardOf)
     .option("--resume <file>", "of a campaign: a line for each seed; seeds that stand there are not run again")
     .option("--shrink <seed>", "leave out what a failing seed does not need, and print the line that replays the rest", wholeNumber)

@@ -19,6 +19,8 @@ export interface Campaign {
   readonly shard: Shard;
   /** Where each seed's line is kept, and what is there already is not run again; null = nowhere. */
   readonly ledger: string | null;
+  /** Ends at the first seed that breaks a promise. */
+  readonly firstFailure: boolean;
 }
 
 export type LadderLoad = Pick<LadderScenario, "loadMs" | "requestsPerSecond">;
@@ -46,6 +48,7 @@ export async function runCampaign(campaign: Campaign, load: LadderLoad): Promise
     done.set(seed, entry);
     for (const violation of entry.violations) process.stderr.write(`seed ${seed}: ${violation}\n`);
     progress.count(entry);
+    if (campaign.firstFailure && entry.violations.length > 0) break;
   }
   interrupted.stop();
   return conclude([...done.values()], seeds.length, seconds);

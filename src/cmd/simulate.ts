@@ -22,6 +22,8 @@ export interface SimulateOptions {
   /** Of the ladder's events of a seed, only these. */
   readonly events?: readonly number[];
   readonly campaign: boolean;
+  /** A campaign ends at its first failure. */
+  readonly firstFailure: boolean;
   /** Absent = all of it. */
   readonly shard?: Shard;
   readonly resume?: string;

@@ -1,10 +1,17 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { gatewayId, wallMs } from "../base/ids.ts";
+import { epoch, gatewayId, wallMs } from "../base/ids.ts";
 import { formatWall } from "../base/time.ts";
 import { episodeAt, hot1, hot2, steadyLadder, WALL, warm1 } from "./fake-ladder.ts";
-import { lossNear, rtoAfter } from "./rto-clock.ts";
+import type { EpisodeView } from "./episode-view.ts";
+import { lossNear, rtoAfter, type MoveTime } from "./rto-clock.ts";
 
+const movedAt = (ms: number, more: Partial<MoveTime> = {}): MoveTime => ({
+  atMs: wallMs(WALL + ms),
+  epoch: epoch(2),
+  redundantAtMs: null,
+  ...more,
+});
 const at = (ms: number): string => formatWall(wallMs(WALL + ms));
 
 test("a failover's record has the whole clock: the gateway's times and the controller's", () => {
@@ -137,7 +144,7 @@ test("lost GPUs are the cause where they are known", () => {
 
 test("two gateways that saw one loss add their requests, and the slower one's clock counts", () => {
   const slow = episodeAt(300, { gateway: gatewayId("g2"), affected: 3, lost: 1, rtoMs: 900, isOver: false });
-  const loss = lossNear([episodeAt(0), slow], wallMs(WALL + 400));
+  const loss = lossNear([episodeAt(0), slow], movedAt(400));
   assert.deepEqual([loss?.affected, loss?.rtoMs, loss?.clock.fault, loss?.isOver], [{ requests: 7, lost: 1 }, 900, at(300), false]);
 });
 
@@ -151,11 +158,28 @@ for (const c of losses) {
   test(c.name, () => {
     const loss = lossNear(
       c.faults.map((ms) => episodeAt(ms)),
-      wallMs(WALL + c.movedMs),
+      movedAt(c.movedMs),
     );
     assert.equal(loss?.faultAtMs ?? null, c.fault === null ? null : WALL + c.fault);
   });
 }
+
+test("what an earlier move got over is not this move's loss, what its rung could not end is, and what came after all stood again is not", () => {
+  const first = episodeAt(0, { epoch: epoch(1) });
+  const faultOf = (episodes: readonly EpisodeView[], more: Partial<MoveTime> = {}): number | null => {
+    const loss = lossNear(episodes, movedAt(2_000, { epoch: epoch(3), ...more }));
+    return loss === null ? null : loss.faultAtMs - WALL;
+  };
+  assert.equal(faultOf([first]), null);
+  assert.equal(faultOf([first, episodeAt(1_990, { number: 2, epoch: epoch(2), firstGoodTokenAtMs: null, isOver: false })]), 1_990);
+  assert.equal(faultOf([{ ...first, firstGoodTokenAtMs: null, isOver: false }]), 0);
+  assert.equal(faultOf([{ ...first, firstGoodTokenAtMs: wallMs(WALL + 2_300) }]), 0);
+  // The control plane was away: it decides long after gateways have served from the next rung.
+  assert.equal(faultOf([{ ...first, epoch: epoch(2) }]), 0);
+  const late = episodeAt(2_050, { number: 3, epoch: epoch(3) });
+  assert.equal(faultOf([late]), 2_050);
+  assert.equal(faultOf([late], { redundantAtMs: wallMs(WALL + 2_000) }), null);
+});
 
 test("the worst RTO stays, the last is the newest that is over", () => {
   const before = { targetMs: 5_000, lastMs: 100, worstMs: 2_000 };

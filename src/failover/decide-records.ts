@@ -5,7 +5,7 @@ import type { OpenMove, ServiceStatus } from "../api/service-status.ts";
 import { baseline, capacityRtoMs } from "./capacity-rto.ts";
 import type { LadderDecision } from "./decide-ladder.ts";
 import { isBelow, isRedundant, topUsable, type LadderLook } from "./ladder-look.ts";
-import { lossNear, type Loss } from "./rto-clock.ts";
+import { lossNear, type Loss, type MoveTime } from "./rto-clock.ts";
 
 /** Gateways tell of a loss a little later than it happens: so long a finished record waits for them, and so long at most. */
 const EPISODE_LATE_MS = 2_000;
@@ -34,7 +34,7 @@ export function isSettled(look: Pick<LadderLook, "records" | "episodes" | "capac
   const decidedAtMs = parseWall(open.decidedAt) ?? look.wallMs;
   const ageMs = look.wallMs - decidedAtMs;
   if (open.requestedBy === "operator" || !isBelow(open.to, open.from) || ageMs >= CLOCK_MAX_MS) return true;
-  const loss = lossNear(look.episodes, decidedAtMs);
+  const loss = lossNear(look.episodes, moveTimeOf(open, stored, decidedAtMs));
   if (loss === null) return ageMs >= EPISODE_LATE_MS;
   const isWhole = stored.rtoMs === loss.rtoMs && stored.affected.requests === loss.affected.requests;
   return loss.isOver && isWhole && (stored.capacityRtoMs !== null || baseline(look.capacitySamples, loss.faultAtMs) === null);
@@ -45,7 +45,7 @@ function moveRecord(look: LadderLook, open: OpenMove, history: ServiceStatus["hi
   const was = stored?.status ?? null;
   const isDown = isBelow(open.to, open.from);
   const decidedAtMs = parseWall(open.decidedAt) ?? look.wallMs;
-  const seen = isDown && open.requestedBy === "automatic" ? lossNear(look.episodes, decidedAtMs) : null;
+  const seen = isDown && open.requestedBy === "automatic" ? lossNear(look.episodes, moveTimeOf(open, was, decidedAtMs)) : null;
   // The times of one loss stand together: a later one, which nobody has got over yet, does not take the place of what was measured.
   const isOther = seen !== null && was !== null && was.clock.fault !== null && was.clock.fault !== seen.clock.fault;
   const loss = isOther && was.rtoMs !== null && (seen.rtoMs ?? 0) <= was.rtoMs ? null : seen;
@@ -60,7 +60,7 @@ function moveRecord(look: LadderLook, open: OpenMove, history: ServiceStatus["hi
     clock,
     rtoMs: loss?.rtoMs ?? measured?.rtoMs ?? null,
     capacityRtoMs: was?.capacityRtoMs ?? (faultAtMs === null ? null : capacityRtoMs(look.capacitySamples, faultAtMs)),
-    mttrrMs: redundantAtMs === null ? null : redundantAtMs - (faultAtMs ?? decidedAtMs),
+    mttrrMs: redundantAtMs === null ? null : Math.max(0, redundantAtMs - (faultAtMs ?? decidedAtMs)),
     affected: loss?.affected ?? was?.affected ?? { requests: 0, lost: 0 },
     reason: reasonOf(open, history) ?? was?.reason ?? "",
   };
@@ -68,6 +68,11 @@ function moveRecord(look: LadderLook, open: OpenMove, history: ServiceStatus["hi
   const { record: name, from, to, cause, requestedBy } = open;
   return { name, service: look.config.name, action: isDown ? "failover" : "failback", from, to, cause, requestedBy, status };
 }
+
+const moveTimeOf = (open: OpenMove, was: FailoverRecordStatus | null, atMs: WallMs): MoveTime => {
+  const redundantAtMs = was === null || was.clock.redundant === null ? null : parseWall(was.clock.redundant);
+  return { atMs, epoch: open.epoch, redundantAtMs };
+};
 
 /** The same name may be left of a service that was deleted: its move was decided at another time. */
 function storedOf({ records }: Pick<LadderLook, "records">, open: OpenMove): FailoverRecord | null {

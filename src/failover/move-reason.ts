@@ -1,3 +1,4 @@
+import { epoch } from "../base/ids.ts";
 import { gpuKey } from "./instance-look.ts";
 import { onLevel, type LadderLook } from "./ladder-look.ts";
 import type { NextPlace } from "./next-place.ts";
@@ -13,7 +14,7 @@ export function moveCause(look: LadderLook): string {
   if (isLost) return "gpu-lost";
   if (gone.some((instance) => instance.failedWakes > 0)) return "wake-failed";
   if (gone.some((instance) => instance.failedStarts > 0)) return "start-failed";
-  return lossNear(look.episodes, look.wallMs)?.cause ?? "engine-ended";
+  return lossNear(look.episodes, { atMs: look.wallMs, epoch: epoch(look.before.epoch + 1), redundantAtMs: null })?.cause ?? "engine-ended";
 }
 
 /** For people: who is missing, and who serves instead. */

@@ -1,4 +1,4 @@
-import { wallMs, type WallMs } from "../base/ids.ts";
+import { wallMs, type Epoch, type WallMs } from "../base/ids.ts";
 import { formatWall } from "../base/time.ts";
 import type { RtoClock } from "../api/failover-record.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
@@ -21,12 +21,22 @@ const LATE_MS = 1_000;
 /** Faults that close together are one loss: both hot instances of a zone, seen by two gateways. */
 const SAME_LOSS_MS = 1_000;
 
+/** The move that a loss is looked for. */
+export interface MoveTime {
+  readonly atMs: WallMs;
+  /** That it leads to. */
+  readonly epoch: Epoch;
+  /** When what was promised stood again; null = it does not yet. */
+  readonly redundantAtMs: WallMs | null;
+}
+
 /**
  * The newest loss before the move; where none is, the first after it, for a service without traffic learns of its loss by the next request.
  * The slowest gateway's clock counts, for an RTO is a maximum; requests add up.
  */
-export function lossNear(episodes: readonly EpisodeView[], movedAtMs: WallMs): Loss | null {
-  const near = episodes.filter((episode) => Math.abs(episode.faultAtMs - movedAtMs) <= NEAR_MS);
+export function lossNear(episodes: readonly EpisodeView[], move: MoveTime): Loss | null {
+  const movedAtMs = move.atMs;
+  const near = episodes.filter((episode) => Math.abs(episode.faultAtMs - movedAtMs) <= NEAR_MS && belongsTo(episode, move));
   const ordered = near.toSorted((left, right) => left.faultAtMs - right.faultAtMs);
   const main = ordered.findLast((episode) => episode.faultAtMs <= movedAtMs + LATE_MS) ?? ordered[0];
   if (main === undefined) return null;
@@ -45,6 +55,13 @@ export function lossNear(episodes: readonly EpisodeView[], movedAtMs: WallMs): L
     affected: { requests: sum(same.map((episode) => episode.affected)), lost: sum(same.map((episode) => episode.lost)) },
     isOver: same.every((episode) => episode.isOver),
   };
+}
+
+/** Not what an earlier move got over, and not what came when this one's loss was made good already. */
+function belongsTo({ epoch, faultAtMs, firstGoodTokenAtMs, isOver }: EpisodeView, move: MoveTime): boolean {
+  const wasOver = isOver && firstGoodTokenAtMs !== null && firstGoodTokenAtMs < move.atMs;
+  if (wasOver && epoch < move.epoch - 1) return false;
+  return move.redundantAtMs === null || faultAtMs <= Math.max(move.redundantAtMs, move.atMs);
 }
 
 /** Every loss that is over counts, whether or not the service moved for it: the second hot instance is a failover too, of requests. */
