@@ -1,7 +1,7 @@
 // Plants each bug of mutants/ in a copy of the source and runs the seeds of CI against it: every one must be caught.
 // node scripts/mutants.ts [--only NAME] [--seeds 120] [--seconds 60] [--jobs 2] [--json FILE]
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
