@@ -34,7 +34,7 @@ const episodes = (rig: GatewayRig): Episode[] => rig.sentUp.filter((message) => 
 /** The last word on the only episode. */
 function onlyEpisode(rig: GatewayRig): Episode {
   const told = episodes(rig);
-  assert.deepEqual([...new Set(told.map((episode) => episode.number))], [1]);
+  assert.equal(new Set(told.map((episode) => episode.number)).size, 1);
   const last = told.at(-1);
   assert.ok(last !== undefined);
   return last;
@@ -162,11 +162,12 @@ test("episodes: two losses at different times are two episodes", async () => {
   rig.engine(2).kill();
   await rig.clock.advance(1_000);
   const over = episodes(rig).filter((episode) => episode.isOver);
+  const first = over[0]?.number ?? 0;
   assert.deepEqual(
-    over.map(({ number, instance, to, affected }) => ({ number, instance, to, affected })),
+    over.map(({ number, instance, to, affected }) => ({ number: number - first, instance, to, affected })),
     [
-      { number: 1, instance: "gold-hot-1", to: "hot", affected: 2 },
-      { number: 2, instance: "gold-hot-2", to: "warm", affected: 1 },
+      { number: 0, instance: "gold-hot-1", to: "hot", affected: 2 },
+      { number: 1, instance: "gold-hot-2", to: "warm", affected: 1 },
     ],
   );
 });
@@ -313,7 +314,7 @@ test("episodes: what is open and what ended last is told again after the control
   rig.tell({ type: "welcome", stateId: "state-1" }, { type: "table", table: tableOf([1, 2], false) }, { type: "synced" });
   assert.deepEqual(
     episodes(rig).map(({ number, isOver }) => [number, isOver]),
-    [[2, false]],
+    [[again.number + 1, false]],
   );
 });
 
