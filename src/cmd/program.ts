@@ -225,11 +225,16 @@ function addTools(program: Command, finish: Finish): void {
 function addRender(program: Command, finish: Finish): void {
   const render = program
     .command("render")
-    .description("print what follows from the configs for another system: the ConfigMap standby-gpu-reservation")
+    .description(
+      "print what other systems need: the ConfigMap standby-gpu-reservation of the configs, or the alert rules as a rule file for Prometheus",
+    )
     .argument("[path...]", "manifests, or folders of manifests; none = what the running platform has")
-    .option("--target <target>", "reservation");
+    .option("--target <target>", "reservation, or prometheus-rules (takes no path: it is the same for every config)");
   withOptions(render, ["output", ...CLIENT_OPTIONS])
-    .addHelpText("after", example("render --target reservation examples/laptop", "render --target reservation"))
+    .addHelpText(
+      "after",
+      example("render --target reservation examples/laptop", "render --target reservation", "render --target prometheus-rules"),
+    )
     .action(async (paths: readonly string[], options: RenderOptions) => {
       const { runRender } = await import("./render.ts");
       await finish(runRender(paths, options));

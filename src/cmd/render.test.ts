@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { parse as parseYaml } from "yaml";
 import { listenAdmin, runCli } from "./cli-rig.ts";
 import { objectsAt, textAt } from "./json-at.ts";
 import { parseJsonObject } from "./parse-admin-answer.ts";
@@ -41,10 +42,17 @@ function createFolder() {
 }
 
 const wrong = [
-  { args: ["render"], says: "render needs --target.\n  why:  Targets are reservation.\n  next: tidegate render --help\n" },
+  {
+    args: ["render"],
+    says: "render needs --target.\n  why:  Targets are reservation, prometheus-rules.\n  next: tidegate render --help\n",
+  },
   {
     args: ["render", "--target", "toString", "x.yaml"],
-    says: "render has no target toString.\n  why:  Targets are reservation.\n  next: tidegate render --help\n",
+    says: "render has no target toString.\n  why:  Targets are reservation, prometheus-rules.\n  next: tidegate render --help\n",
+  },
+  {
+    args: ["render", "--target", "prometheus-rules", "x.yaml"],
+    says: "render --target prometheus-rules takes no PATH.\n  why:  It is the same for every config.\n  next: tidegate render --help\n",
   },
 ];
 for (const { args, says } of wrong) {
@@ -67,6 +75,19 @@ test("the reservation rendered from manifests is a ConfigMap of which validate h
   const warnings = objectsAt(parseJsonObject(valid.out), "warnings").map((warning) => textAt(warning, "code") ?? "");
   assert.deepEqual([valid.exitCode, warnings.filter((code) => code.startsWith("RESERVATION"))], [0, []]);
   assert.equal((await runCli(["render", "--target", "reservation", services, map])).out, rendered.out);
+});
+
+test("the alert rules are rendered without manifests and without a platform, as Prometheus takes them, and each time the same", async () => {
+  const rendered = await runCli(["render", "--target", "prometheus-rules"]);
+  assert.deepEqual([rendered.exitCode, rendered.err], [0, ""]);
+  assert.match(rendered.out, /^groups:\n  - name: tidegate\n    rules:\n      - alert: TidegateErrorRatioHigh\n        expr: /);
+  assert.match(
+    rendered.out,
+    /\n        for: 1m\n        labels:\n          severity: critical\n          action: failover\n        annotations:\n/,
+  );
+  assert.equal((await runCli(["render", "--target", "prometheus-rules"])).out, rendered.out);
+  const json = parseJsonObject((await runCli(["render", "--target", "prometheus-rules", "-o", "json"])).out);
+  assert.deepEqual(json, parseYaml(rendered.out));
 });
 
 test("manifests that are wrong are not rendered", async () => {

@@ -3,6 +3,7 @@ import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
 import { mergeReservation } from "../api/merge-reservation.ts";
 import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
 import { parseManifests } from "../api/parse-manifests.ts";
+import { renderAlertRules } from "../api/render-alert-rules.ts";
 import { renderReservation } from "../api/render-reservation.ts";
 import type { ResourceDraft } from "../api/resource.ts";
 import type { JsonObject } from "../base/json.ts";
@@ -22,19 +23,32 @@ export interface RenderOptions extends ClientOptions {
   readonly target?: string;
 }
 
-const TARGETS: Readonly<Record<string, (configs: readonly HotStandbyConfig[]) => JsonObject>> = { reservation: renderReservation };
+type Target =
+  | { readonly of: "configs"; render(configs: readonly HotStandbyConfig[]): JsonObject }
+  /** The same for all configs: it needs no manifest and no platform. */
+  | { readonly of: "all"; render(): JsonObject };
 
-/** Prints what follows from the configs for another system, from manifests or else from the running platform. */
+const TARGETS: Readonly<Record<string, Target>> = {
+  reservation: { of: "configs", render: renderReservation },
+  "prometheus-rules": { of: "all", render: renderAlertRules },
+};
+
+/** Prints what other systems need: what follows from the configs, from manifests or else from the running platform, or from none. */
 export async function runRender(paths: readonly string[], options: RenderOptions): Promise<ExitCode> {
-  const { target } = options;
-  const render = target === undefined || !Object.hasOwn(TARGETS, target) ? undefined : TARGETS[target];
-  if (render === undefined) {
-    const what = target === undefined ? "render needs --target." : `render has no target ${target}.`;
+  const { target: name } = options;
+  const target = name === undefined || !Object.hasOwn(TARGETS, name) ? undefined : TARGETS[name];
+  if (target === undefined) {
+    const what = name === undefined ? "render needs --target." : `render has no target ${name}.`;
     return usageError(what, `Targets are ${Object.keys(TARGETS).join(", ")}.`, "render");
   }
-  const configs = paths.length === 0 ? await storedConfigs(options) : writtenConfigs(paths);
   // A manifest is what is asked for: the table form of other commands is YAML here.
-  return configs === null ? 1 : printData(render(configs), options.output === "json" ? "json" : "yaml");
+  const form = options.output === "json" ? "json" : "yaml";
+  if (target.of === "all") {
+    if (paths.length === 0) return printData(target.render(), form);
+    return usageError(`render --target ${name} takes no PATH.`, "It is the same for every config.", "render");
+  }
+  const configs = paths.length === 0 ? await storedConfigs(options) : writtenConfigs(paths);
+  return configs === null ? 1 : printData(target.render(configs), form);
 }
 
 /** null = refused, and said why. */
