@@ -1,4 +1,5 @@
 import type { Epoch, Generation, GatewayId, InstanceName, KeyHash, KeyId, ServiceName, TenantId, Uid } from "../base/ids.ts";
+import type { AlertCounters } from "./alert-counters.ts";
 import type { Level } from "./hot-standby-config.ts";
 import type { RouteTable } from "./route-table.ts";
 
@@ -95,4 +96,6 @@ export interface ServiceCounts {
   readonly outputTokens: number;
   /** Of first tokens in the last second; null = there were none. */
   readonly firstTokenP99Ms: number | null;
+  /** null = a gateway of another version, which counts otherwise: nothing is judged by it. */
+  readonly alertCounters: AlertCounters | null;
 }

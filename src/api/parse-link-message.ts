@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { epoch, gatewayId, generation, instanceName, keyHash, keyId, nodeName, serviceName, tenantId, uid } from "../base/ids.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import { FIRST_TOKEN_BOUNDS_SECONDS } from "./alert-counters.ts";
 import type { DownMessage, KeyEntry, UpMessage } from "./link-message.ts";
 import type { RouteTable } from "./route-table.ts";
 
@@ -89,6 +90,10 @@ const down = z.discriminatedUnion("type", [
   z.object({ type: z.literal("synced") }),
 ]);
 
+const alertCounters = z.object({
+  outcomes: z.object({ ok: counted, refused: counted, "upstream-error": counted, "stream-error": counted }),
+  firstTokens: z.array(counted).length(FIRST_TOKEN_BOUNDS_SECONDS.length + 1),
+});
 const serviceCounts = z.object({
   service: name.transform(serviceName),
   requests: counted,
@@ -97,6 +102,8 @@ const serviceCounts = z.object({
   promptTokens: counted,
   outputTokens: counted,
   firstTokenP99Ms: age.nullable().default(null),
+  // A gateway of another version may count otherwise: what else it tells is still heard.
+  alertCounters: alertCounters.nullable().catch(null).default(null),
 });
 const cause = z.enum(["refused", "reset", "cut", "5xx", "silent", "no-progress", "stall", "malformed"]);
 const ofInstance = {

@@ -159,6 +159,21 @@ test("a gateway's messages are read, and one of an unknown type is refused", () 
   assert.equal(parseUpMessage({ ...hello, pid: -1 }).ok, false);
 });
 
+test("counts of a gateway of another version are heard, without what alerts would need", () => {
+  const counts = { service: "s", requests: 1, failed: 0, inFlight: 0, promptTokens: 0, outputTokens: 0, firstTokenP99Ms: null };
+  const alertCounters = {
+    outcomes: { ok: 1, refused: 0, "upstream-error": 0, "stream-error": 0 },
+    firstTokens: Array.from({ length: 18 }, () => 1),
+  };
+  const read = (more: object): unknown => {
+    const message = parseUpMessage({ type: "counts", services: [{ ...counts, ...more }] });
+    return message.ok && message.value.type === "counts" ? message.value.services[0]?.alertCounters : "refused";
+  };
+  assert.deepEqual(read({ alertCounters }), alertCounters);
+  assert.equal(read({}), null);
+  assert.equal(read({ alertCounters: { ...alertCounters, firstTokens: [1, 2] } }), null);
+});
+
 test("an API key with anything but a SHA-256 digest is refused", () => {
   const spec = { tenant: "t", hash: "a".repeat(64), prefix: "tg-abc" };
   assert.equal(parseApiKey({ name: "k", spec }).ok, true);

@@ -24,6 +24,8 @@ export function createCapacitySamples(): CapacitySamples {
       if (before === undefined) return;
       const atMs = secondOf(nowMs);
       for (const counts of services) {
+        // Never asked for: no second without traffic, but none at all.
+        if (counts.requests === 0) continue;
         const goodRequests = goodSince(counts, before.get(counts.service));
         const ring = rings.get(counts.service) ?? [];
         rings.set(counts.service, ring);

@@ -1,11 +1,13 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { createSimulatedClock } from "../adapters/clock/simulated.ts";
+import { createMemoryEventLog } from "../adapters/event-log/memory.ts";
 import { epoch, generation, instanceName, keyHash, keyId, serviceName, tenantId, uid } from "../base/ids.ts";
 import type { AttachedStatus } from "../api/attached-status.ts";
 import type { Episode } from "../api/link-message.ts";
 import type { RouteTable } from "../api/route-table.ts";
 import { buildAttachedTable } from "./attached-tables.ts";
+import { ZERO } from "../failover/fake-alert-series.ts";
 import { FakeGateway } from "./fake-control-world.ts";
 import { createLinkController } from "./link-controller.ts";
 
@@ -28,6 +30,7 @@ async function createWorld(known: readonly number[] = []) {
   const living = new Set(known);
   const gatewayProcesses = { known, watch: (pid: number) => () => living.has(pid) };
   const clock = createSimulatedClock();
+  const log = createMemoryEventLog();
   const gateway = new FakeGateway();
   gateway.isSilent = true;
   const acknowledged: string[] = [];
@@ -35,7 +38,7 @@ async function createWorld(known: readonly number[] = []) {
   const activated: string[] = [];
   const episodes: string[] = [];
   const link = createLinkController(
-    { hub: gateway.hub, clock, log: { record: () => undefined }, stateId: "state-1", gatewayProcesses },
+    { hub: gateway.hub, clock, log, stateId: "state-1", gatewayProcesses },
     {
       acknowledged: (service) => acknowledged.push(service),
       ejected: (report) => ejected.push(report.cause),
@@ -46,7 +49,7 @@ async function createWorld(known: readonly number[] = []) {
   await link.open();
   const ack = (of: string, revision: number, at: number = 0): void =>
     gateway.say({ type: "ack", uid: uid(of), epoch: epoch(at), revision });
-  return { living, clock, gateway, link, acknowledged, ejected, activated, episodes, ack };
+  return { living, clock, log, gateway, link, acknowledged, ejected, activated, episodes, ack };
 }
 const types = (gateway: FakeGateway): readonly string[] => gateway.told.map((message) => message.type);
 
@@ -168,7 +171,7 @@ test("a gateway's wake is passed on with its outcome", async () => {
 test("each second of traffic is one sample, made of what gateways count since the second before", async () => {
   const { clock, gateway, link } = await createWorld();
   gateway.join();
-  const counts = { service: serviceName("s"), failed: 0, inFlight: 2, promptTokens: 0, outputTokens: 0 };
+  const counts = { service: serviceName("s"), failed: 0, inFlight: 2, promptTokens: 0, outputTokens: 0, alertCounters: null };
   for (const [requests, firstTokenP99Ms] of [
     [100, 20],
     [110, 30],
@@ -187,6 +190,58 @@ test("each second of traffic is one sample, made of what gateways count since th
     ],
   );
   assert.deepEqual([link.countsOf(serviceName("s")).firstTokenP99Ms, link.countsOf(serviceName("s")).inFlight], [40, 2]);
+});
+
+test("failures that a gateway counts make the alert of a service that has a table fire, those of others are no one's", async () => {
+  const { clock, gateway, link } = await createWorld();
+  link.publish(table("a", 1, "s"));
+  gateway.join();
+  for (let second = 0; second < 70; second += 1) {
+    const alertCounters = { ...ZERO, outcomes: { ...ZERO.outcomes, ok: second, refused: second } };
+    const counts = { requests: 0, failed: 0, inFlight: 0, promptTokens: 0, outputTokens: 0, firstTokenP99Ms: null, alertCounters };
+    gateway.say({ type: "counts", services: ["s", "gone"].map((service) => ({ ...counts, service: serviceName(service) })) });
+    await clock.advance(1_000);
+  }
+  const told = link.alertStates().flatMap(({ service, alert, state }) => (state === "inactive" ? [] : [`${service} ${alert} ${state}`]));
+  assert.deepEqual(told, ["s TidegateErrorRatioHigh firing"]);
+  assert.deepEqual(
+    link.firingAlertsOf(serviceName("s"), { isHeld: true, isRedundancyLost: false }).map(({ name }) => name),
+    ["TidegateErrorRatioHigh", "TidegateHeld"],
+  );
+  link.withdraw(uid("a"));
+  // A last look at what is gone keeps nothing of it.
+  assert.deepEqual(link.firingAlertsOf(serviceName("s"), { isHeld: true, isRedundancyLost: false }), []);
+  assert.deepEqual(
+    link.alertStates().map(({ service, alert }) => [service, alert]),
+    [[null, "TidegateGatewayAbsent"]],
+  );
+});
+
+test("absent gateways are told of by looks at services alone, without anyone who reads the metrics page", async () => {
+  const { clock, link, log } = await createWorld();
+  for (let second = 0; second <= 60; second += 1) {
+    assert.deepEqual(link.firingAlertsOf(serviceName("s"), null), []);
+    await clock.advance(1_000);
+  }
+  assert.deepEqual(
+    log.events.filter(({ event }) => event === "alert.firing").map(({ fields }) => fields["alert"]),
+    ["TidegateGatewayAbsent"],
+  );
+});
+
+test("the alert of absent gateways is pending as soon as none is joined, and fires a minute later", async () => {
+  const { clock, gateway, link } = await createWorld();
+  gateway.join();
+  const states: string[] = [];
+  const look = (): void => void states.push(...link.alertStates().map(({ state }) => state));
+  look();
+  gateway.leave();
+  look();
+  await clock.advance(60_000);
+  look();
+  gateway.join();
+  look();
+  assert.deepEqual(states, ["inactive", "pending", "firing", "resolved"]);
 });
 
 test("a gateway whose link is cut while its process lives holds acknowledgements up until it is gone", async () => {

@@ -1,4 +1,5 @@
-import type { GatewayId, ServiceName, Uid } from "../base/ids.ts";
+import type { GatewayId, MonotonicMs, ServiceName, Uid } from "../base/ids.ts";
+import type { AlertGauge, AlertRule } from "../api/alert-rules.ts";
 import type { DownMessage, KeyEntry, ServiceCounts, UpMessage } from "../api/link-message.ts";
 import type { RouteTable } from "../api/route-table.ts";
 import type { CapacitySample } from "../failover/capacity-rto.ts";
@@ -7,6 +8,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { GatewayHub } from "../ports/gateway-link.ts";
 import type { GatewayProcesses } from "../ports/gateway-processes.ts";
+import { createAlertDesk, type AlertDesk, type AlertView } from "./alert-desk.ts";
 import { createCapacitySamples, worse } from "./capacity-samples.ts";
 import { createEpisodeShelf } from "./episode-shelf.ts";
 
@@ -26,11 +28,13 @@ export interface TableDesk {
 /** What gateways measured of a service. */
 export interface GatewayReports {
   /** Sums over the joined gateways since each one's start; of the time to first token the worst. */
-  countsOf(service: ServiceName): ServiceCounts;
+  countsOf(service: ServiceName): Omit<ServiceCounts, "alertCounters">;
   /** The newest of each loss that a gateway saw, those of the last minutes. */
   episodesOf(service: ServiceName): readonly EpisodeView[];
   /** One a second, oldest first, of the last six minutes. */
   capacitySamplesOf(service: ServiceName): readonly CapacitySample[];
+  /** Alert rules that fire for it, by what gateways counted and by its status. */
+  firingAlertsOf(service: ServiceName, gauges: Readonly<Record<AlertGauge, boolean>> | null): readonly AlertRule[];
 }
 
 export interface LinkController extends TableDesk, GatewayReports {
@@ -40,6 +44,8 @@ export interface LinkController extends TableDesk, GatewayReports {
   open(): Promise<void>;
   replaceKeys(keys: readonly KeyEntry[]): void;
   gateways(): readonly JoinedGateway[];
+  /** Every alert of every service that has a table, and of the platform. */
+  alertStates(): readonly AlertView[];
 }
 interface JoinedGateway {
   readonly id: GatewayId;
@@ -86,6 +92,7 @@ class Link implements LinkController {
   readonly #gateways = new Map<GatewayId, Gateway>();
   readonly #episodes = createEpisodeShelf();
   readonly #samples = createCapacitySamples();
+  readonly #alerts: AlertDesk;
   /** Gateways that are not joined, by pid, with whether they live. */
   readonly #absent = new Map<number, () => boolean>();
   #keys: readonly KeyEntry[] = [];
@@ -93,6 +100,7 @@ class Link implements LinkController {
   constructor(ports: LinkPorts, events: LinkEvents) {
     this.#ports = ports;
     this.#events = events;
+    this.#alerts = createAlertDesk(ports.log);
     for (const pid of ports.gatewayProcesses.known) this.#absent.set(pid, ports.gatewayProcesses.watch(pid));
   }
 
@@ -113,7 +121,11 @@ class Link implements LinkController {
   }
 
   withdraw(uid: Uid): void {
-    if (this.#tables.delete(uid)) this.#tell({ type: "table-removed", uid });
+    const table = this.#tables.get(uid);
+    if (table === undefined) return;
+    this.#tables.delete(uid);
+    this.#tell({ type: "table-removed", uid });
+    if (!this.#hasTable(table.service)) this.#alerts.forget(table.service);
   }
 
   tableOf(uid: Uid): RouteTable | null {
@@ -142,7 +154,7 @@ class Link implements LinkController {
     }));
   }
 
-  countsOf(service: ServiceName): ServiceCounts {
+  countsOf(service: ServiceName): Omit<ServiceCounts, "alertCounters"> {
     return sumCounts(service, [...this.#gateways.values()]);
   }
 
@@ -152,6 +164,27 @@ class Link implements LinkController {
 
   capacitySamplesOf(service: ServiceName): readonly CapacitySample[] {
     return this.#samples.of(service, this.#ports.clock.wallMs());
+  }
+
+  firingAlertsOf(service: ServiceName, gauges: Readonly<Record<AlertGauge, boolean>> | null): readonly AlertRule[] {
+    const now = this.#lookAtPlatform();
+    // Without a table it serves nobody, and nothing would end what is kept of it.
+    return this.#hasTable(service) ? this.#alerts.look(service, gauges, now) : [];
+  }
+
+  alertStates(): readonly AlertView[] {
+    return this.#alerts.all(this.#lookAtPlatform());
+  }
+
+  /** At every look, so that it does not wait for a scrape. @returns now. */
+  #lookAtPlatform(): MonotonicMs {
+    const now = this.#ports.clock.monotonicMs();
+    this.#alerts.lookPlatform(this.#gateways.size > 0 ? now : null, now);
+    return now;
+  }
+
+  #hasTable(service: ServiceName): boolean {
+    return [...this.#tables.values()].some((table) => table.service === service);
   }
 
   #tell(message: DownMessage): void {
@@ -208,7 +241,7 @@ class Link implements LinkController {
       case "counts":
         from.counts = message.services;
         this.#samples.count(id, message.services, this.#ports.clock.wallMs());
-        return;
+        return this.#countForAlerts(id, message.services);
       case "ejected": {
         const { service, instance, generation, cause, ageMs } = message;
         const fields = { gateway: id, service, instance, generation, cause, ageMs };
@@ -216,6 +249,16 @@ class Link implements LinkController {
         return this.#events.ejected(message);
       }
     }
+  }
+
+  /** A gateway counts on for services that are gone. */
+  #countForAlerts(id: GatewayId, services: readonly ServiceCounts[]): void {
+    const named = new Set([...this.#tables.values()].map((table) => table.service));
+    this.#alerts.count(
+      id,
+      services.filter(({ service }) => named.has(service)),
+      this.#ports.clock.monotonicMs(),
+    );
   }
 
   #acknowledge(from: Gateway, { uid, epoch, revision }: Extract<UpMessage, { type: "ack" }>): void {
@@ -231,7 +274,7 @@ function knows(gateway: Gateway, table: RouteTable): boolean {
   return known.epoch > table.epoch || (known.epoch === table.epoch && known.revision >= table.revision);
 }
 
-function sumCounts(service: ServiceName, gateways: readonly Gateway[]): ServiceCounts {
+function sumCounts(service: ServiceName, gateways: readonly Gateway[]): Omit<ServiceCounts, "alertCounters"> {
   const sum = { service, requests: 0, failed: 0, inFlight: 0, promptTokens: 0, outputTokens: 0 };
   let firstTokenP99Ms: number | null = null;
   for (const counts of gateways.flatMap((gateway) => gateway.counts)) {

@@ -5,6 +5,7 @@ import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
 import { parseServiceStatus } from "../api/parse-service-status.ts";
 import type { Resource } from "../api/resource.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
+import { alertGauges } from "../failover/alert-gauges.ts";
 import type { SeenInstance, ServiceWorld } from "../failover/decide-service.ts";
 import { desiredInstances, reserveInstances } from "../failover/desired-instances.ts";
 import { NEW_MEMO } from "../failover/restart-memo.ts";
@@ -86,6 +87,7 @@ export async function observeService(
     records: new Map(stored.flatMap((record) => (matters(record, status) ? [[record.name, record] as const] : []))),
     capacitySamples: ports.desk.capacitySamplesOf(config.name),
     inFlight: ports.desk.countsOf(config.name).inFlight,
+    alerts: ports.desk.firingAlertsOf(config.name, status === null ? null : alertGauges(status)),
   };
   return { world, nodes, memoryBytes: placed.memoryBytes };
 }

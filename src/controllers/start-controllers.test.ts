@@ -134,7 +134,9 @@ test("the sum of what gateways count is kept by service", async () => {
   const { service } = tables()[0] ?? assert.fail("no table");
   link.send({
     type: "counts",
-    services: [{ service, requests: 7, failed: 1, inFlight: 2, promptTokens: 10, outputTokens: 20, firstTokenP99Ms: null }],
+    services: [
+      { service, requests: 7, failed: 1, inFlight: 2, promptTokens: 10, outputTokens: 20, firstTokenP99Ms: null, alertCounters: null },
+    ],
   });
   await clock.advance(1);
   const controllers = await starting;

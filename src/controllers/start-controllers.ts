@@ -34,7 +34,7 @@ export interface ControlPorts {
 
 export interface Controllers {
   /** Who is joined, and what they count. */
-  readonly link: Pick<LinkController, "gateways" | "countsOf">;
+  readonly link: Pick<LinkController, "gateways" | "countsOf" | "alertStates">;
   /** Ends the loops; engines and gateways run on. */
   stop(): Promise<void>;
 }

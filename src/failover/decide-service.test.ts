@@ -14,6 +14,7 @@ import {
 } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
 import { formatWall } from "../base/time.ts";
+import { ALERT_RULES } from "../api/alert-rules.ts";
 import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
@@ -64,6 +65,7 @@ const world = (more: Partial<ServiceWorld> = {}): ServiceWorld => ({
   records: new Map(),
   capacitySamples: [],
   inFlight: 0,
+  alerts: [],
   ...more,
 });
 
@@ -119,6 +121,24 @@ test("the loss of one hot instance costs redundancy, neither level nor epoch", (
   assert.deepEqual([next.level, next.epoch, next.phase], ["hot", 1, "Restoring"]);
   assert.equal(next.revision, (seen.status?.revision ?? 0) + 1);
   assert.equal(condition(next, "RedundancyLost")?.message, "1 of 2 hot instances take requests.");
+});
+
+test("alerts that fire are a condition, the critical one first, and move nothing", () => {
+  const seen = steady();
+  const [critical] = ALERT_RULES;
+  const held = ALERT_RULES.find((rule) => rule.name === "TidegateHeld");
+  assert.ok(critical?.severity === "critical" && held !== undefined);
+  const { next, actions } = decideService({ ...seen, alerts: [critical, held] });
+  assert.deepEqual({ ...next, conditions: [] }, { ...seen.status, conditions: [] });
+  assert.deepEqual(
+    actions.map((action) => action.type),
+    [],
+  );
+  const { status, reason, message } = condition(next, "Alerting") ?? assert.fail("no condition");
+  assert.deepEqual([status, reason], ["True", "TidegateErrorRatioHigh"]);
+  assert.match(message, /^More than 5 % of the requests of gold fail\. \(TidegateErrorRatioHigh, critical\) gold is held: /);
+  const over = decideService({ ...seen, status: next, alerts: [] }).next;
+  assert.deepEqual([condition(over, "Alerting")?.status, condition(over, "Alerting")?.reason], ["False", "NoAlert"]);
 });
 
 test("the loss of both hot instances moves the service to warm in a new epoch", () => {

@@ -1,5 +1,6 @@
 import { epoch, uid, type InstanceName, type MonotonicMs, type Uid, type WallMs } from "../base/ids.ts";
 import { formatWall } from "../base/time.ts";
+import type { AlertRule } from "../api/alert-rules.ts";
 import type { FailoverRecord } from "../api/failover-record.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
@@ -46,6 +47,8 @@ export interface ServiceWorld {
   readonly capacitySamples: readonly CapacitySample[];
   /** Over all gateways by their newest counts. */
   readonly inFlight: number;
+  /** Rules that fire for it now. They are told and move nothing: what a gateway sees of an engine does. */
+  readonly alerts: readonly AlertRule[];
 }
 export type SeenInstance = Omit<InstanceLook, "desired" | "recorded" | "wish" | "isUrgent">;
 
@@ -109,7 +112,8 @@ export function decideService(world: ServiceWorld): ServiceDecision {
     quarantined: [...quarantined, ...decided.results.flatMap(({ result }) => result.quarantine).map((entry) => quarantineEntry(entry, at))],
     history,
   };
-  const conditions = serviceConditions({ config, status: after, placements: running.map(({ name }) => placements.get(name)), ladder }, at);
+  const seen = { placements: running.map(({ name }) => placements.get(name)), ladder, alerts: world.alerts };
+  const conditions = serviceConditions({ config, status: after, ...seen }, at);
   return {
     next: withRevision({ ...after, conditions }, before, world),
     actions: [

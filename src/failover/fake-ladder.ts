@@ -14,6 +14,7 @@ import {
 } from "../base/ids.ts";
 import { assert } from "../base/assert.ts";
 import type { JsonObject } from "../base/json.ts";
+import type { AlertRule } from "../api/alert-rules.ts";
 import type { FailoverRecord, LadderPlace, RecordAction } from "../api/failover-record.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
 import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
@@ -70,6 +71,7 @@ export class FakeLadder {
   episodes: readonly EpisodeView[] = [];
   isAcknowledged = true;
   inFlight = 0;
+  alerts: readonly AlertRule[] = [];
   nowMs = 0;
   last: ServiceDecision | null = null;
   #memos: ReadonlyMap<InstanceName, InstanceMemo> = new Map();
@@ -100,6 +102,7 @@ export class FakeLadder {
       records: new Map(this.records),
       capacitySamples: [],
       inFlight: this.inFlight,
+      alerts: this.alerts,
     };
   }
 

@@ -1,3 +1,4 @@
+import { summaryFor, type AlertRule } from "../api/alert-rules.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
 import type { Condition } from "../api/resource.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
@@ -15,6 +16,7 @@ interface Seen {
   /** Of what shall run; undefined = not seen yet. */
   readonly placements: readonly (Placement | undefined)[];
   readonly ladder: Pick<LadderDecision, "held" | "withheld">;
+  readonly alerts: readonly AlertRule[];
 }
 
 /** What holds of a service now, in Kubernetes form; a condition that keeps its status keeps its transition time. */
@@ -27,6 +29,7 @@ export function serviceConditions(seen: Seen, at: string): readonly Condition[] 
     held(seen),
     advising(seen),
     pinned(status),
+    alerting(seen),
     tierInferred(config),
     promise(config, hotCount),
     placeability(seen.placements),
@@ -88,6 +91,15 @@ const pinned = ({ pinned: place }: ServiceStatus): Fact =>
         reason: "Operator",
         message: `An operator moved traffic to ${place}: it stays until failback, or a loss.`,
       };
+
+/** Without figures: a condition is written when it changes, not each second. */
+function alerting({ config, alerts }: Seen): Fact {
+  const type = "Alerting";
+  const [first] = alerts;
+  if (first === undefined) return { type, status: "False", reason: "NoAlert", message: "No alert fires." };
+  const told = alerts.map((rule) => `${summaryFor(rule, config.name)} (${rule.name}, ${rule.severity})`);
+  return { type, status: "True", reason: first.name, message: told.join(" ") };
+}
 
 function tierInferred(config: HotStandbyConfig): Fact {
   return config.isTierInferred

@@ -1,3 +1,4 @@
+import { FIRST_TOKEN_BOUNDS_SECONDS, type JudgedOutcome } from "../api/alert-counters.ts";
 import {
   createRegistry,
   type CounterHandle,
@@ -7,18 +8,8 @@ import {
   type MetricRegistry,
 } from "../base/metric.ts";
 
-/** How a request ended: a closed set. */
-export type Outcome =
-  | "ok"
-  | "client-error"
-  | "limited"
-  | "refused"
-  | "upstream-error"
-  /** Ended by an error event after its first byte. */
-  | "stream-error"
-  | "client-gone";
-
-const FIRST_TOKEN_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 15, 30, 60];
+/** How a request ended: a closed set. stream-error = by an error event after its first byte. */
+export type Outcome = JudgedOutcome | "client-error" | "limited" | "client-gone";
 
 // Fine below a second, where re-routes are; then the promises of the tiers: 5, 15 and 60 seconds.
 const RECOVERY_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 15, 30, 60];
@@ -38,6 +29,7 @@ export interface GatewayMetrics {
   readonly limitHits: Metric<CounterHandle>;
   readonly wakes: Metric<CounterHandle>;
   readonly sheds: Metric<CounterHandle>;
+  readonly services: Metric<GaugeHandle>;
 }
 
 export function createGatewayMetrics(): GatewayMetrics {
@@ -49,7 +41,7 @@ export function createGatewayMetrics(): GatewayMetrics {
       "tidegate_time_to_first_token_seconds",
       "Of streams: from the request's head to the first token written to the client.",
       ["tenant", "service"],
-      FIRST_TOKEN_SECONDS,
+      FIRST_TOKEN_BOUNDS_SECONDS,
     ),
     attempts: registry.counter("tidegate_attempts_total", "Calls to engines, by level and reason.", ["service", "level", "because"]),
     ejections: registry.counter("tidegate_ejections_total", "Endpoints taken out of the choice.", ["service", "instance", "cause"]),
@@ -77,6 +69,7 @@ export function createGatewayMetrics(): GatewayMetrics {
       "outcome",
     ]),
     sheds: registry.counter("tidegate_requests_shed_total", "Requests refused by the last of the degraded steps.", ["service"]),
+    services: registry.gauge("tidegate_gateway_services", "Services that this gateway has a route table of."),
     limitHits: registry.counter("tidegate_limit_hits_total", "Times that a limit of the gateway was hit.", ["limit"]),
   };
 }

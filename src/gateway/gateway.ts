@@ -162,6 +162,7 @@ class AssembledGateway implements Gateway {
 
   metricsText(): string {
     this.#desks.showGauges();
+    this.metrics.services.with().set(this.#routes.all().length);
     return renderPrometheus(this.metrics.registry);
   }
 
@@ -231,6 +232,8 @@ class AssembledGateway implements Gateway {
     this.#episodes.tablesChanged();
     this.#board.retain(keys);
     this.#waker.tablesChanged();
+    // Before its first request: what counts from zero is known to have been zero.
+    for (const table of this.#routes.all()) this.#desks.of(table);
     for (const desk of this.#desks.all()) this.#pump.pumpHeld(desk);
   }
 

@@ -1,9 +1,11 @@
 import { Concurrency } from "../admission/concurrency.ts";
 import { HoldQueue, type Held } from "../admission/hold-queue.ts";
 import { RetryBudget } from "../admission/retry-budget.ts";
+import { FAILED_OUTCOMES, JUDGED_OUTCOMES, type JudgedOutcome } from "../api/alert-counters.ts";
 import type { ServiceCounts } from "../api/link-message.ts";
 import type { RouteTable } from "../api/route-table.ts";
 import type { MonotonicMs, ServiceName, TenantId } from "../base/ids.ts";
+import { FirstTokenCounts } from "./first-token-counts.ts";
 import { FirstTokenRing } from "./first-token-ring.ts";
 import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
 import { HOLD_BYTES_MAX, HOLD_COUNT_MAX } from "./gateway-ports.ts";
@@ -24,9 +26,10 @@ export class ServiceDesk {
   readonly concurrency = new Concurrency();
   readonly holds = new HoldQueue<HeldRequest>({ countMax: HOLD_COUNT_MAX, bytesMax: HOLD_BYTES_MAX });
   readonly #firstTokens = new FirstTokenRing();
+  readonly #firstTokenCounts = new FirstTokenCounts();
   readonly #metrics: GatewayMetrics;
+  readonly #judged: Record<JudgedOutcome, number> = { ok: 0, refused: 0, "upstream-error": 0, "stream-error": 0 };
   #requests = 0;
-  #failed = 0;
   #promptTokens = 0;
   #outputTokens = 0;
 
@@ -34,6 +37,9 @@ export class ServiceDesk {
     this.service = of.service;
     this.tenant = of.tenant;
     this.#metrics = metrics;
+    // A series that appears with its first failure hides that failure from a rate: so it is there, as zero, before.
+    for (const outcome of JUDGED_OUTCOMES) metrics.requests.with(of.tenant, of.service, outcome);
+    metrics.firstToken.with(of.tenant, of.service);
   }
 
   countRequest(): void {
@@ -42,7 +48,7 @@ export class ServiceDesk {
   }
 
   countOutcome(outcome: Outcome): void {
-    if (outcome === "refused" || outcome === "upstream-error" || outcome === "stream-error") this.#failed += 1;
+    if (outcome !== "client-error" && outcome !== "limited" && outcome !== "client-gone") this.#judged[outcome] += 1;
     this.#metrics.requests.with(this.tenant, this.service, outcome).add(1);
   }
 
@@ -54,6 +60,7 @@ export class ServiceDesk {
   /** Of a stream: from the request's head to the first token written to the client. */
   sawFirstToken(firstTokenMs: number): void {
     this.#firstTokens.add(firstTokenMs);
+    this.#firstTokenCounts.add(firstTokenMs / 1_000);
     this.#metrics.firstToken.with(this.tenant, this.service).observe(firstTokenMs / 1_000);
   }
 
@@ -67,11 +74,12 @@ export class ServiceDesk {
     return {
       service: this.service,
       requests: this.#requests,
-      failed: this.#failed,
+      failed: FAILED_OUTCOMES.reduce((sum, outcome) => sum + this.#judged[outcome], 0),
       inFlight: this.concurrency.open,
       promptTokens: this.#promptTokens,
       outputTokens: this.#outputTokens,
       firstTokenP99Ms: this.#firstTokens.takeP99Ms(),
+      alertCounters: { outcomes: { ...this.#judged }, firstTokens: this.#firstTokenCounts.cumulative() },
     };
   }
 }

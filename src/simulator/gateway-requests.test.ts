@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { FIRST_TOKEN_BOUNDS_SECONDS } from "../api/alert-counters.ts";
 import { epoch, serviceName, tenantId, uid } from "../base/ids.ts";
 import { HOLD_COUNT_MAX } from "../gateway/gateway-ports.ts";
 import { GatewayRig, rigEndpoint, rigTable, type RigClient } from "./gateway-rig.ts";
@@ -307,11 +308,29 @@ test("gateway: tables that a new round does not repeat are dropped at its end on
 
 test("gateway: counts are reported each second, and its metrics name outcomes", async () => {
   const rig = await oneHot();
+  assert.match(rig.gateway.metricsText(), /tidegate_gateway_services 1\n/);
+  for (const outcome of ["ok", "refused", "upstream-error", "stream-error"]) {
+    const untouched = `tidegate_requests_total{tenant="tenant-gold",service="gold",outcome="${outcome}"} 0\n`;
+    assert.ok(rig.gateway.metricsText().includes(untouched), outcome);
+  }
   rig.chat();
   await rig.clock.advance(1_100);
   const counts = rig.sentUp.find((message) => message.type === "counts");
   assert.deepEqual(counts?.services, [
-    { service: "gold", requests: 1, failed: 0, inFlight: 0, promptTokens: 0, outputTokens: 5, firstTokenP99Ms: 50 },
+    {
+      service: "gold",
+      requests: 1,
+      failed: 0,
+      inFlight: 0,
+      promptTokens: 0,
+      outputTokens: 5,
+      firstTokenP99Ms: 50,
+      alertCounters: {
+        outcomes: { ok: 1, refused: 0, "upstream-error": 0, "stream-error": 0 },
+        // Its 50 ms are within the third bound.
+        firstTokens: FIRST_TOKEN_BOUNDS_SECONDS.map((bound) => (bound < 0.05 ? 0 : 1)).concat(1),
+      },
+    },
   ]);
   assert.match(rig.gateway.metricsText(), /tidegate_requests_total\{tenant="tenant-gold",service="gold",outcome="ok"\} 1\n/);
 });

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ALERT_RULES, expressionOf } from "../../api/alert-rules.ts";
 import { NO_CLOCK, type FailoverRecordStatus, type RecordAction } from "../../api/failover-record.ts";
 import { failoverRecordSpec, failoverRecordStatusJson } from "../../api/parse-failover-record.ts";
 import { parseServiceStatus } from "../../api/parse-service-status.ts";
 import type { Resource } from "../../api/resource.ts";
 import { serviceName, uid, wallMs } from "../../base/ids.ts";
 import { createRegistry } from "../../base/metric.ts";
+import { createGatewayMetrics } from "../../gateway/gateway-metrics.ts";
 import { renderPrometheus } from "../../wire/prometheus-text.ts";
-import { addLadderState, createMoveCounts, mergeFamilies, type MoveCounts } from "./ladder-metrics.ts";
+import { addAlertStates, addLadderState, createMoveCounts, mergeFamilies, type MoveCounts } from "./ladder-metrics.ts";
 
 const STARTED_AT = wallMs(1_000_000);
 const at = (offsetMs: number): string => new Date(STARTED_AT + offsetMs).toISOString();
@@ -121,6 +123,40 @@ test("phase, hold and lost redundancy of a service are on the page", () => {
   assert.match(page, /tidegate_service_phase\{service="gold",phase="Normal"\} 0\n/);
   assert.match(page, /tidegate_service_hold\{service="gold"\} 1\ntidegate_service_hold\{service="calm"\} 0\n/);
   assert.match(page, /tidegate_redundancy_lost\{service="gold"\} 1\ntidegate_redundancy_lost\{service="calm"\} 0\n/);
+});
+
+test("alerts are on the page by service, those of the platform without one", () => {
+  const registry = createRegistry();
+  addAlertStates(registry, [
+    { service: serviceName("gold"), alert: "TidegateHeld", state: "firing" },
+    { service: serviceName("gold"), alert: "TidegateErrorRatioHigh", state: "pending" },
+    { service: null, alert: "TidegateGatewayAbsent", state: "resolved" },
+  ]);
+  const page = renderPrometheus(registry);
+  assert.match(page, /tidegate_alert_state\{service="gold",alert="TidegateHeld"\} 2\n/);
+  assert.match(page, /tidegate_alert_state\{service="gold",alert="TidegateErrorRatioHigh"\} 1\n/);
+  assert.match(page, /tidegate_alert_state\{service="",alert="TidegateGatewayAbsent"\} 0\n/);
+});
+
+test("every metric that an alert rule asks for is exported, with the labels that the rule groups by", () => {
+  const registry = createRegistry();
+  addLadderState(registry, []);
+  const exported = mergeFamilies(createGatewayMetrics().registry.families(), registry.families());
+  const asked = ALERT_RULES.flatMap(({ condition }) => {
+    const text = expressionOf(condition);
+    const labels = [...text.matchAll(/by \(([^)]*)\)/g)].flatMap(([, list = ""]) => list.split(", ")).filter((label) => label !== "le");
+    return [...text.matchAll(/tidegate_\w+/g)].map(([name]) => ({ name: name.replace(/_bucket$/, ""), labels }));
+  });
+  assert.equal(new Set(asked.map(({ name }) => name)).size, 5);
+  for (const { name, labels } of asked) {
+    const family = exported.find((candidate) => candidate.name === name);
+    assert.ok(family !== undefined, name);
+    assert.deepEqual(
+      labels.filter((label) => !family.labelNames.includes(label)),
+      [],
+      name,
+    );
+  }
 });
 
 test("a family of two registries stands once on the page, with the series of both", () => {

@@ -1,3 +1,4 @@
+import { ALERT_GAUGES } from "../../api/alert-rules.ts";
 import type { FailoverRecord, RtoClock } from "../../api/failover-record.ts";
 import { parseFailoverRecord } from "../../api/parse-failover-record.ts";
 import type { Resource } from "../../api/resource.ts";
@@ -5,6 +6,8 @@ import { PHASES, type ServiceStatus } from "../../api/service-status.ts";
 import type { Uid, WallMs } from "../../base/ids.ts";
 import { createRegistry, type MetricFamily, type MetricRegistry } from "../../base/metric.ts";
 import { parseWall } from "../../base/time.ts";
+import type { AlertView } from "../../controllers/alert-desk.ts";
+import { alertGauges } from "../../failover/alert-gauges.ts";
 
 /** Services, phases and holds as they are at this look. */
 export function addLadderState(
@@ -13,16 +16,28 @@ export function addLadderState(
 ): void {
   const labels = ["service"];
   const phases = registry.gauge("tidegate_service_phase", "1 at the phase that the service is in now.", ["service", "phase"]);
-  const hold = registry.gauge("tidegate_service_hold", "1 while the count of automatic moves is used up.", labels);
-  const redundancy = registry.gauge("tidegate_redundancy_lost", "1 while fewer hot instances take requests than asked for.", labels);
+  const hold = registry.gauge(ALERT_GAUGES.isHeld, "1 while the count of automatic moves is used up.", labels);
+  const redundancy = registry.gauge(ALERT_GAUGES.isRedundancyLost, "1 while fewer hot instances take requests than asked for.", labels);
   const target = registry.gauge("tidegate_service_rto_target_seconds", "Promised recovery time.", labels);
   for (const { name, status } of services) {
     for (const phase of PHASES) phases.with(name, phase).set(status.phase === phase ? 1 : 0);
-    hold.with(name).set(status.failovers.inWindow >= status.failovers.max ? 1 : 0);
-    const isLost = status.conditions.some((condition) => condition.type === "RedundancyLost" && condition.status === "True");
-    redundancy.with(name).set(isLost ? 1 : 0);
+    const { isHeld, isRedundancyLost } = alertGauges(status);
+    hold.with(name).set(isHeld ? 1 : 0);
+    redundancy.with(name).set(isRedundancyLost ? 1 : 0);
     target.with(name).set(status.rto.targetMs / 1_000);
   }
+}
+
+const ALERT_STATE = { inactive: 0, resolved: 0, pending: 1, firing: 2 } as const;
+
+/** Alerts as the control plane itself evaluates them, with the rules that `render --target prometheus-rules` prints. */
+export function addAlertStates(registry: MetricRegistry, alerts: readonly AlertView[]): void {
+  const states = registry.gauge(
+    "tidegate_alert_state",
+    "Alerts that the control plane evaluates: 0 quiet, 1 pending, 2 firing. No service: an alert of the platform.",
+    ["service", "alert"],
+  );
+  for (const { service, alert, state } of alerts) states.with(service ?? "", alert).set(ALERT_STATE[state]);
 }
 
 /** Counts moves over the life of the process: a record is removed when it is old, and a counter must not fall with it. */

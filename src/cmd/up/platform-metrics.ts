@@ -7,7 +7,7 @@ import type { ClusterStore } from "../../ports/cluster-store.ts";
 import type { GpuDriver } from "../../ports/gpu-driver.ts";
 import type { WallMs } from "../../base/ids.ts";
 import { renderPrometheus } from "../../wire/prometheus-text.ts";
-import { addLadderState, createMoveCounts, mergeFamilies, type MoveCounts } from "./ladder-metrics.ts";
+import { addAlertStates, addLadderState, createMoveCounts, mergeFamilies, type MoveCounts } from "./ladder-metrics.ts";
 
 export interface PlatformMetrics {
   /** As of the last look, at most two seconds ago. */
@@ -19,7 +19,7 @@ interface MetricPorts {
   readonly store: ClusterStore;
   readonly driver: GpuDriver;
   readonly clock: Clock;
-  readonly link: Pick<LinkController, "gateways">;
+  readonly link: Pick<LinkController, "gateways" | "alertStates">;
   /** When this process began: what was recorded before was counted before. */
   readonly startedAt: WallMs;
 }
@@ -51,6 +51,7 @@ async function renderOnce(ports: MetricPorts, moves: MoveCounts): Promise<string
   // A registry per look: what is gone leaves the page with it.
   const registry = createRegistry();
   registry.gauge("tidegate_gateways_connected", "Gateways joined to this control plane.", []).with().set(ports.link.gateways().length);
+  addAlertStates(registry, ports.link.alertStates());
   const records = ports.store.list("FailoverRecord");
   await Promise.all([addServices(registry, ports.store), addReservations(registry, ports.store), addUse(registry, ports.driver)]);
   const listed = await records;
