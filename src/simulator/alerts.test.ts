@@ -141,5 +141,6 @@ test("a link that is cut for longer than a minute is told of, a control plane th
   await world.clock.advance(30_000);
   world.resume(CONTROL_PLANE);
   await expectFor(70_000);
+  assert.equal(world.log.events.filter(({ event }) => event === "alert.firing").length, 1);
   await stop();
 });
