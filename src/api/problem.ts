@@ -32,6 +32,7 @@ export const PROBLEM_CODES = [
   "LARGER_THAN_GPU",
   "UNSERVED_MODEL",
   "FORBIDDEN_ADDRESS",
+  "PROMISE_IMPOSSIBLE",
 ] as const;
 export type ProblemCode = (typeof PROBLEM_CODES)[number];
 
@@ -47,6 +48,7 @@ export const WARNING_CODES = [
   "RESERVATION_CONFLICT",
   "RESERVATION_DERIVED",
   "RESERVATION_AMBIGUOUS",
+  "PROMISE_AT_RISK",
 ] as const;
 export type WarningCode = (typeof WARNING_CODES)[number];
 

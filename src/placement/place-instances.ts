@@ -53,7 +53,8 @@ export function slicesOf(request: InstanceRequest, members: readonly GpuPlace[])
   }));
 }
 
-const TIER_ORDER: Readonly<Record<Tier, number>> = { platinum: 0, gold: 1, silver: 2 };
+/** The dearest promise first. */
+export const TIER_ORDER: Readonly<Record<Tier, number>> = { platinum: 0, gold: 1, silver: 2 };
 const LEVEL_ORDER: Readonly<Record<Level, number>> = { hot: 0, warm: 1, cold: 2 };
 
 /** Who is placed first. */

@@ -1,6 +1,7 @@
 import { GB } from "../base/bytes.ts";
 import type { NodeName } from "../base/ids.ts";
 import type { BatchProfile } from "../engine-model/batch-scheduler.ts";
+import { SIMULATED_PREFILL_TOKENS_PER_SECOND } from "../engine-model/prefill-rate.ts";
 
 /** Everything that makes one simulated engine what it is. */
 export interface EngineOptions {
@@ -39,7 +40,13 @@ export const ENGINE_DEFAULTS: EngineOptions = {
   memoryBytesPerGpu: 24 * GB,
   load: { link: "disk", bytesPerSecond: 12 * GB },
   wakeBytesPerSecond: 54 * GB,
-  profile: { maxBatch: 64, stepBaseMs: 8, stepPerSequenceMs: 0.05, prefillTokensPerSecond: 250_000, prefillChunkTokens: 2_048 },
+  profile: {
+    maxBatch: 64,
+    stepBaseMs: 8,
+    stepPerSequenceMs: 0.05,
+    prefillTokensPerSecond: SIMULATED_PREFILL_TOKENS_PER_SECOND,
+    prefillChunkTokens: 2_048,
+  },
   areFaultsEnabled: false,
   isSleepEnabled: false,
   diesOfRequestsAsleep: true,
