@@ -7,6 +7,7 @@ import { checkSet } from "../src/api/check-set.ts";
 import { mergeReservation } from "../src/api/merge-reservation.ts";
 import { parseManifests } from "../src/api/parse-manifests.ts";
 import { formatProblem, PROBLEM_CODES, type Problem } from "../src/api/problem.ts";
+import { vetDrafts } from "../src/failover/vet-drafts.ts";
 import { root } from "./support/source-files.ts";
 
 const folder = join(root, "test/manifests/bad");
@@ -15,7 +16,8 @@ const names = readdirSync(folder).toSorted();
 function problemsOf(name: string): readonly Problem[] {
   const { drafts, problems, places } = parseManifests([{ path: name, text: readFileSync(join(folder, name), "utf8") }]);
   const merged = mergeReservation(drafts, places);
-  return [...problems, ...merged.problems, ...checkSet(merged.drafts, merged.places)];
+  const found = [...problems, ...merged.problems, ...checkSet(merged.drafts, merged.places)];
+  return found.length > 0 ? found : vetDrafts(merged).flatMap(({ problem }) => problem ?? []);
 }
 
 test("bad manifests are refused with the golden messages", (t) => {

@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parse, parseAllDocuments } from "yaml";
+import { parseManifests } from "../../src/api/parse-manifests.ts";
+import { vetDrafts } from "../../src/failover/vet-drafts.ts";
 import { benchEngineArguments, LADDER_LINKS, LADDER_WEIGHTS, manifestsOf, tenantsOf, WORLD_NAMES } from "./bench-manifests.ts";
 import { saysWhatItNeeds } from "./ladder-rows.ts";
 import { ROW_NAMES } from "./options.ts";
@@ -32,6 +34,20 @@ test("the loads and wakes that the bench's bars allow for are those of its manif
     nodes.map(({ spec }) => [spec.links["disk"], spec.links["hostToGpu"]]),
     nodes.map(() => [LADDER_LINKS.disk, LADDER_LINKS.hostToGpu]),
   );
+});
+
+test("no promise of the bench's worlds is impossible, or late after one loss", () => {
+  for (const world of WORLD_NAMES) {
+    const { drafts, places, problems } = parseManifests(manifestsOf(world).map((path) => ({ path, text: readFileSync(path, "utf8") })));
+    assert.deepEqual(problems, []);
+    const vetted = vetDrafts({ drafts, places });
+    assert.equal(vetted.length, tenantsOf(world).length);
+    assert.deepEqual(
+      vetted.flatMap(({ problem, warnings }) => [...(problem === null ? [] : [problem]), ...warnings].map(({ what }) => what)),
+      [],
+      world,
+    );
+  }
 });
 
 test("only the tenant of the hold row has a budget that the bench can spend", () => {

@@ -20,7 +20,7 @@ export function applyRoutes(apply: Apply, log: EventLog): readonly AdminRoute[] 
       method: "POST",
       pattern: `${RESOURCE_ROOT}/apply`,
       auth: "token",
-      meaning: "every document of the body, or none; `?dryRun=All` only checks",
+      meaning: "every document of the body, or none; `?dryRun=All` only checks, `?force=true` lets in promises that physics cannot keep",
       accepts: [...TEXT_TYPES, FILES_TYPE],
       handle: (request) => applyBody(request, apply, log),
     },
@@ -30,23 +30,31 @@ export function applyRoutes(apply: Apply, log: EventLog): readonly AdminRoute[] 
 async function applyBody(request: AdminRequest, apply: Apply, log: EventLog): Promise<AdminAnswer> {
   const dryRun = request.query.get("dryRun");
   if (dryRun !== null && dryRun !== "All") return answerRefusal({ reason: "BadRequest", message: "dryRun is All, or absent." });
+  const isForced = readForce(request);
+  if (!isForced.ok) return answerRefusal({ reason: "BadRequest", message: isForced.error });
   const files = request.contentType === FILES_TYPE ? parseFiles(request.body) : ok([{ path: "body", text: request.body }]);
   if (!files.ok) return answerRefusal({ reason: "BadRequest", message: files.error });
   const isDryRun = dryRun !== null;
-  const applied = await apply.files(files.value, isDryRun);
+  const applied = await apply.files(files.value, { isDryRun, isForced: isForced.value });
   const fileCount = files.value.length;
   if (!applied.ok) {
     log.record({ level: "warn", event: "admin.apply-refused", fields: { fileCount, isDryRun, code: applied.error.code } });
     return answerApplyRefusal(applied.error);
   }
   const results = applied.value.results.map((result) => ({ ...result }));
-  if (!isDryRun) log.record({ level: "info", event: "admin.applied", fields: { fileCount, results } });
+  if (!isDryRun) log.record({ level: "info", event: "admin.applied", fields: { fileCount, results, isForced: isForced.value } });
   return answerJson(200, {
     kind: "ApplyResult",
     dryRun: isDryRun,
     results,
     warnings: applied.value.warnings.map((warning) => ({ ...warning })),
   });
+}
+
+/** `?force=true`, of every request that carries a config. */
+export function readForce({ query }: Pick<AdminRequest, "query">): Result<boolean, string> {
+  const force = query.get("force");
+  return force === null || force === "true" ? ok(force !== null) : err("force is true, or absent.");
 }
 
 const WRONG_FORM = 'Send {"files": [{"path": NAME, "text": MANIFEST}, ...]}.';

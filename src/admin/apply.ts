@@ -29,13 +29,25 @@ export type ApplyRefusal =
   | { readonly code: "DERIVED"; readonly kind: Kind; readonly name: string; readonly message: string }
   | { readonly code: "STORE"; readonly error: StoreError };
 
+interface ApplyMode {
+  /** Checks, and answers what would happen. */
+  readonly isDryRun: boolean;
+  /** Lets in promises that nothing could keep; they carry the condition PromiseAtRisk. */
+  readonly isForced: boolean;
+}
+
 /** The one door for specs: whatever stands in the store has come through here, alone and in its set. */
 export interface Apply {
-  /** Every document of every file, or none. A dry run checks and answers what would happen. */
-  files(files: readonly ManifestFile[], isDryRun: boolean): Promise<Result<Applied, ApplyRefusal>>;
+  /** Every document of every file, or none. */
+  files(files: readonly ManifestFile[], mode: ApplyMode): Promise<Result<Applied, ApplyRefusal>>;
   /** One resource as JSON, with the resourceVersion that it was made from; without one it is created. */
-  put(at: { readonly kind: Kind; readonly name: string }, body: string): Promise<Result<Put, ApplyRefusal>>;
+  put(at: PutPlace, body: string): Promise<Result<Put, ApplyRefusal>>;
   remove(kind: Kind, name: string): Promise<Result<null, ApplyRefusal>>;
+}
+
+interface PutPlace extends Pick<ApplyMode, "isForced"> {
+  readonly kind: Kind;
+  readonly name: string;
 }
 
 const SET_KINDS: readonly Kind[] = ["HotStandbyConfig", "GPUNode", "ReservationMap"];
@@ -52,10 +64,10 @@ export function createApply(store: ClusterStore): Apply {
     return mine;
   };
   return {
-    async files(files, isDryRun) {
+    async files(files, mode) {
       const parsed = parseManifests(files);
       if (parsed.problems.length > 0) return err({ code: "PROBLEMS", problems: parsed.problems, warnings: parsed.warnings });
-      return inTurn(() => storeAll(store, parsed, isDryRun));
+      return inTurn(() => storeAll(store, parsed, mode));
     },
     async put(at, body) {
       const read = readPut(at, body);
@@ -65,14 +77,18 @@ export function createApply(store: ClusterStore): Apply {
   };
 }
 
-async function storeAll(store: ClusterStore, parsed: ParsedManifests, isDryRun: boolean): Promise<Result<Applied, ApplyRefusal>> {
+async function storeAll(
+  store: ClusterStore,
+  parsed: ParsedManifests,
+  { isDryRun, isForced }: ApplyMode,
+): Promise<Result<Applied, ApplyRefusal>> {
   const isOfServices = parsed.drafts.some(({ kind }) => kind === "HotStandbyConfig" || kind === "ReservationMap");
   for (let attempt = 1; ; attempt += 1) {
     const stored = await readSet(store);
     if (!stored.ok) return stored;
-    const plan = planChange(stored.value, { drafts: parsed.drafts, places: parsed.places });
+    const plan = planChange(stored.value, { drafts: parsed.drafts, places: parsed.places, isForced });
     // Who changes a node does not want to hear again what the reservation of a service says.
-    const warnings = isOfServices ? [...parsed.warnings, ...plan.warnings] : parsed.warnings;
+    const warnings = [...parsed.warnings, ...(isOfServices ? plan.warnings : []), ...plan.risks];
     if (plan.problems.length > 0) return err({ code: "PROBLEMS", problems: plan.problems, warnings });
     const written = isDryRun || plan.changes.length === 0 ? null : await store.applyAll(plan.changes);
     if (written === null || written.ok) return ok({ results: plan.results, warnings });
@@ -82,7 +98,7 @@ async function storeAll(store: ClusterStore, parsed: ParsedManifests, isDryRun: 
 
 async function readSet(store: ClusterStore): Promise<Result<readonly Resource[], ApplyRefusal>> {
   const items: Resource[] = [];
-  for (const kind of SET_KINDS) {
+  for (const kind of [...SET_KINDS, "GPUPartition"] as const) {
     const listed = await store.list(kind);
     if (!listed.ok) return err({ code: "STORE", error: listed.error });
     items.push(...listed.value.items);
@@ -90,13 +106,13 @@ async function readSet(store: ClusterStore): Promise<Result<readonly Resource[],
   return ok(items);
 }
 
-interface PutRequest {
+interface PutRequest extends Pick<ApplyMode, "isForced"> {
   readonly draft: ResourceDraft;
   /** null = it must not exist yet. */
   readonly version: string | null;
 }
 
-function readPut(at: { readonly kind: Kind; readonly name: string }, body: string): Result<PutRequest, ApplyRefusal> {
+function readPut(at: PutPlace, body: string): Result<PutRequest, ApplyRefusal> {
   const json = parseJsonBody(body);
   if (!json.ok) return err({ code: "BAD_BODY", message: json.error });
   const read = parseResource(json.value);
@@ -110,13 +126,13 @@ function readPut(at: { readonly kind: Kind; readonly name: string }, body: strin
   const metadata = isJsonObject(json.value) ? json.value["metadata"] : null;
   const version = isJsonObject(metadata) ? (metadata["resourceVersion"] ?? null) : null;
   if (version !== null && typeof version !== "string") return err({ code: "BAD_BODY", message: "metadata.resourceVersion is a text." });
-  return ok({ draft, version });
+  return ok({ draft, version, isForced: at.isForced });
 }
 
-async function storeOne(store: ClusterStore, { draft, version }: PutRequest): Promise<Result<Put, ApplyRefusal>> {
+async function storeOne(store: ClusterStore, { draft, version, isForced }: PutRequest): Promise<Result<Put, ApplyRefusal>> {
   const stored = await readSet(store);
   if (!stored.ok) return stored;
-  const { problems, changes } = planChange(stored.value, { drafts: [draft] });
+  const { problems, changes } = planChange(stored.value, { drafts: [draft], isForced });
   if (problems.length > 0) return err({ code: "PROBLEMS", problems, warnings: [] });
   const before = stored.value.find((resource) => keyOf(resource) === keyOf(draft)) ?? null;
   if (before === null && version !== null) return err({ code: "STORE", error: { code: "NOT_FOUND", kind: draft.kind, name: draft.name } });
@@ -140,7 +156,7 @@ async function removeOne(store: ClusterStore, of: { readonly kind: Kind; readonl
     return err({ code: "DERIVED", ...of, message });
   }
   // A service that the reservation names gets a derived config at once: the reservation is kept either way.
-  const { problems, changes } = planChange(stored.value, { drafts: [], removed: of });
+  const { problems, changes } = planChange(stored.value, { drafts: [], removed: of, isForced: true });
   const isAlone = target === null || changes.length <= 1 || problems.length > 0;
   const removed = isAlone ? await store.remove(of.kind, of.name) : await store.applyAll(changes);
   return removed.ok ? ok(null) : err({ code: "STORE", error: removed.error });

@@ -19,6 +19,7 @@ const config = (name: string, spec: JsonObject = {}): JsonObject => ({
   metadata: { name },
   spec: { tenant: name, tier: "gold", ...spec },
 });
+const NOW = { isDryRun: false, isForced: false };
 const GOLD = { name: "gold", coldStandby: { memoryReserved: "90GB" } };
 
 function createDoor() {
@@ -28,7 +29,7 @@ function createDoor() {
     door,
     apply: async (...documents: readonly JsonObject[]): Promise<readonly string[]> => {
       const text = documents.map((one) => JSON.stringify(one)).join("\n---\n");
-      const applied = await door.files([{ path: "m.yaml", text }], false);
+      const applied = await door.files([{ path: "m.yaml", text }], NOW);
       assert.ok(applied.ok, JSON.stringify(applied));
       return applied.value.results.map(({ kind, name, action }) => `${kind === "ReservationMap" ? "reservation" : name} ${action}`);
     },
@@ -88,7 +89,10 @@ test("a derived config cannot be taken away by itself, and a written one leaves 
 test("what `get` prints of a merged config can be put again and changes nothing", async () => {
   const { door, apply, stored, configs } = createDoor();
   await apply(config("gold"), reservation(GOLD));
-  const put = await door.put({ kind: "HotStandbyConfig", name: "gold" }, JSON.stringify(toKubernetes(await stored("gold"))));
+  const put = await door.put(
+    { kind: "HotStandbyConfig", name: "gold", isForced: false },
+    JSON.stringify(toKubernetes(await stored("gold"))),
+  );
   assert.equal(put.ok ? put.value.action : put.error.code, "unchanged");
   assert.deepEqual(await configs(), [`gold written g1 ${JSON.stringify(GOLD)}`]);
 });
@@ -96,7 +100,7 @@ test("what `get` prints of a merged config can be put again and changes nothing"
 test("a derived config that is put by hand is a written one from then on", async () => {
   const { door, apply, stored, configs } = createDoor();
   await apply(reservation({ name: "a" }));
-  const put = await door.put({ kind: "HotStandbyConfig", name: "a" }, JSON.stringify(toKubernetes(await stored("a"))));
+  const put = await door.put({ kind: "HotStandbyConfig", name: "a", isForced: false }, JSON.stringify(toKubernetes(await stored("a"))));
   assert.equal(put.ok ? put.value.action : put.error.code, "configured");
   assert.deepEqual(await configs(), ["a written g1 -"]);
 });
@@ -106,7 +110,7 @@ test("a put that makes a service ambiguous changes its neighbour with it, in one
   await apply(config("chat", { tenant: "gold" }), reservation(GOLD));
   assert.deepEqual(await configs(), [`chat written g1 ${JSON.stringify(GOLD)}`]);
   const body = JSON.stringify(config("draft", { tenant: "gold", model: { name: "tide-1b" } }));
-  assert.ok((await door.put({ kind: "HotStandbyConfig", name: "draft" }, body)).ok);
+  assert.ok((await door.put({ kind: "HotStandbyConfig", name: "draft", isForced: false }, body)).ok);
   assert.deepEqual(await configs(), ["chat written g1 -", "draft written g1 -"]);
 });
 
@@ -114,7 +118,7 @@ test("a reservation that makes a stored config wrong is refused, and nothing is 
   const { door, apply, configs } = createDoor();
   await apply(config("gold"));
   const text = JSON.stringify(reservation({ name: "gold", warmStandby: { memoryReserved: "1GB" } }));
-  const applied = await door.files([{ path: "r.json", text }], false);
+  const applied = await door.files([{ path: "r.json", text }], NOW);
   assert.ok(!applied.ok && applied.error.code === "PROBLEMS");
   assert.deepEqual(
     applied.error.problems.map(({ code, file, path }) => [code, file, path]),
@@ -128,7 +132,7 @@ test("only who changes services hears again what the reservation contradicts", a
   await apply(config("gold", { coldStandby: { memoryReserved: "40GB" } }), reservation(GOLD));
   const node = { ...config("n"), kind: "GPUNode", spec: { gpus: [{ model: "H200-141GB", count: 4 }] } };
   const codes = async (document: JsonObject) => {
-    const applied = await door.files([{ path: "m.json", text: JSON.stringify(document) }], true);
+    const applied = await door.files([{ path: "m.json", text: JSON.stringify(document) }], { isDryRun: true, isForced: false });
     return applied.ok
       ? applied.value.warnings.map(({ code }) => code).filter((code) => code.startsWith("RESERVATION"))
       : [applied.error.code];

@@ -6,6 +6,7 @@ import { isDerived } from "../api/reservation.ts";
 import type { Kind, Resource, ResourceDraft } from "../api/resource.ts";
 import type { StoreChange } from "../ports/cluster-store.ts";
 import { isSameValue } from "./is-same-value.ts";
+import { vetChange } from "./vet-change.ts";
 
 /** deleted = a config that followed from the reservation, and no longer does. */
 type AppliedAction = "created" | "configured" | "unchanged" | "deleted";
@@ -19,18 +20,27 @@ interface Wanted {
   readonly drafts: readonly ResourceDraft[];
   readonly places?: ReadonlyMap<string, Locate>;
   readonly removed?: Pick<ResourceDraft, "kind" | "name">;
+  /** Promises that nothing could keep come in too. */
+  readonly isForced: boolean;
 }
 interface Plan {
   readonly problems: readonly Problem[];
+  /** Of the reservation. */
   readonly warnings: readonly Warning[];
+  /** Promises that may not be kept. */
+  readonly risks: readonly Warning[];
   /** Everything that differs from what is stored, what only follows included. */
   readonly changes: readonly StoreChange[];
   /** What was asked for first, then what follows from it and changes. */
   readonly results: readonly AppliedResource[];
 }
 
-/** The whole set as it would be, the reservation merged in, judged and compared with what is stored. */
-export function planChange(stored: readonly Resource[], { drafts, places, removed }: Wanted): Plan {
+/**
+ * The whole set as it would be, the reservation merged in, judged and compared with what is stored.
+ * @param all stored resources of the set's kinds, and the partitions, which tell where instances stand.
+ */
+export function planChange(all: readonly Resource[], { drafts, places, removed, isForced }: Wanted): Plan {
+  const stored = all.filter(({ kind }) => kind !== "GPUPartition");
   const isGone = new Set([...drafts, ...(removed === undefined ? [] : [removed])].map(keyOf));
   const kept = stored.filter((resource) => !isGone.has(keyOf(resource)) && !isDerived(resource));
   const set = mergeReservation([...kept.map(draftOf), ...drafts], places);
@@ -41,9 +51,14 @@ export function planChange(stored: readonly Resource[], { drafts, places, remove
   const asked = plans.filter(({ draft }) => isAsked.has(keyOf(draft)));
   const following = plans.filter(({ draft, change }) => change !== null && !isAsked.has(keyOf(draft)));
   const removals = [...(removed === undefined ? [] : [removed]), ...vanished];
+  const problems = [...set.problems, ...checkSet(set.drafts, set.places)];
+  const changed = new Set(plans.flatMap(({ draft, change }) => (change === null ? [] : [keyOf(draft)])));
+  // Only over a set that reads as a whole: a promise of a config with a slip in it says nothing.
+  const vetted = problems.length > 0 ? NOT_VETTED : vetChange(all, { ...set, asked: isAsked, changed, isForced });
   return {
-    problems: [...set.problems, ...checkSet(set.drafts, set.places)],
+    problems: [...problems, ...vetted.problems],
     warnings: set.warnings,
+    risks: vetted.warnings,
     // What goes goes first: a derived config may take its place under the same name.
     changes: [...removals.map(removalOf), ...plans.flatMap(({ change }) => change ?? [])],
     results: [
@@ -52,6 +67,8 @@ export function planChange(stored: readonly Resource[], { drafts, places, remove
     ],
   };
 }
+
+const NOT_VETTED = { problems: [], warnings: [] };
 
 export const keyOf = ({ kind, name }: Pick<ResourceDraft, "kind" | "name">): string => `${kind}/${name}`;
 

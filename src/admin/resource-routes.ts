@@ -3,6 +3,7 @@ import type { ClusterStore } from "../ports/cluster-store.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { Apply } from "./apply.ts";
 import { answerApplyRefusal } from "./apply-refusal.ts";
+import { readForce } from "./apply-routes.ts";
 import { RESOURCE_ROOT, toKubernetes, toKubernetesList } from "./kubernetes-form.ts";
 import type { AdminAnswer, AdminRequest, AdminRoute } from "./route.ts";
 import { answerJson, answerRefusal, JSON_TYPE, refusalOfStore, type Refusal } from "./status.ts";
@@ -50,7 +51,7 @@ const putRoute = (kind: Kind, pattern: string, ports: ResourcePorts): AdminRoute
   pattern,
   auth: "token",
   accepts: [JSON_TYPE],
-  meaning: "creates, or replaces what has the resourceVersion that was sent",
+  meaning: "creates, or replaces what has the resourceVersion that was sent; `?force=true` as of apply",
   handle: (request) => putOne(kind, request, ports),
 });
 
@@ -86,7 +87,9 @@ async function getOne(kind: Kind, request: AdminRequest, store: ClusterStore): P
 
 async function putOne(kind: Kind, request: AdminRequest, ports: ResourcePorts): Promise<AdminAnswer> {
   const name = request.parameters["name"] ?? "";
-  const put = await ports.apply.put({ kind, name }, request.body);
+  const isForced = readForce(request);
+  if (!isForced.ok) return answerRefusal({ reason: "BadRequest", message: isForced.error });
+  const put = await ports.apply.put({ kind, name, isForced: isForced.value }, request.body);
   if (!put.ok) return answerApplyRefusal(put.error);
   const { resource, action } = put.value;
   ports.log.record({ level: "info", event: "admin.put", fields: { kind, name, action, generation: resource.generation } });

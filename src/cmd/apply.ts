@@ -13,6 +13,7 @@ import { readManifests } from "./read-manifests.ts";
 interface ApplyOptions extends ClientOptions {
   readonly output: string;
   readonly dryRun?: boolean;
+  readonly force?: boolean;
 }
 
 /** Sends the files as they are: the control plane checks them, and names file, line and column. */
@@ -22,7 +23,8 @@ export async function runApply(paths: readonly string[], options: ApplyOptions):
   const target = findAdmin(options);
   if (!target.ok) return refuse(target.error);
   const body = { contentType: FILES_TYPE, text: JSON.stringify({ files: files.value }) };
-  const path = `${RESOURCE_ROOT}/apply${options.dryRun === true ? "?dryRun=All" : ""}`;
+  const query = [...(options.dryRun === true ? ["dryRun=All"] : []), ...(options.force === true ? ["force=true"] : [])].join("&");
+  const path = `${RESOURCE_ROOT}/apply${query === "" ? "" : `?${query}`}`;
   const answer = await createAdminClient(target.value).call("POST", path, body);
   if (!answer.ok) return refuseApply(answer.error);
   if (options.output !== "table") return printData(answer.value, options.output);

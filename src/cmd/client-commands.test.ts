@@ -189,6 +189,28 @@ test("apply creates, says so, and a second apply changes nothing", async () => {
   assert.equal((await cli(platform, "apply", file)).out, "HotStandbyConfig gold unchanged\n");
 });
 
+test("apply refuses a promise that nothing could keep, and applies it with --force", async () => {
+  await using platform = await listenAdmin();
+  const file = join(platform.dataDir, "fast.yaml");
+  const node = {
+    apiVersion: "inference.example.com/v1",
+    kind: "GPUNode",
+    metadata: { name: "gpu-a" },
+    spec: { gpus: [{ model: "H100-80GB" }] },
+  };
+  const promise = { model: { name: "m", weights: "60GB" }, failoverPolicy: { rtoTarget: "5s" } };
+  writeFileSync(file, [node, serviceManifest("fast", promise)].map((one) => JSON.stringify(one)).join("\n---\n"));
+  const refused = await cli(platform, "apply", file);
+  assert.deepEqual([refused.exitCode, refused.out], [1, ""]);
+  assert.match(
+    refused.err,
+    /PROMISE_IMPOSSIBLE: fast: cold loads 60 GB over 11 GB\/s network = 5\.5 s \+ 0\.2 s, alone over rtoTarget 5 s/,
+  );
+  const forced = await cli(platform, "apply", file, "--force");
+  assert.deepEqual([forced.exitCode, forced.out], [0, "GPUNode gpu-a created\nHotStandbyConfig fast created\n"]);
+  assert.match(forced.err, /warning: .*PROMISE_AT_RISK: fast: cold loads 60 GB/);
+});
+
 test("apply of a bad manifest names the place, exits with 1 and applies nothing", async () => {
   await using platform = await listenAdmin();
   const file = join(platform.dataDir, "bad.yaml");

@@ -123,6 +123,8 @@ export interface ClientOptions {
 /** What `tidegate up` was asked for. */
 export interface UpOptions {
   readonly paths: readonly string[];
+  /** Promises that physics cannot keep come in too. */
+  readonly force?: boolean;
   readonly dataDir: string;
   readonly gatewayHost: string;
   readonly gatewayPort: number;

@@ -34,6 +34,8 @@ const PROCESSES = `
 Processes that \`up\` starts by itself, each with its own --help: engine, gateway, gpu-account.
 Exit codes: 0 done, 1 refused (what, why, what next on the error stream), 2 wrong usage.`;
 
+const FORCE_MEANING = "let in promises that physics cannot keep: each such service carries the condition PromiseAtRisk";
+
 const example = (...lines: readonly string[]): string => `\nExample:\n${lines.map((line) => `  $ tidegate ${line}`).join("\n")}`;
 
 function withOptions(command: Command, keys: readonly OptionKey[]): Command {
@@ -45,7 +47,8 @@ function addUp(program: Command, finish: Finish): void {
   const command = program
     .command("up")
     .description("start the embedded platform: control plane, gateway, engines")
-    .argument("[path...]", "manifests, or folders of manifests, to apply and to watch");
+    .argument("[path...]", "manifests, or folders of manifests, to apply and to watch")
+    .option("--force", FORCE_MEANING);
   withOptions(command, ["attach", "gatewayPort", "gatewayHost"])
     .addOption(optionOf("adminPort", { fallback: ADMIN_PORT, meaning: "port of the admin API; 0 picks a free one" }))
     .addOption(
@@ -92,10 +95,11 @@ function addWriters(program: Command, finish: Finish): void {
     .command("apply")
     .description("create or change resources from manifests, all or none")
     .argument("<path...>", "manifests, or folders of manifests")
-    .option("--dry-run", "check everything and change nothing");
+    .option("--dry-run", "check everything and change nothing")
+    .option("--force", FORCE_MEANING);
   withOptions(apply, ["output", ...CLIENT_OPTIONS])
     .addHelpText("after", example("apply services.yaml", "apply manifests/ --dry-run"))
-    .action(async (paths: readonly string[], options: Output & { readonly dryRun?: boolean }) => {
+    .action(async (paths: readonly string[], options: Output & { readonly dryRun?: boolean; readonly force?: boolean }) => {
       const { runApply } = await import("./apply.ts");
       await finish(runApply(paths, options));
     });
@@ -198,10 +202,11 @@ function addTools(program: Command, finish: Finish): void {
   const validate = program
     .command("validate")
     .description("check manifests without a control plane")
-    .argument("<path...>", "manifests, or folders of manifests");
+    .argument("<path...>", "manifests, or folders of manifests")
+    .option("--force", FORCE_MEANING);
   withOptions(validate, ["output"])
     .addHelpText("after", example("validate examples/laptop"))
-    .action(async (paths: readonly string[], options: { readonly output: string }) => {
+    .action(async (paths: readonly string[], options: { readonly output: string; readonly force?: boolean }) => {
       const { runValidate } = await import("./validate.ts");
       await finish(runValidate(paths, options));
     });

@@ -17,7 +17,7 @@ export function promiseExclusions(config: HotStandbyConfig, spec: JsonObject): r
       ? ["The smaller model of `degraded` does not take over yet; requests queue and are then shed."]
       : []),
     "Failback moves all the traffic at once: failback.steps are not acted on yet.",
-    "The recovery time is not yet checked against the physics of load and wake when the promise is made.",
+    "The promise is worked out for the loss of one GPU, one node or one zone at a time, and not for several at once.",
     ...(idle.length === 0 ? [] : [`Written, and without effect in this version: ${idle.join(", ")}.`]),
   ];
 }

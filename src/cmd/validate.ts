@@ -1,6 +1,7 @@
 import { checkSet } from "../api/check-set.ts";
 import { mergeReservation } from "../api/merge-reservation.ts";
 import { parseManifests, type ParsedManifests } from "../api/parse-manifests.ts";
+import { vetDrafts } from "../failover/vet-drafts.ts";
 import type { ExitCode } from "./explain.ts";
 import { refuse } from "./explain.ts";
 import { printData } from "./print-data.ts";
@@ -8,11 +9,14 @@ import { counted, formatProblems, formatWarnings } from "./print-findings.ts";
 import { readManifests } from "./read-manifests.ts";
 
 /** Checks manifests alone and together, as `apply` to an empty platform would. Exit 1 when anything is refused. */
-export async function runValidate(paths: readonly string[], options: { readonly output: string }): Promise<ExitCode> {
+export async function runValidate(
+  paths: readonly string[],
+  options: { readonly output: string; readonly force?: boolean },
+): Promise<ExitCode> {
   const files = readManifests(paths);
   if (!files.ok) return refuse(files.error);
   const parsed = parseManifests(files.value);
-  const { problems, warnings } = parsed.problems.length === 0 ? checkTogether(parsed) : parsed;
+  const { problems, warnings } = parsed.problems.length === 0 ? checkTogether(parsed, options.force === true) : parsed;
   const exitCode = problems.length === 0 ? 0 : 1;
   const resources = parsed.drafts.map(({ kind, name }) => ({ kind, name }));
   if (options.output !== "table") {
@@ -33,7 +37,13 @@ export async function runValidate(paths: readonly string[], options: { readonly 
 }
 
 /** Only over a set that reads as a whole: a config with a slip in it would look as if nobody had written it. */
-function checkTogether(parsed: ParsedManifests): Pick<ParsedManifests, "problems" | "warnings"> {
+function checkTogether(parsed: ParsedManifests, isForced: boolean): Pick<ParsedManifests, "problems" | "warnings"> {
   const merged = mergeReservation(parsed.drafts, parsed.places);
-  return { problems: [...merged.problems, ...checkSet(merged.drafts, merged.places)], warnings: [...parsed.warnings, ...merged.warnings] };
+  const problems = [...merged.problems, ...checkSet(merged.drafts, merged.places)];
+  const warnings = [...parsed.warnings, ...merged.warnings];
+  if (problems.length > 0) return { problems, warnings };
+  const vetted = vetDrafts(merged);
+  const refused = isForced ? [] : vetted.flatMap(({ problem }) => problem ?? []);
+  const risks = vetted.flatMap((service) => (service.problem === null || isForced ? service.warnings : []));
+  return { problems: refused, warnings: [...warnings, ...risks] };
 }

@@ -30,7 +30,7 @@ export function createOperator(world: Pick<World, "store" | "log" | "chance">): 
     const stored = await store.get("HotStandbyConfig", service);
     if (!stored.ok) return "refused";
     const body = JSON.stringify({ ...toKubernetes(stored.value), spec: edit(stored.value.spec) });
-    const answered = await apply.put({ kind: "HotStandbyConfig", name: service }, body);
+    const answered = await apply.put({ kind: "HotStandbyConfig", name: service, isForced: false }, body);
     if (answered.ok) return "stored";
     return answered.error.code === "OUTDATED" && triesLeft > 0 ? put(service, edit, triesLeft - 1) : "refused";
   }

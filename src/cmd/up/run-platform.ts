@@ -42,7 +42,7 @@ export async function runPlatform(platform: Platform): Promise<number> {
   const isFirst = await isEmpty(store);
   // The same files again: what came of them is stored, with what was changed by hand since. After a crash every moment counts.
   if (isFirst || !applied.isSame(files)) {
-    const isApplied = await applyFiles(files, apply, terminal);
+    const isApplied = await applyFiles(platform, apply);
     if (isApplied) applied.remember(files);
     else if (isFirst) return 1;
     else terminal.complain("The last good configuration keeps serving.");
@@ -57,9 +57,9 @@ async function isEmpty(store: ClusterStore): Promise<boolean> {
 }
 
 /** All manifests or none. @returns false when they were refused. */
-async function applyFiles(files: readonly ManifestFile[], apply: Apply, terminal: Terminal): Promise<boolean> {
+async function applyFiles({ files, terminal, options }: Platform, apply: Apply): Promise<boolean> {
   if (files.length === 0) return true;
-  const applied = await apply.files(files, false);
+  const applied = await apply.files(files, { isDryRun: false, isForced: options.force === true });
   if (!applied.ok) {
     terminal.complain(formatRefusal(applied.error));
     terminal.refuse({
@@ -86,7 +86,10 @@ async function serve(platform: Platform, apply: Apply, applied: AppliedManifests
     return terminal.refuse(started.error);
   }
   const plane = started.value;
-  const watch = options.paths.length === 0 ? null : watchManifests(options.paths, files, { apply, applied, clock, say: terminal.line });
+  const watch =
+    options.paths.length === 0
+      ? null
+      : watchManifests(options.paths, files, { apply, applied, clock, isForced: options.force === true, say: terminal.line });
   const ending = new AbortController();
   const ended = end.first.then((signal) => {
     ending.abort();

@@ -38,7 +38,13 @@ export function formatRefusal(refusal: ApplyRefusal): string {
 export function watchManifests(
   paths: readonly string[],
   first: readonly ManifestFile[],
-  ports: { readonly apply: Apply; readonly applied: AppliedManifests; readonly clock: Clock; say(text: string): void },
+  ports: {
+    readonly apply: Apply;
+    readonly applied: AppliedManifests;
+    readonly clock: Clock;
+    readonly isForced: boolean;
+    say(text: string): void;
+  },
 ): ManifestWatch {
   const state = { files: first, text: textOf(first), isEnded: false };
   let timer: Timer = ports.clock.after(LOOK_EVERY_MS, look);
@@ -67,7 +73,7 @@ async function reload(paths: readonly string[], state: WatchState, ports: Parame
   if (text === state.text) return;
   state.text = text;
   if (!read.ok) return ports.say(`${text}\nNothing was changed; the last good configuration keeps serving.`);
-  const applied = await ports.apply.files(read.value, false);
+  const applied = await ports.apply.files(read.value, { isDryRun: false, isForced: ports.isForced });
   if (!applied.ok) return ports.say(`${formatRefusal(applied.error)}\nNothing was changed; the last good configuration keeps serving.`);
   ports.applied.remember(read.value);
   const named = namesOf(read.value);
