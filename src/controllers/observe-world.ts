@@ -88,6 +88,7 @@ export async function observeService(
     capacitySamples: ports.desk.capacitySamplesOf(config.name),
     inFlight: ports.desk.countsOf(config.name).inFlight,
     alerts: ports.desk.firingAlertsOf(config.name, status === null ? null : alertGauges(status)),
+    vetting: memory.promises.vettingOf(config.name),
   };
   return { world, nodes, memoryBytes: placed.memoryBytes };
 }

@@ -23,6 +23,7 @@ import type { GatewayReports, TableDesk } from "./link-controller.ts";
 import { listAll, must, observeNodes, ownerOf } from "./observe-service.ts";
 import { observeService, type ServiceObservation } from "./observe-world.ts";
 import { performAction, type ActionContext } from "./perform-action.ts";
+import { createPromiseWatch } from "./promise-watch.ts";
 import { createRecordShelf, type RecordShelf } from "./record-shelf.ts";
 import { removeService } from "./remove-service.ts";
 import type { Requeue } from "./requeue.ts";
@@ -79,6 +80,7 @@ export function createStandbyController(ports: StandbyPorts, kick: (service: str
     gpus: createGpuWatch(ports),
     tasks: createInstanceTasks({ ...ports, claim: ports.stateId }, kickFor),
     records: createRecordShelf(ports.store, kick),
+    promises: createPromiseWatch(ports, kick),
   };
   const listening = ports.launcher.onExit((exit) => {
     memory.exits.set(exit.instance, exit);
@@ -103,6 +105,7 @@ export function createStandbyController(ports: StandbyPorts, kick: (service: str
     async stop() {
       listening.stop();
       memory.records.stop();
+      memory.promises.stop();
       await memory.tasks.stop();
     },
   };
@@ -131,6 +134,8 @@ async function reconcileService(name: ServiceName, ports: StandbyPorts, memory: 
   // What is urgent asks first for what all need.
   const ordered = decided.actions.toSorted((left, right) => Number(isUrgent(right)) - Number(isUrgent(left)));
   for (const action of ordered) performAction(action, { ...look, config: config.value, members, machineOf }, memory.tasks);
+  // Where somebody waits for this process, arithmetic does too.
+  if (!ordered.some(isUrgent)) memory.promises.refresh();
   return { afterMs: Math.min(decided.lookAgainAfterMs ?? LOOK_AGAIN_MS, isRecorded ? LOOK_AGAIN_MS : RECORD_AGAIN_MS) };
 }
 

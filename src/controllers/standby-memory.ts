@@ -5,6 +5,7 @@ import type { InstanceMemo } from "../failover/restart-memo.ts";
 import type { EngineExit } from "../ports/engine-launcher.ts";
 import type { GpuWatch } from "./gpu-watch.ts";
 import type { InstanceTasks } from "./instance-tasks.ts";
+import type { PromiseWatch } from "./promise-watch.ts";
 import type { RecordShelf } from "./record-shelf.ts";
 
 /** Kept between two looks only: lost with the process, and then found again by looking. */
@@ -20,4 +21,5 @@ export interface StandbyMemory {
   readonly gpus: GpuWatch;
   readonly tasks: InstanceTasks;
   readonly records: RecordShelf;
+  readonly promises: PromiseWatch;
 }

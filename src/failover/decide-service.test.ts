@@ -66,6 +66,7 @@ const world = (more: Partial<ServiceWorld> = {}): ServiceWorld => ({
   capacitySamples: [],
   inFlight: 0,
   alerts: [],
+  vetting: null,
   ...more,
 });
 
@@ -184,6 +185,53 @@ for (const c of promises) {
     assert.deepEqual([found?.status, found?.reason], c.expected);
   });
 }
+
+const impossible = { what: "gold: cold loads too much.", why: "It does.", next: "Change that." };
+const vettings: readonly {
+  readonly name: string;
+  readonly vetting: ServiceWorld["vetting"];
+  readonly says: readonly [string, string, string];
+}[] = [
+  {
+    name: "a promise that was not worked out is not called good",
+    vetting: null,
+    says: ["Unknown", "NotVetted", "It is not worked out yet."],
+  },
+  {
+    name: "a promise of which no node is known is not called good",
+    vetting: { impossible: null, risks: [], worstMs: null },
+    says: ["Unknown", "NotVetted", "No node that it may use is known."],
+  },
+  {
+    name: "a promise that can be kept is at no risk",
+    vetting: { impossible: null, risks: [], worstMs: 2_329 },
+    says: ["False", "CanBeKept", "Back within 2.3 s after any one loss, by arithmetic; rtoTarget is 5 s."],
+  },
+  {
+    name: "a promise that losses make late is at risk, with the arithmetic",
+    vetting: { impossible: null, risks: ["gold: too late.", "gold: no room."], worstMs: 9_000 },
+    says: ["True", "TooSlow", "gold: too late. gold: no room."],
+  },
+  {
+    name: "a promise that was let in by force is at risk, with the arithmetic",
+    vetting: { impossible, risks: [impossible.what], worstMs: 9_000 },
+    says: ["True", "Impossible", "gold: cold loads too much."],
+  },
+];
+for (const { name, vetting, says } of vettings) {
+  test(name, () => {
+    const found = condition(decideService(world({ vetting })).next, "PromiseAtRisk");
+    assert.deepEqual([found?.status, found?.reason, found?.message], says);
+  });
+}
+
+test("what was worked out before stands until it is worked out again", () => {
+  const { next } = decideService(world({ vetting: { impossible: null, risks: ["gold: too late."], worstMs: 9_000 } }));
+  assert.deepEqual(
+    condition(decideService(world({ status: next, vetting: null })).next, "PromiseAtRisk"),
+    condition(next, "PromiseAtRisk"),
+  );
+});
 
 test("an inferred tier is said in a condition", () => {
   const { tier: _tier, ...untiered } = SPEC;

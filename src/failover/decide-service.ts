@@ -21,6 +21,7 @@ import { NEW_MEMO, type InstanceMemo } from "./restart-memo.ts";
 import { rollsNext } from "./rolls-next.ts";
 import { rtoAfter } from "./rto-clock.ts";
 import { serviceConditions } from "./service-conditions.ts";
+import type { Vetting } from "./vet-fleet.ts";
 
 /** One look at a service: everything read before anything is decided. */
 export interface ServiceWorld {
@@ -49,6 +50,8 @@ export interface ServiceWorld {
   readonly inFlight: number;
   /** Rules that fire for it now. They are told and move nothing: what a gateway sees of an engine does. */
   readonly alerts: readonly AlertRule[];
+  /** What its promise is worth; null = not worked out yet. */
+  readonly vetting: Vetting | null;
 }
 export type SeenInstance = Omit<InstanceLook, "desired" | "recorded" | "wish" | "isUrgent">;
 
@@ -112,7 +115,7 @@ export function decideService(world: ServiceWorld): ServiceDecision {
     quarantined: [...quarantined, ...decided.results.flatMap(({ result }) => result.quarantine).map((entry) => quarantineEntry(entry, at))],
     history,
   };
-  const seen = { placements: running.map(({ name }) => placements.get(name)), ladder, alerts: world.alerts };
+  const seen = { placements: running.map(({ name }) => placements.get(name)), ladder, alerts: world.alerts, vetting: world.vetting };
   const conditions = serviceConditions({ config, status: after, ...seen }, at);
   return {
     next: withRevision({ ...after, conditions }, before, world),

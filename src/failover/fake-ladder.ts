@@ -103,6 +103,7 @@ export class FakeLadder {
       capacitySamples: [],
       inFlight: this.inFlight,
       alerts: this.alerts,
+      vetting: null,
     };
   }
 

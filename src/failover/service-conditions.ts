@@ -5,8 +5,10 @@ import type { ServiceStatus } from "../api/service-status.ts";
 import { grantsOf, isRoutable } from "../routing/build-table.ts";
 import type { LadderDecision } from "./decide-ladder.ts";
 import { desiredInstances } from "./desired-instances.ts";
+import { formatSeconds } from "./explain-vetting.ts";
 import type { Placement } from "./instance-look.ts";
 import { reservationFacts } from "./reservation-facts.ts";
+import type { Vetting } from "./vet-fleet.ts";
 
 type Fact = Omit<Condition, "lastTransitionTime">;
 
@@ -17,6 +19,8 @@ interface Seen {
   readonly placements: readonly (Placement | undefined)[];
   readonly ladder: Pick<LadderDecision, "held" | "withheld">;
   readonly alerts: readonly AlertRule[];
+  /** null = not worked out yet, or not again since this process began. */
+  readonly vetting: Vetting | null;
 }
 
 /** What holds of a service now, in Kubernetes form; a condition that keeps its status keeps its transition time. */
@@ -32,6 +36,7 @@ export function serviceConditions(seen: Seen, at: string): readonly Condition[] 
     alerting(seen),
     tierInferred(config),
     promise(config, hotCount),
+    promiseAtRisk(seen),
     placeability(seen.placements),
     ...reservationFacts(config),
   ];
@@ -122,6 +127,22 @@ function promise(config: HotStandbyConfig, hotCount: number): Fact {
   }
   const message = "One hot instance, nothing in reserve: if its GPU is lost, a new start depends on what is free then.";
   return { type, status: "True", reason: "NothingReserved", message };
+}
+
+const NOT_VETTED = { status: "Unknown", reason: "NotVetted" } as const;
+
+/** Whether physics allows what is promised. What was worked out before this process began holds until it is worked out again. */
+function promiseAtRisk({ config, status, vetting }: Seen): Fact {
+  const type = "PromiseAtRisk";
+  if (vetting === null) {
+    return status.conditions.find((condition) => condition.type === type) ?? { type, ...NOT_VETTED, message: "It is not worked out yet." };
+  }
+  if (vetting.impossible !== null) return { type, status: "True", reason: "Impossible", message: vetting.impossible.what };
+  if (vetting.risks.length > 0) return { type, status: "True", reason: "TooSlow", message: vetting.risks.join(" ") };
+  if (vetting.worstMs === null) return { type, ...NOT_VETTED, message: "No node that it may use is known." };
+  const target = `rtoTarget is ${formatSeconds(config.failoverPolicy.rtoTargetMs)}.`;
+  const message = `Back within ${formatSeconds(vetting.worstMs)} after any one loss, by arithmetic; ${target}`;
+  return { type, status: "False", reason: "CanBeKept", message };
 }
 
 function placeability(placements: Seen["placements"]): Fact {

@@ -185,7 +185,12 @@ function kill(world: World, engines: readonly RunningEngine[]): readonly Running
   return engines;
 }
 
-function inject(world: World, { address }: RunningEngine, { fault, forMs }: { readonly fault: Fault; readonly forMs: number }): void {
+/** A fault of an engine's own; it has the order a moment later. */
+export function inject(
+  world: World,
+  { address }: RunningEngine,
+  { fault, forMs }: { readonly fault: Fault; readonly forMs: number },
+): void {
   const body = new TextEncoder().encode(JSON.stringify({ fault, forMs }));
   const nothing = (): void => undefined;
   const request = { method: "POST", target: "/tidegate/faults", headers: ["content-type", "application/json"], body } as const;

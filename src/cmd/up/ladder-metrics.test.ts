@@ -94,7 +94,7 @@ test("a cause that is no short word is counted as other", () => {
   assert.deepEqual(samplesOf(counts), [total(1, "other")]);
 });
 
-test("phase, hold and lost redundancy of a service are on the page", () => {
+test("phase, hold, lost redundancy and a promise at risk of a service are on the page", () => {
   const condition = { type: "RedundancyLost", status: "True", reason: "HotMissing", message: "", lastTransitionTime: "" };
   const status = parseServiceStatus({
     phase: "Hold",
@@ -109,11 +109,16 @@ test("phase, hold and lost redundancy of a service are on the page", () => {
     knownAnswerOf: null,
     quarantined: [],
     history: [],
-    conditions: [condition],
+    conditions: [condition, { ...condition, type: "PromiseAtRisk", reason: "TooSlow" }],
   });
   assert.ok(status.ok);
   const registry = createRegistry();
-  const calm = { ...status.value, phase: "Normal" as const, failovers: { inWindow: 2, max: 3, windowStart: null }, conditions: [] };
+  const calm = {
+    ...status.value,
+    phase: "Normal" as const,
+    failovers: { inWindow: 2, max: 3, windowStart: null },
+    conditions: [{ ...condition, type: "PromiseAtRisk", status: "Unknown" as const }],
+  };
   addLadderState(registry, [
     { name: "gold", status: status.value },
     { name: "calm", status: calm },
@@ -123,6 +128,7 @@ test("phase, hold and lost redundancy of a service are on the page", () => {
   assert.match(page, /tidegate_service_phase\{service="gold",phase="Normal"\} 0\n/);
   assert.match(page, /tidegate_service_hold\{service="gold"\} 1\ntidegate_service_hold\{service="calm"\} 0\n/);
   assert.match(page, /tidegate_redundancy_lost\{service="gold"\} 1\ntidegate_redundancy_lost\{service="calm"\} 0\n/);
+  assert.match(page, /tidegate_promise_at_risk\{service="gold"\} 1\ntidegate_promise_at_risk\{service="calm"\} 0\n/);
 });
 
 test("alerts are on the page by service, those of the platform without one", () => {

@@ -18,12 +18,14 @@ export function addLadderState(
   const phases = registry.gauge("tidegate_service_phase", "1 at the phase that the service is in now.", ["service", "phase"]);
   const hold = registry.gauge(ALERT_GAUGES.isHeld, "1 while the count of automatic moves is used up.", labels);
   const redundancy = registry.gauge(ALERT_GAUGES.isRedundancyLost, "1 while fewer hot instances take requests than asked for.", labels);
+  const atRisk = registry.gauge("tidegate_promise_at_risk", "1 while arithmetic says that one loss can take longer than promised.", labels);
   const target = registry.gauge("tidegate_service_rto_target_seconds", "Promised recovery time.", labels);
   for (const { name, status } of services) {
     for (const phase of PHASES) phases.with(name, phase).set(status.phase === phase ? 1 : 0);
     const { isHeld, isRedundancyLost } = alertGauges(status);
     hold.with(name).set(isHeld ? 1 : 0);
     redundancy.with(name).set(isRedundancyLost ? 1 : 0);
+    atRisk.with(name).set(holds(status, "PromiseAtRisk") ? 1 : 0);
     target.with(name).set(status.rto.targetMs / 1_000);
   }
 }
@@ -39,6 +41,9 @@ export function addAlertStates(registry: MetricRegistry, alerts: readonly AlertV
   );
   for (const { service, alert, state } of alerts) states.with(service ?? "", alert).set(ALERT_STATE[state]);
 }
+
+const holds = ({ conditions }: ServiceStatus, type: string): boolean =>
+  conditions.some((condition) => condition.type === type && condition.status === "True");
 
 /** Counts moves over the life of the process: a record is removed when it is old, and a counter must not fall with it. */
 export interface MoveCounts {
