@@ -49,6 +49,7 @@ const EFFECTS: Readonly<Record<string, string>> = {
   "failoverPolicy.rtoTarget": "a promise of ${rtoTarget} gives a wake ${withinMs} ms",
   "failoverPolicy.failback.preferred": "a service that prefers ${preferred} is on ${level} a minute after both hot instances came back",
   "failoverPolicy.failback.soak": "failback waits for the soak of all of hot, and a break begins it anew",
+  "failoverPolicy.failback.steps": "traffic returns in the configured steps, each for a tenth of the soak",
   "limits.concurrency": "gateway: more open requests than the limit are answered 429 with the time to wait",
   "limits.maxTokens": "gateway: the token limit refuses more and is added where a request names none",
 };

@@ -174,9 +174,8 @@ const policyRows: readonly FieldRow[] = [
     form: "a growing list of percentages that ends in 100",
     itemForm: whole(1, 100),
     example: "[1, 10, 50, 100]",
-    meaning: "Shares of the traffic, one after the other, on the way back.",
+    meaning: "Shares of the traffic, one after the other, on the way back; each is judged before the next.",
     fallback: "[1, 10, 50, 100]",
-    isBuilt: false,
   },
 ];
 

@@ -98,4 +98,17 @@ export interface ServiceCounts {
   readonly firstTokenP99Ms: number | null;
   /** null = a gateway of another version, which counts otherwise: nothing is judged by it. */
   readonly alertCounters: AlertCounters | null;
+  /** The part of it that went to hot while traffic belonged to a rung below: what a failback's steps are judged by. */
+  readonly returned: ReturnedCounts;
 }
+
+export interface ReturnedCounts {
+  /** Sent there, first or again. */
+  readonly requests: number;
+  /** Failed there, also where another instance answered them afterwards. */
+  readonly failed: number;
+  /** As of the service. */
+  readonly firstTokenP99Ms: number | null;
+}
+
+export const NONE_RETURNED: ReturnedCounts = { requests: 0, failed: 0, firstTokenP99Ms: null };

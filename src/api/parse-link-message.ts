@@ -2,7 +2,7 @@ import { z } from "zod";
 import { epoch, gatewayId, generation, instanceName, keyHash, keyId, nodeName, serviceName, tenantId, uid } from "../base/ids.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { FIRST_TOKEN_BOUNDS_SECONDS } from "./alert-counters.ts";
-import type { DownMessage, KeyEntry, UpMessage } from "./link-message.ts";
+import { NONE_RETURNED, type DownMessage, type KeyEntry, type UpMessage } from "./link-message.ts";
 import type { RouteTable } from "./route-table.ts";
 
 // Each bound is far above what a real installation sends, and keeps a broken peer from filling memory.
@@ -55,6 +55,7 @@ const table = z.object({
   contextLength: z.int().min(1),
   rungs: z.array(rung).max(16),
   serveFrom: level.default("hot"),
+  returnPercent: z.number().min(0).max(100).default(0),
   knownAnswer: z.string().max(65_536).nullable().default(null),
   priority: z.int().default(0),
   grants: z.object({ descent: z.enum(["automatic", "held"]), movesLeft: counted }),
@@ -94,6 +95,7 @@ const alertCounters = z.object({
   outcomes: z.object({ ok: counted, refused: counted, "upstream-error": counted, "stream-error": counted }),
   firstTokens: z.array(counted).length(FIRST_TOKEN_BOUNDS_SECONDS.length + 1),
 });
+const returned = z.object({ requests: counted, failed: counted, firstTokenP99Ms: age.nullable() });
 const serviceCounts = z.object({
   service: name.transform(serviceName),
   requests: counted,
@@ -104,6 +106,7 @@ const serviceCounts = z.object({
   firstTokenP99Ms: age.nullable().default(null),
   // A gateway of another version may count otherwise: what else it tells is still heard.
   alertCounters: alertCounters.nullable().catch(null).default(null),
+  returned: returned.default(NONE_RETURNED),
 });
 const cause = z.enum(["refused", "reset", "cut", "5xx", "silent", "no-progress", "stall", "malformed"]);
 const ofInstance = {

@@ -4,7 +4,7 @@ import type { JsonObject } from "../base/json.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { dataProblems } from "./data-problems.ts";
 import type { Problem } from "./problem.ts";
-import { INSTANCE_STATES, PHASES, type ServiceStatus } from "./service-status.ts";
+import { INSTANCE_STATES, NO_FAILBACK, PHASES, type ServiceStatus } from "./service-status.ts";
 
 const counted = z.int().min(0);
 const level = z.enum(["hot", "warm", "cold"]);
@@ -35,11 +35,17 @@ const condition = z.object({
   message: z.string(),
   lastTransitionTime: z.string(),
 });
+const failback = z.object({
+  step: z.object({ percent: z.int().min(1).max(100), since: z.string() }).nullable(),
+  doneAt: z.string().nullable(),
+  undone: z.object({ count: z.int().min(1), at: z.string(), why: z.string() }).nullable(),
+});
 const serviceStatus = z.object({
   phase: z.enum(PHASES),
   level: place,
   pinned: level.nullable().default(null),
   soakSince: z.string().nullable().default(null),
+  failback: failback.default(NO_FAILBACK),
   openMove: z
     .object({
       record: z.string(),

@@ -13,7 +13,7 @@ import { gpuPartitionSpec, parseGpuPartition } from "./parse-gpu-partition.ts";
 import { parseDownMessage, parseRouteTable, parseUpMessage } from "./parse-link-message.ts";
 import { parseServiceStatus, serviceStatusJson } from "./parse-service-status.ts";
 import type { RouteTable } from "./route-table.ts";
-import type { ServiceStatus } from "./service-status.ts";
+import { NO_FAILBACK, type ServiceStatus } from "./service-status.ts";
 
 const partition: GpuPartition = {
   name: partitionName("t-gpu-partition-s-hot-1-1"),
@@ -53,6 +53,7 @@ const status: ServiceStatus = {
   level: "hot",
   pinned: null,
   soakSince: null,
+  failback: NO_FAILBACK,
   openMove: null,
   epoch: epoch(7),
   revision: 31,
@@ -130,6 +131,7 @@ const table: RouteTable = {
     },
   ],
   serveFrom: "hot",
+  returnPercent: 0,
   knownAnswer: null,
   priority: 0,
   grants: { descent: "automatic", movesLeft: 3 },
@@ -139,6 +141,23 @@ const table: RouteTable = {
   mirrorPercent: 10,
   rtoTargetMs: 15_000,
 };
+
+test("a status and a table of an earlier version tell of no failback", () => {
+  const { failback: _failback, ...old } = serviceStatusJson(status);
+  const read = parseServiceStatus(old);
+  assert.ok(read.ok);
+  assert.deepEqual(read.value.failback, { step: null, doneAt: null, undone: null });
+  const { returnPercent: _percent, ...earlier } = table;
+  const oldTable = parseRouteTable(JSON.parse(JSON.stringify(earlier)));
+  assert.ok(oldTable.ok);
+  assert.equal(oldTable.value.returnPercent, 0);
+});
+
+test("a failback that is under way and one that did not last are read back as they were stored", () => {
+  const since = "2026-01-01T00:00:00.000Z";
+  const failback = { step: { percent: 10, since }, doneAt: since, undone: { count: 2, at: since, why: "hot was lost" } };
+  assert.deepEqual(parseServiceStatus(serviceStatusJson({ ...status, failback })), { ok: true, value: { ...status, failback } });
+});
 
 test("a route table is read back as it was sent, and a field of a later version is left out", () => {
   const sent: unknown = JSON.parse(JSON.stringify({ type: "table", table: { ...table, ofLaterVersion: 1 } }));

@@ -68,6 +68,11 @@ export interface RouteTable {
    * and what came back above has not soaked yet; such rungs take what spills over.
    */
   readonly serveFrom: Level;
+  /**
+   * 0..100: the share of new requests that tries hot before `serveFrom`, while a failback returns traffic in steps. A preference:
+   * who is Ready on either rung takes everything when the other is lost or full. 0 = none; says nothing where `serveFrom` is hot.
+   */
+  readonly returnPercent: number;
   /** What a woken engine must answer before it serves; null = not recorded yet, so nothing may be woken by a gateway. */
   readonly knownAnswer: string | null;
   /** Larger is woken first inside a tier. */

@@ -60,6 +60,18 @@ export interface OpenMove {
   readonly decidedAt: string;
 }
 
+/** How the way back up stands, and how the last ones ended. */
+export interface FailbackState {
+  /** Traffic returns in steps: the share of new requests that goes to hot first, and since when. null = no failback is under way. */
+  readonly step: { readonly percent: number; readonly since: string } | null;
+  /** When the last one was through; null = none was, or hot was lost again since. */
+  readonly doneAt: string | null;
+  /** Those in a row that did not last; each makes the next wait twice as long. null = the last one was good for long. */
+  readonly undone: { readonly count: number; readonly at: string; readonly why: string } | null;
+}
+
+export const NO_FAILBACK: FailbackState = { step: null, doneAt: null, undone: null };
+
 /** The durable truth of a HotStandbyConfig: route tables are derived from it. */
 export interface ServiceStatus {
   readonly phase: ServicePhase;
@@ -69,6 +81,7 @@ export interface ServiceStatus {
   readonly pinned: Level | null;
   /** Since when everything above `level` has been whole without a break: failback waits for the soak. null = it is not. */
   readonly soakSince: string | null;
+  readonly failback: FailbackState;
   /** The last move down, while its clock runs (redundancy is not restored yet); enough to write its FailoverRecord again. null = none. */
   readonly openMove: OpenMove | null;
   readonly epoch: Epoch;

@@ -7,7 +7,7 @@ import type { GpuPartition } from "../api/gpu-partition.ts";
 import type { InstanceState } from "../api/service-status.ts";
 import { instanceName, nodeName, partitionName, serviceName, tenantId } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
-import { describeLadder, withoutControlPlane } from "./describe-ladder.ts";
+import { describeFailback, describeLadder, withoutControlPlane } from "./describe-ladder.ts";
 
 function configOf(more: JsonObject = {}) {
   const spec = { tenant: "gold", tier: "platinum", degraded: [{ kind: "queue", upTo: "30s" }, { kind: "shed" }], ...more };
@@ -147,3 +147,27 @@ test("without the control plane nothing is woken where autoFailover is false", (
   assert.deepEqual(holds, ["requests are served from what is Ready, the dead are left out"]);
   assert.equal(waits.at(-1), "wake of gold-warm-1 (autoFailover is false, so it only advises)");
 });
+
+const SINCE = "2026-01-01T00:00:00.000Z";
+const failbacks: readonly { readonly name: string; readonly failback: JsonObject; readonly says: string | null }[] = [
+  { name: "nothing where none is under way", failback: { step: null, doneAt: null, undone: null }, says: null },
+  {
+    name: "its step and those after it",
+    failback: { step: { percent: 10, since: SINCE }, doneAt: null, undone: null },
+    says: `10 % of new requests go to hot since ${SINCE}, then 50, 100 %`,
+  },
+  {
+    name: "its last step",
+    failback: { step: { percent: 100, since: SINCE }, doneAt: null, undone: null },
+    says: `100 % of new requests go to hot since ${SINCE}, then hot has it all`,
+  },
+  {
+    name: "how long the next one waits after two that did not last",
+    failback: { step: null, doneAt: null, undone: { count: 2, at: SINCE, why: "gold-hot-1 was lost at 10 %." } },
+    says: `2 did not last, the last at ${SINCE}; before the next hot must be well for 40m`,
+  },
+];
+for (const { name, failback, says } of failbacks)
+  test(`describe tells of a failback ${name}`, () => {
+    assert.equal(describeFailback({ config: configOf(), status: statusOf(HOT, { level: "warm", failback }) }), says);
+  });

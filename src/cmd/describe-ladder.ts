@@ -3,6 +3,7 @@ import type { GpuPartition, UnplacedPartition } from "../api/gpu-partition.ts";
 import type { InstanceStatus, ServiceStatus } from "../api/service-status.ts";
 import { formatBytes } from "../base/bytes.ts";
 import { formatDuration } from "../base/time.ts";
+import { waitMs } from "../failover/decide-failback.ts";
 import { whyHeld } from "../failover/move-budget.ts";
 import { isRoutable, isWakeable } from "../routing/build-table.ts";
 
@@ -90,6 +91,20 @@ function formatStep(step: DegradedStep): string {
     case "shed":
       return "503 with Retry-After";
   }
+}
+
+/** The step that a failback is at, what comes after it, and what makes the next one wait; null = there is nothing to say. */
+export function describeFailback({ config, status }: Pick<Ladder, "config" | "status">): string | null {
+  const { step, undone } = status.failback;
+  const { stepsPercent } = config.failoverPolicy.failback;
+  if (step !== null) {
+    const later = stepsPercent.filter((percent) => percent > step.percent);
+    const next = later.length === 0 ? "then hot has it all" : `then ${later.join(", ")} %`;
+    return `${step.percent} % of new requests go to hot since ${step.since}, ${next}`;
+  }
+  if (undone === null) return null;
+  const wait = formatDuration(waitMs(config, { failback: status.failback, openMove: null }));
+  return `${undone.count} did not last, the last at ${undone.at}; before the next hot must be well for ${wait}`;
 }
 
 /** What gateways do by themselves while no controller answers, and what waits for it: from what stands there now. */

@@ -6,7 +6,7 @@ import type { ServiceStatus } from "../api/service-status.ts";
 import { formatBytes } from "../base/bytes.ts";
 import { formatDuration } from "../base/time.ts";
 import { whyHeld } from "../failover/move-budget.ts";
-import { describeLadder, withoutControlPlane } from "./describe-ladder.ts";
+import { describeFailback, describeLadder, withoutControlPlane } from "./describe-ladder.ts";
 import { formatMove } from "./describe-move.ts";
 import { withoutControls } from "./explain.ts";
 import { INSTANCE_TITLES, instanceCells } from "./instance-table.ts";
@@ -72,6 +72,8 @@ function summary({ resource, config, status }: Description): string {
       "State",
       `${status.phase}, belongs to ${status.level}${pinned}, epoch ${status.epoch}, revision ${status.revision}${behind}`,
     ]);
+    const failback = describeFailback({ config, status });
+    if (failback !== null) rows.push(["Failback", failback]);
     rows.push([
       "Failovers",
       `${status.failovers.inWindow} of at most ${status.failovers.max} in ${formatDuration(policy.windowMs)}${held === null ? "" : `; held: ${held}`}`,

@@ -79,6 +79,7 @@ export function processTable(endpoints: readonly RungEndpoint[]): RouteTable {
     contextLength: 8_192,
     rungs: [{ level: "hot", activation: { kind: "none" }, endpoints }],
     serveFrom: "hot",
+    returnPercent: 0,
     knownAnswer: null,
     priority: 0,
     grants: { descent: "automatic", movesLeft: 3 },

@@ -132,7 +132,7 @@ function addMoves(program: Command, finish: Finish): void {
     });
   const failback = program
     .command("failback")
-    .description("move a service back to its hot instances at once, without the soak; refused while one of them is not Ready")
+    .description("move a service back to its hot instances at once, without soak and steps; refused while one of them is not Ready")
     .argument("<service>", "name of a HotStandbyConfig");
   withWait(failback)
     .addHelpText("after", example("failback tenant-platinum"))

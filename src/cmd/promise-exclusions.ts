@@ -16,7 +16,6 @@ export function promiseExclusions(config: HotStandbyConfig, spec: JsonObject): r
     ...(config.degraded.some((step) => step.kind === "model")
       ? ["The smaller model of `degraded` does not take over yet; requests queue and are then shed."]
       : []),
-    "Failback moves all the traffic at once: failback.steps are not acted on yet.",
     "The promise is worked out for the loss of one GPU, one node or one zone at a time, and not for several at once.",
     ...(idle.length === 0 ? [] : [`Written, and without effect in this version: ${idle.join(", ")}.`]),
   ];

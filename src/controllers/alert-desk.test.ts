@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import type { JudgedOutcome } from "../api/alert-counters.ts";
-import type { ServiceCounts } from "../api/link-message.ts";
+import { NONE_RETURNED, type ServiceCounts } from "../api/link-message.ts";
 import { gatewayId, monotonicMs, serviceName } from "../base/ids.ts";
 import { ZERO } from "../failover/fake-alert-series.ts";
 import type { LoggedEvent } from "../ports/event-log.ts";
@@ -21,6 +21,7 @@ const countsOf = (outcomes: Partial<Record<JudgedOutcome, number>>): ServiceCoun
   promptTokens: 0,
   outputTokens: 0,
   firstTokenP99Ms: null,
+  returned: NONE_RETURNED,
   alertCounters: { ...ZERO, outcomes: { ...ZERO.outcomes, ...outcomes } },
 });
 

@@ -55,6 +55,7 @@ export function buildAttachedTable(
     contextLength: lengths.length > 0 ? Math.min(...lengths) : UNKNOWN_CONTEXT_LENGTH,
     rungs: [{ level: "hot", activation: { kind: "none" }, endpoints: members.map(endpointOf) }],
     serveFrom: "hot",
+    returnPercent: 0,
     knownAnswer: null,
     priority: 0,
     grants: { descent: "automatic", movesLeft: defaults.failoverPolicy.maxFailoverCount },

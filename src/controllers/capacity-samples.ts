@@ -1,5 +1,5 @@
 import { wallMs, type GatewayId, type ServiceName, type WallMs } from "../base/ids.ts";
-import type { ServiceCounts } from "../api/link-message.ts";
+import { NONE_RETURNED, type ReturnedCounts, type ServiceCounts } from "../api/link-message.ts";
 import type { CapacitySample } from "../failover/capacity-rto.ts";
 
 /** Five minutes before a fault, and the time until it is seen. */
@@ -26,20 +26,12 @@ export function createCapacitySamples(): CapacitySamples {
       for (const counts of services) {
         // Never asked for: no second without traffic, but none at all.
         if (counts.requests === 0) continue;
-        const goodRequests = goodSince(counts, before.get(counts.service));
+        const part = sampleOf(atMs, counts, before.get(counts.service));
         const ring = rings.get(counts.service) ?? [];
         rings.set(counts.service, ring);
         const last = ring.at(-1);
         if (last?.atMs === atMs) ring.pop();
-        ring.push(
-          last?.atMs === atMs
-            ? {
-                atMs,
-                firstTokenP99Ms: worse(last.firstTokenP99Ms, counts.firstTokenP99Ms),
-                goodRequests: last.goodRequests + goodRequests,
-              }
-            : { atMs, firstTokenP99Ms: counts.firstTokenP99Ms, goodRequests },
-        );
+        ring.push(last?.atMs === atMs ? together(last, part) : part);
         if (ring.length > SAMPLES_MAX) ring.shift();
       }
     },
@@ -50,11 +42,38 @@ export function createCapacitySamples(): CapacitySamples {
 
 const secondOf = (at: WallMs): WallMs => wallMs(Math.floor(at / 1_000) * 1_000);
 
-/** A total that went back is a gateway's new life: its first report is the base. */
-function goodSince(now: ServiceCounts, before: ServiceCounts | undefined): number {
-  const good = now.requests - now.failed - ((before?.requests ?? 0) - (before?.failed ?? 0));
-  return before !== undefined && now.requests < before.requests ? 0 : Math.max(0, good);
+/** What one gateway counted since its last report. A total that went back is its new life: its first report is the base. */
+function sampleOf(atMs: WallMs, now: ServiceCounts, before: ServiceCounts | undefined): CapacitySample {
+  const base = before !== undefined && now.requests < before.requests ? now : (before ?? NO_COUNTS);
+  return {
+    atMs,
+    firstTokenP99Ms: now.firstTokenP99Ms,
+    goodRequests: Math.max(0, now.requests - base.requests - (now.failed - base.failed)),
+    failedRequests: Math.max(0, now.failed - base.failed),
+    returned: {
+      requests: Math.max(0, now.returned.requests - base.returned.requests),
+      failed: Math.max(0, now.returned.failed - base.returned.failed),
+      firstTokenP99Ms: now.returned.firstTokenP99Ms,
+    },
+  };
 }
+
+const NO_COUNTS = { requests: 0, failed: 0, returned: NONE_RETURNED };
+
+/** Of two gateways in the same second. */
+const together = (one: CapacitySample, other: CapacitySample): CapacitySample => ({
+  atMs: one.atMs,
+  firstTokenP99Ms: worse(one.firstTokenP99Ms, other.firstTokenP99Ms),
+  goodRequests: one.goodRequests + other.goodRequests,
+  failedRequests: one.failedRequests + other.failedRequests,
+  returned: addReturned(one.returned, other.returned),
+});
+
+export const addReturned = (one: ReturnedCounts, other: ReturnedCounts): ReturnedCounts => ({
+  requests: one.requests + other.requests,
+  failed: one.failed + other.failed,
+  firstTokenP99Ms: worse(one.firstTokenP99Ms, other.firstTokenP99Ms),
+});
 
 /** The worst of those that tell. */
 export const worse = (one: number | null, other: number | null): number | null =>

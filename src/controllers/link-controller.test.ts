@@ -4,7 +4,7 @@ import { createSimulatedClock } from "../adapters/clock/simulated.ts";
 import { createMemoryEventLog } from "../adapters/event-log/memory.ts";
 import { epoch, generation, instanceName, keyHash, keyId, serviceName, tenantId, uid } from "../base/ids.ts";
 import type { AttachedStatus } from "../api/attached-status.ts";
-import type { Episode } from "../api/link-message.ts";
+import { NONE_RETURNED, type Episode } from "../api/link-message.ts";
 import type { RouteTable } from "../api/route-table.ts";
 import { buildAttachedTable } from "./attached-tables.ts";
 import { ZERO } from "../failover/fake-alert-series.ts";
@@ -171,22 +171,30 @@ test("a gateway's wake is passed on with its outcome", async () => {
 test("each second of traffic is one sample, made of what gateways count since the second before", async () => {
   const { clock, gateway, link } = await createWorld();
   gateway.join();
-  const counts = { service: serviceName("s"), failed: 0, inFlight: 2, promptTokens: 0, outputTokens: 0, alertCounters: null };
-  for (const [requests, firstTokenP99Ms] of [
-    [100, 20],
-    [110, 30],
-    [125, null],
-    [5, 40],
+  const counts = { service: serviceName("s"), inFlight: 2, promptTokens: 0, outputTokens: 0, alertCounters: null };
+  for (const [requests, failed, firstTokenP99Ms] of [
+    [100, 0, 20],
+    [110, 0, 30],
+    [125, 5, null],
+    [5, 1, 40],
   ] as const) {
-    gateway.say({ type: "counts", services: [{ ...counts, requests, firstTokenP99Ms }] });
+    const returned = { requests: requests / 5, failed, firstTokenP99Ms };
+    gateway.say({ type: "counts", services: [{ ...counts, requests, failed, firstTokenP99Ms, returned }] });
     await clock.advance(1_000);
   }
   assert.deepEqual(
-    link.capacitySamplesOf(serviceName("s")).map((sample) => [sample.firstTokenP99Ms, sample.goodRequests]),
+    link
+      .capacitySamplesOf(serviceName("s"))
+      .map(({ firstTokenP99Ms, goodRequests, failedRequests, returned }) => [
+        firstTokenP99Ms,
+        goodRequests,
+        failedRequests,
+        [returned.requests, returned.failed],
+      ]),
     [
-      [30, 10],
-      [null, 15],
-      [40, 0],
+      [30, 10, 0, [2, 0]],
+      [null, 10, 5, [3, 5]],
+      [40, 0, 0, [0, 0]],
     ],
   );
   assert.deepEqual([link.countsOf(serviceName("s")).firstTokenP99Ms, link.countsOf(serviceName("s")).inFlight], [40, 2]);
@@ -198,7 +206,16 @@ test("failures that a gateway counts make the alert of a service that has a tabl
   gateway.join();
   for (let second = 0; second < 70; second += 1) {
     const alertCounters = { ...ZERO, outcomes: { ...ZERO.outcomes, ok: second, refused: second } };
-    const counts = { requests: 0, failed: 0, inFlight: 0, promptTokens: 0, outputTokens: 0, firstTokenP99Ms: null, alertCounters };
+    const counts = {
+      requests: 0,
+      failed: 0,
+      inFlight: 0,
+      promptTokens: 0,
+      outputTokens: 0,
+      firstTokenP99Ms: null,
+      returned: NONE_RETURNED,
+      alertCounters,
+    };
     gateway.say({ type: "counts", services: ["s", "gone"].map((service) => ({ ...counts, service: serviceName(service) })) });
     await clock.advance(1_000);
   }

@@ -1,6 +1,6 @@
 import type { GatewayId, MonotonicMs, ServiceName, Uid } from "../base/ids.ts";
 import type { AlertGauge, AlertRule } from "../api/alert-rules.ts";
-import type { DownMessage, KeyEntry, ServiceCounts, UpMessage } from "../api/link-message.ts";
+import { NONE_RETURNED, type DownMessage, type KeyEntry, type ServiceCounts, type UpMessage } from "../api/link-message.ts";
 import type { RouteTable } from "../api/route-table.ts";
 import type { CapacitySample } from "../failover/capacity-rto.ts";
 import type { EpisodeView } from "../failover/episode-view.ts";
@@ -9,7 +9,7 @@ import type { EventLog } from "../ports/event-log.ts";
 import type { GatewayHub } from "../ports/gateway-link.ts";
 import type { GatewayProcesses } from "../ports/gateway-processes.ts";
 import { createAlertDesk, type AlertDesk, type AlertView } from "./alert-desk.ts";
-import { createCapacitySamples, worse } from "./capacity-samples.ts";
+import { addReturned, createCapacitySamples, worse } from "./capacity-samples.ts";
 import { createEpisodeShelf } from "./episode-shelf.ts";
 
 /** What the loops need of the gateways: tell them, and know what they know. */
@@ -277,6 +277,7 @@ function knows(gateway: Gateway, table: RouteTable): boolean {
 function sumCounts(service: ServiceName, gateways: readonly Gateway[]): Omit<ServiceCounts, "alertCounters"> {
   const sum = { service, requests: 0, failed: 0, inFlight: 0, promptTokens: 0, outputTokens: 0 };
   let firstTokenP99Ms: number | null = null;
+  let returned = NONE_RETURNED;
   for (const counts of gateways.flatMap((gateway) => gateway.counts)) {
     if (counts.service !== service) continue;
     sum.requests += counts.requests;
@@ -285,6 +286,7 @@ function sumCounts(service: ServiceName, gateways: readonly Gateway[]): Omit<Ser
     sum.promptTokens += counts.promptTokens;
     sum.outputTokens += counts.outputTokens;
     firstTokenP99Ms = worse(firstTokenP99Ms, counts.firstTokenP99Ms);
+    returned = addReturned(returned, counts.returned);
   }
-  return { ...sum, firstTokenP99Ms };
+  return { ...sum, firstTokenP99Ms, returned };
 }

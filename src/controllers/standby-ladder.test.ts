@@ -69,6 +69,50 @@ test("both hot lost wakes the warm instance, and everything is as before when ho
   assert.equal((await world.status()).failovers.inWindow, 1);
 });
 
+test("traffic returns to hot by the share that the gateways' tables tell, step by step", async () => {
+  const { world, clock, gateway, killHot, place } = await createLadderWorld();
+  killHot();
+  await clock.advance(10_000);
+  assert.deepEqual(await place(), ["hot", "Normal", 3]);
+  const told = gateway.told.flatMap((message) => (message.type === "table" ? [message.table] : []));
+  const shares = told.map(({ serveFrom, returnPercent }) => `${serveFrom} ${returnPercent}`);
+  const changes = shares.filter((share, index) => share !== shares[index - 1]);
+  assert.deepEqual(changes, ["hot 0", "warm 0", "warm 1", "warm 10", "warm 50", "warm 100", "hot 0"]);
+  assert.equal((await world.status()).failback.step, null);
+});
+
+test("failures on hot that a gateway counts take the returned traffic back, and the next failback waits", async () => {
+  const { world, clock, gateway, killHot } = await createLadderWorld({ failoverPolicy: { failback: { soak: "10s" } } });
+  let [requests, onHot] = [0, 0];
+  const count = (failed: number): void => {
+    requests += 100;
+    onHot += failed * 10;
+    const returned = { requests: onHot, failed: onHot / 10, firstTokenP99Ms: null };
+    const totals = {
+      requests,
+      failed: 0,
+      inFlight: 1,
+      promptTokens: 0,
+      outputTokens: 0,
+      firstTokenP99Ms: 20,
+      returned,
+      alertCounters: null,
+    };
+    gateway.say({ type: "counts", services: [{ service: serviceName("gold"), ...totals }] });
+  };
+  killHot();
+  for (let second = 0; second < 30; second += 1) {
+    await clock.advance(1_000);
+    count((await world.status()).failback.step === null ? 0 : 3);
+    if ((await world.status()).failback.undone !== null) break;
+  }
+  const { level, failback, conditions } = await world.status();
+  assert.deepEqual([level, failback.step, failback.undone?.count], ["warm", null, 1]);
+  assert.match(failback.undone?.why ?? "", /^\d+ of \d+ requests failed on hot, before 0 of \d+\.$/);
+  assert.equal(conditions.find(({ type }) => type === "FailbackBlocked")?.status, "True");
+  assert.equal(gateway.table().returnPercent, 0);
+});
+
 test("what only restores redundancy boots after what serves again is up", async () => {
   const { world, clock, platform, killHot } = await createLadderWorld();
   const before = platform.starts.length;
@@ -114,7 +158,7 @@ test("a wake that a gateway finished first is kept no longer than one that the c
   gateway.activated("gold-warm-1", 1, "awake");
   await clock.advance(50);
   assert.deepEqual([gateway.ready(), platform.naps], [["gold-warm-1"], ["sleep gold-warm-1/1"]]);
-  await clock.advance(3_000);
+  await clock.advance(7_000);
   assert.deepEqual((await world.states())[2], "gold-warm-1/1 Asleep");
 });
 

@@ -135,12 +135,23 @@ test("the sum of what gateways count is kept by service", async () => {
   link.send({
     type: "counts",
     services: [
-      { service, requests: 7, failed: 1, inFlight: 2, promptTokens: 10, outputTokens: 20, firstTokenP99Ms: null, alertCounters: null },
+      {
+        service,
+        requests: 7,
+        failed: 1,
+        inFlight: 2,
+        promptTokens: 10,
+        outputTokens: 20,
+        firstTokenP99Ms: null,
+        alertCounters: null,
+        returned: { requests: 3, failed: 1, firstTokenP99Ms: 9 },
+      },
     ],
   });
   await clock.advance(1);
   const controllers = await starting;
-  assert.equal(controllers.link.countsOf(service).requests, 7);
+  const { requests, returned } = controllers.link.countsOf(service);
+  assert.deepEqual([requests, returned], [7, { requests: 3, failed: 1, firstTokenP99Ms: 9 }]);
   assert.deepEqual(
     controllers.link.gateways().map((gateway) => [gateway.id, gateway.behind]),
     [["gateway-0", 0]],

@@ -1,6 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { wallMs } from "../base/ids.ts";
+import { NONE_RETURNED } from "../api/link-message.ts";
 import { capacityRtoMs, type CapacitySample } from "./capacity-rto.ts";
 
 const FAULT_S = 300;
@@ -8,6 +9,8 @@ const sample = (second: number, firstTokenP99Ms: number | null, goodRequests: nu
   atMs: wallMs(second * 1_000),
   firstTokenP99Ms,
   goodRequests,
+  failedRequests: 0,
+  returned: NONE_RETURNED,
 });
 const seconds = (from: number, to: number, firstTokenMs: number | null, good: number): readonly CapacitySample[] =>
   Array.from({ length: to - from }, (_, index) => sample(from + index, firstTokenMs, good));

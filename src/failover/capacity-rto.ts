@@ -1,4 +1,5 @@
 import type { WallMs } from "../base/ids.ts";
+import type { ReturnedCounts } from "../api/link-message.ts";
 
 /** One second of a service, over all gateways. */
 export interface CapacitySample {
@@ -7,6 +8,9 @@ export interface CapacitySample {
   readonly firstTokenP99Ms: number | null;
   /** Requests that ended well in that second. */
   readonly goodRequests: number;
+  readonly failedRequests: number;
+  /** Of that second alone, of requests that went to hot while traffic belonged below. */
+  readonly returned: ReturnedCounts;
 }
 
 const BASELINE_MS = 300_000;
@@ -58,7 +62,8 @@ export function baseline(
   return firstTokenMs === null || goodput === null || goodput === 0 ? null : { firstTokenMs, goodput };
 }
 
-function median(values: readonly number[]): number | null {
+/** null = there are none. */
+export function median(values: readonly number[]): number | null {
   if (values.length === 0) return null;
   const sorted = values.toSorted((left, right) => left - right);
   const middle = Math.floor(sorted.length / 2);

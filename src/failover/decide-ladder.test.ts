@@ -214,7 +214,9 @@ test("failback waits for the soak of all of hot, and a break begins it anew", ()
   ladder.look(8_000);
   assert.equal(ladder.status?.level, "warm");
   ladder.look(2_000);
-  assert.deepEqual([ladder.place, ladder.state(warm1)], ["hot/3/Failback", "Draining"]);
+  assert.deepEqual([ladder.place, ladder.step, ladder.state(warm1)], ["warm/2/Failback", 1, "Ready"]);
+  for (let second = 0; second < 4; second += 1) ladder.look(1_000);
+  assert.deepEqual([ladder.place, ladder.step, ladder.state(warm1)], ["hot/3/Failback", null, "Draining"]);
 });
 
 for (const rest of ["resident", "asleep"]) {
@@ -302,7 +304,9 @@ test("the fourth failover of a window is held: said once, shown in phase and con
   assert.match(said[0]?.why ?? "", /^Hold, 3 of 3 moves since .* \(epoch 6\)\.$/);
   assert.equal(ladder.status?.conditions.find(({ type }) => type === "Held")?.status, "True");
   ladder.look(600_000);
-  assert.deepEqual([ladder.status?.failovers.inWindow, ladder.status?.level], [0, "hot"]);
+  assert.deepEqual([ladder.status?.failovers.inWindow, ladder.step], [0, 1]);
+  for (let second = 0; second < 4; second += 1) ladder.look(1_000);
+  assert.equal(ladder.status?.level, "hot");
 });
 
 test("under Hold a sleeping warm instance is left asleep, and why is said once", () => {

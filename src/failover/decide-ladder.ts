@@ -2,8 +2,9 @@ import { epoch, wallMs, type Epoch } from "../base/ids.ts";
 import { formatWall, parseWall } from "../base/time.ts";
 import type { FailoverRecord, LadderPlace } from "../api/failover-record.ts";
 import type { Level } from "../api/hot-standby-config.ts";
-import type { OpenMove, ServiceStatus } from "../api/service-status.ts";
+import type { FailbackState, OpenMove, ServiceStatus } from "../api/service-status.ts";
 import type { Note } from "./add-history.ts";
+import { decideFailback, isSoaked, waitMs, type FailbackDecision } from "./decide-failback.ts";
 import { decideRequest, type Answer } from "./decide-request.ts";
 import { isBelow, isEveryHotReady, isStarting, isUsable, type LadderLook } from "./ladder-look.ts";
 import { budgetAt, countMove, whyHeld, windowEndMs } from "./move-budget.ts";
@@ -16,6 +17,9 @@ export interface LadderDecision {
   readonly epoch: Epoch;
   readonly pinned: Level | null;
   readonly soakSince: string | null;
+  readonly failback: FailbackState;
+  /** Why the step of a failback does not go on; null = it does, or there is none. */
+  readonly paused: string | null;
   readonly openMove: OpenMove | null;
   readonly failovers: ServiceStatus["failovers"];
   /** What the rung needs before it serves; null = somebody on it does. */
@@ -50,8 +54,11 @@ export function decideLadder(look: LadderLook): LadderDecision {
   const budget = budgetAt(answer.isResumed ? cleared : before.failovers, config.failoverPolicy, look.wallMs);
   const held = whyHeld(budget, config.failoverPolicy);
   const next = isUsable(look, before.level) ? null : nextPlace(look, held !== null);
-  const move = askedMove(look, answer) ?? automaticMove(look, next) ?? failback(look, held);
-  const soak = soakOf(look, move);
+  const pinned = answer.pinned !== undefined ? answer.pinned : before.pinned;
+  const away = askedMove(look, answer) ?? automaticMove(look, next);
+  const back = decideFailback(look, { held, pinned, move: away });
+  const move = away ?? failback(look, back);
+  const soak = soakOf(look, move, back);
   const level = move?.to ?? before.level;
   const failovers = move?.isCounted === true ? countMove(budget, look.wallMs) : budget;
   const opened = move === null ? null : openMoveOf(look, move);
@@ -59,17 +66,19 @@ export function decideLadder(look: LadderLook): LadderDecision {
   return {
     level,
     epoch: move === null ? before.epoch : epoch(before.epoch + 1),
-    pinned: answer.pinned !== undefined ? answer.pinned : move === null ? before.pinned : null,
+    pinned: answer.pinned !== undefined || move === null ? pinned : null,
     soakSince: soak,
+    failback: back.state,
+    paused: back.paused,
     openMove: opened ?? before.openMove,
     failovers,
     next: move === null || !isUsable(look, level) ? next : null,
     target: answer.target,
     held,
     withheld,
-    notes: [...answer.notes, ...(move === null ? [] : [moveNote(look, move)]), ...heldNote(look, withheld, held)],
+    notes: [...answer.notes, ...back.notes, ...(move === null ? [] : [moveNote(look, move)]), ...heldNote(look, withheld, held)],
     records: answer.records,
-    lookAgainAfterMs: timeToLook(look, { soak, failovers }),
+    lookAgainAfterMs: timeToLook(look, { soak, failovers, back }),
   };
 }
 
@@ -92,31 +101,18 @@ function automaticMove(look: LadderLook, next: NextPlace | null): Move | null {
   return { ...base, cause, why, record: nameOfMove(look), isCounted: cause !== "rollout" };
 }
 
-/** Back to hot once all of it has been whole for the soak. */
-function failback(look: LadderLook, held: string | null): Move | null {
-  if (held !== null || look.before.pinned !== null || !isSoaked(look)) return null;
-  const why = `Every hot instance has been Ready since ${look.before.soakSince ?? formatWall(look.wallMs)}.`;
-  return { to: "hot", cause: "failback", why, record: nameOfMove(look), requestedBy: "automatic", isCounted: false };
-}
-
-/** All that failback waits for, but for Hold and operators. */
-function isSoaked(look: LadderLook): boolean {
-  const { before, config } = look;
-  if (!isBelow(before.level, "hot") || before.level === "degraded" || before.epoch === 0) return false;
-  if (!isEveryHotReady(look) || config.failoverPolicy.failback.preferred !== "hot") return false;
-  const sinceMs = before.soakSince === null ? look.wallMs : (parseWall(before.soakSince) ?? look.wallMs);
-  return look.wallMs - sinceMs >= soakMs(look);
-}
-
-/** A rollout took hot away on purpose, and what came back was verified: there is nothing to wait for. */
-const soakMs = ({ before, config }: LadderLook): number =>
-  before.openMove?.cause === "rollout" ? 0 : config.failoverPolicy.failback.soakMs;
+/** Back to hot once all of it has been whole for the soak, and its last step was good. */
+const failback = (look: LadderLook, { arrived }: FailbackDecision): Move | null =>
+  arrived === null
+    ? null
+    : { to: "hot", cause: "failback", why: arrived, record: nameOfMove(look), requestedBy: "automatic", isCounted: false };
 
 /** Hot has been whole without a break, while traffic, or a reserve that stands in, is below it. */
-function soakOf(look: LadderLook, move: Move | null): string | null {
+function soakOf(look: LadderLook, move: Move | null, { isSoakAnew }: FailbackDecision): string | null {
   const level = move?.to ?? look.before.level;
   const isAway = level === "warm" || level === "cold" || look.before.instances.some((instance) => instance.level === "cold");
-  return isAway && isEveryHotReady(look) ? (look.before.soakSince ?? formatWall(look.wallMs)) : null;
+  if (!isAway || !isEveryHotReady(look)) return null;
+  return (isSoakAnew ? null : look.before.soakSince) ?? formatWall(look.wallMs);
 }
 
 const nameOfMove = ({ config, before }: LadderLook): string => `${config.name}-${before.epoch + 1}`;
@@ -157,11 +153,14 @@ function heldNote(look: LadderLook, withheld: LadderDecision["withheld"], held: 
 
 function timeToLook(
   look: LadderLook,
-  { soak, failovers }: { readonly soak: string | null; readonly failovers: ServiceStatus["failovers"] },
+  now: { readonly soak: string | null; readonly failovers: ServiceStatus["failovers"]; readonly back: FailbackDecision },
 ): number | null {
+  const { soak, failovers, back } = now;
   const since = soak === null ? null : parseWall(soak);
-  const ends = [since === null ? null : since + soakMs(look), windowEndMs(failovers, look.config.failoverPolicy)].flatMap((atMs) =>
+  const waits = waitMs(look.config, { failback: back.state, openMove: look.before.openMove });
+  const ends = [since === null ? null : since + waits, windowEndMs(failovers, look.config.failoverPolicy)].flatMap((atMs) =>
     atMs === null || atMs <= look.wallMs ? [] : [wallMs(atMs) - look.wallMs],
   );
-  return ends.length === 0 ? null : Math.min(...ends);
+  const all = back.lookAgainAfterMs === null ? ends : [...ends, back.lookAgainAfterMs];
+  return all.length === 0 ? null : Math.min(...all);
 }

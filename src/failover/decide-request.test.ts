@@ -110,6 +110,8 @@ test("a resume clears the count, and what was held back goes on", () => {
   assert.deepEqual([ladder.place, ladder.status?.failovers.inWindow], ["warm/2/Hold", 1]);
   ladder.ask("resume").look();
   assert.match(answer(ladder, "resume-x"), /^Completed: /);
+  assert.deepEqual([ladder.step, ladder.status?.failovers.inWindow], [1, 0]);
+  for (let second = 0; second < 4; second += 1) ladder.look(1_000);
   assert.deepEqual([ladder.status?.level, ladder.status?.failovers.inWindow, ladder.status?.failovers.windowStart], ["hot", 0, null]);
 });
 

@@ -3,7 +3,7 @@ import { formatWall } from "../base/time.ts";
 import type { AlertRule } from "../api/alert-rules.ts";
 import type { FailoverRecord } from "../api/failover-record.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
-import type { ServiceStatus } from "../api/service-status.ts";
+import { NO_FAILBACK, type ServiceStatus } from "../api/service-status.ts";
 import { buildRouteTable, isRoutable, type TableContext } from "../routing/build-table.ts";
 import { addHistory, type Note } from "./add-history.ts";
 import type { CapacitySample } from "./capacity-rto.ts";
@@ -105,6 +105,7 @@ export function decideService(world: ServiceWorld): ServiceDecision {
     level: ladder.level,
     pinned: ladder.pinned,
     soakSince: ladder.soakSince,
+    failback: ladder.failback,
     openMove: ladder.openMove,
     epoch: ladder.epoch,
     phase: ladderPhase(lookAt, ladder),
@@ -221,6 +222,7 @@ function ladderLook(
     requests: world.requests,
     records: world.records,
     capacitySamples: world.capacitySamples,
+    inFlight: world.inFlight,
     nowMs: world.nowMs,
     wallMs: world.wallMs,
   };
@@ -232,6 +234,7 @@ function emptyStatus(config: HotStandbyConfig): ServiceStatus {
     level: "degraded",
     pinned: null,
     soakSince: null,
+    failback: NO_FAILBACK,
     openMove: null,
     epoch: epoch(0),
     revision: 0,

@@ -19,6 +19,7 @@ import type { FailoverRecord, LadderPlace, RecordAction } from "../api/failover-
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
 import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
+import type { CapacitySample } from "./capacity-rto.ts";
 import { decideService, type SeenInstance, type ServiceDecision, type ServiceWorld } from "./decide-service.ts";
 import { desiredInstances, reserveInstances } from "./desired-instances.ts";
 import type { EpisodeView } from "./episode-view.ts";
@@ -35,6 +36,7 @@ interface Engine {
 
 export const WALL = wallMs(1_800_000_000_000);
 const STEP_MS = 100;
+const SAMPLES_MAX = 360;
 
 export const hot1 = instanceName("gold-hot-1");
 export const hot2 = instanceName("gold-hot-2");
@@ -72,6 +74,7 @@ export class FakeLadder {
   isAcknowledged = true;
   inFlight = 0;
   alerts: readonly AlertRule[] = [];
+  samples: readonly CapacitySample[] = [];
   nowMs = 0;
   last: ServiceDecision | null = null;
   #memos: ReadonlyMap<InstanceName, InstanceMemo> = new Map();
@@ -100,7 +103,7 @@ export class FakeLadder {
       episodes: this.episodes,
       requests,
       records: new Map(this.records),
-      capacitySamples: [],
+      capacitySamples: this.samples,
       inFlight: this.inFlight,
       alerts: this.alerts,
       vetting: null,
@@ -136,6 +139,20 @@ export class FakeLadder {
 
   settle(lookCount = 12): this {
     for (let index = 0; index < lookCount; index += 1) this.look();
+    return this;
+  }
+
+  /** A second of traffic, as gateways tell of it when it is over; `returned` of the requests went to hot. */
+  serve(traffic: { readonly requests: number; readonly returned?: number; readonly returnedFailed?: number }): this {
+    const { requests, returned = 0, returnedFailed = 0 } = traffic;
+    const sample: CapacitySample = {
+      atMs: wallMs(Math.floor((WALL + this.nowMs) / 1_000) * 1_000),
+      firstTokenP99Ms: 50,
+      goodRequests: requests,
+      failedRequests: 0,
+      returned: { requests: returned, failed: returnedFailed, firstTokenP99Ms: returned > 0 ? 50 : null },
+    };
+    this.samples = [...this.samples, sample].slice(-SAMPLES_MAX);
     return this;
   }
 
@@ -184,6 +201,10 @@ export class FakeLadder {
     return (this.last?.actions ?? [])
       .filter(({ type }) => type !== "check")
       .map((action) => `${action.type} ${action.instance}${"isUrgent" in action && action.isUrgent ? "!" : ""}`);
+  }
+  /** Percent of new requests that a failback sends to hot; null = none is under way. */
+  get step(): number | null {
+    return this.status?.failback.step?.percent ?? null;
   }
   get said(): readonly string[] {
     return (this.last?.notes ?? []).map(({ what, why }) => `${what} ${why}`);

@@ -31,6 +31,8 @@ export interface LadderLook {
   readonly requests: readonly FailoverRecord[];
   readonly records: ReadonlyMap<string, FailoverRecord>;
   readonly capacitySamples: readonly CapacitySample[];
+  /** Over all gateways by their newest counts. */
+  readonly inFlight: number;
   readonly nowMs: MonotonicMs;
   readonly wallMs: WallMs;
 }

@@ -7,6 +7,7 @@ export function ladderPhase(look: LadderLook, ladder: LadderDecision): ServicePh
   if (ladder.withheld !== null) return "Hold";
   if (ladder.level === "degraded") return ladder.epoch === 0 ? "ColdStarting" : "Degraded";
   if (!isUsable(look, ladder.level)) return ladder.level === "warm" ? "Waking" : "ColdStarting";
+  if (ladder.failback.step !== null) return "Failback";
   const open = ladder.openMove;
   const isRouted = open !== null && (look.records.get(open.record)?.status?.clock.routed ?? null) !== null;
   if (open !== null && open.epoch === ladder.epoch && !isRouted) return isBelow(open.to, open.from) ? "Shifting" : "Failback";

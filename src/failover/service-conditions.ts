@@ -6,6 +6,7 @@ import { grantsOf, isRoutable } from "../routing/build-table.ts";
 import type { LadderDecision } from "./decide-ladder.ts";
 import { desiredInstances } from "./desired-instances.ts";
 import { formatSeconds } from "./explain-vetting.ts";
+import { failbackFacts } from "./failback-facts.ts";
 import type { Placement } from "./instance-look.ts";
 import { reservationFacts } from "./reservation-facts.ts";
 import type { Vetting } from "./vet-fleet.ts";
@@ -17,7 +18,7 @@ interface Seen {
   readonly status: ServiceStatus;
   /** Of what shall run; undefined = not seen yet. */
   readonly placements: readonly (Placement | undefined)[];
-  readonly ladder: Pick<LadderDecision, "held" | "withheld">;
+  readonly ladder: Pick<LadderDecision, "held" | "withheld" | "paused">;
   readonly alerts: readonly AlertRule[];
   /** null = not worked out yet, or not again since this process began. */
   readonly vetting: Vetting | null;
@@ -34,6 +35,7 @@ export function serviceConditions(seen: Seen, at: string): readonly Condition[] 
     advising(seen),
     pinned(status),
     alerting(seen),
+    ...failbackFacts(config, status, seen.ladder.paused),
     tierInferred(config),
     promise(config, hotCount),
     promiseAtRisk(seen),

@@ -152,7 +152,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     if (!this.#request.hasHead)
       exchange.head(200, parsed.isStream ? [...STREAM_HEADERS, ...served] : ["content-type", "application/json", ...served]);
     if (!parsed.isStream) return;
-    desk.sawFirstToken(this.#parts.ports.clock.monotonicMs() - arrivedAt);
+    desk.sawFirstToken(this.#parts.ports.clock.monotonicMs() - arrivedAt, { isReturned: this.#request.isReturned });
   }
 
   wrote(given: Uint8Array): void {

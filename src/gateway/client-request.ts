@@ -39,6 +39,8 @@ export interface ClientRequest {
   tried: EndpointKey[];
   /** Until when it may wait for an endpoint, all its waits together; the time that it runs somewhere does not count. */
   holdUntil: MonotonicMs;
+  /** Its last attempt went to hot while traffic belonged below. */
+  isReturned: boolean;
   /** When its last attempt began. */
   sentAt: MonotonicMs;
   running: RunningAttempt | null;

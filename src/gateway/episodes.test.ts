@@ -40,6 +40,7 @@ const TABLE: RouteTable = {
   contextLength: 8_192,
   rungs: [{ level: "hot", activation: { kind: "none" }, endpoints: ENDPOINTS }],
   serveFrom: "hot",
+  returnPercent: 0,
   knownAnswer: null,
   priority: 0,
   grants: { descent: "automatic", movesLeft: 3 },

@@ -2,7 +2,7 @@ import type { RouteTable } from "../api/route-table.ts";
 import { later, type MonotonicMs } from "../base/ids.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import { endpointKey, type EndpointKey, type HealthIndex } from "../routing/health.ts";
-import { readyEndpoints, roomOf, type Choice } from "../routing/ladder.ts";
+import { isReturned, readyEndpoints, roomOf, type Choice } from "../routing/ladder.ts";
 import { nextAttempt, type AttemptFailure, type NextAttempt } from "../routing/next-attempt.ts";
 import type { SmoothWeighted } from "../routing/smooth-weighted.ts";
 import { wishToWake } from "../routing/wake-wish.ts";
@@ -100,6 +100,7 @@ export class Pump implements AttemptOwner {
 
   failed(request: ClientRequest, failure: AttemptFailure): void {
     request.failure = failure;
+    if (request.isReturned) request.desk.countReturnedFailed();
     // Its wait went on standing still while it ran.
     request.holdUntil = later(request.holdUntil, this.#now() - request.sentAt);
     this.pump(request);
@@ -157,6 +158,8 @@ export class Pump implements AttemptOwner {
     if (next.because === "reroute" && request.failure?.code !== "upstream_refused") request.reroutes += 1;
     request.attempts += 1;
     request.sentAt = this.#now();
+    request.isReturned = isReturned(table, next.choice);
+    if (request.isReturned) request.desk.countReturned();
     // While it runs it is tried; a later question must not send the request back to it first.
     request.tried = [...request.tried, endpointKey(next.choice.endpoint)];
     this.#parts.metrics.attempts.with(request.desk.service, next.choice.level, next.because).add(1);

@@ -150,6 +150,7 @@ function newRequest(
     reroutes: 0,
     failure: null,
     tried: [],
+    isReturned: false,
     holdUntil: arrived.exchange.arrivedAt,
     sentAt: arrived.exchange.arrivedAt,
     running: null,

@@ -30,6 +30,9 @@ export class ServiceDesk {
   readonly #metrics: GatewayMetrics;
   readonly #judged: Record<JudgedOutcome, number> = { ok: 0, refused: 0, "upstream-error": 0, "stream-error": 0 };
   #requests = 0;
+  readonly #returnedFirstTokens = new FirstTokenRing();
+  #returned = 0;
+  #returnedFailed = 0;
   #promptTokens = 0;
   #outputTokens = 0;
 
@@ -57,10 +60,21 @@ export class ServiceDesk {
     this.#outputTokens += tokens.outputTokens;
   }
 
+  /** It is sent to hot while traffic belongs below. */
+  countReturned(): void {
+    this.#returned += 1;
+  }
+
+  /** It failed there, whoever answers it now. */
+  countReturnedFailed(): void {
+    this.#returnedFailed += 1;
+  }
+
   /** Of a stream: from the request's head to the first token written to the client. */
-  sawFirstToken(firstTokenMs: number): void {
+  sawFirstToken(firstTokenMs: number, { isReturned }: { readonly isReturned: boolean }): void {
     this.#firstTokens.add(firstTokenMs);
     this.#firstTokenCounts.add(firstTokenMs / 1_000);
+    if (isReturned) this.#returnedFirstTokens.add(firstTokenMs);
     this.#metrics.firstToken.with(this.tenant, this.service).observe(firstTokenMs / 1_000);
   }
 
@@ -80,6 +94,7 @@ export class ServiceDesk {
       outputTokens: this.#outputTokens,
       firstTokenP99Ms: this.#firstTokens.takeP99Ms(),
       alertCounters: { outcomes: { ...this.#judged }, firstTokens: this.#firstTokenCounts.cumulative() },
+      returned: { requests: this.#returned, failed: this.#returnedFailed, firstTokenP99Ms: this.#returnedFirstTokens.takeP99Ms() },
     };
   }
 }

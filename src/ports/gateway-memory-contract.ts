@@ -67,6 +67,7 @@ export function exampleSnapshot(stateId: string): GatewaySnapshot {
         contextLength: 8_192,
         rungs: [{ level: "hot", activation: { kind: "none" }, endpoints: [endpoint] }],
         serveFrom: "hot",
+        returnPercent: 0,
         knownAnswer: null,
         priority: 0,
         grants: { descent: "automatic", movesLeft: 3 },

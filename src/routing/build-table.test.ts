@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { epoch, generation, instanceName, nodeName, partitionName, serviceName, uid } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
 import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
-import type { InstanceState, InstanceStatus, ServiceStatus } from "../api/service-status.ts";
+import { NO_FAILBACK, type InstanceState, type InstanceStatus, type ServiceStatus } from "../api/service-status.ts";
 import { addressOf, buildRouteTable, hotWeights, urlOf } from "./build-table.ts";
 
 function configOf(change: JsonObject = {}) {
@@ -35,6 +35,7 @@ const statusOf = (...instances: readonly InstanceStatus[]): ServiceStatus => ({
   level: "hot",
   pinned: null,
   soakSince: null,
+  failback: NO_FAILBACK,
   openMove: null,
   epoch: epoch(4),
   revision: 9,
@@ -108,6 +109,12 @@ for (const { level, serveFrom } of places) {
     assert.equal(buildRouteTable(configOf(), { ...statusOf(), level }, context).serveFrom, serveFrom);
   });
 }
+
+test("the share of a failback's step stands in the table, and none where no failback is under way", () => {
+  const step = { percent: 10, since: "2026-01-01T00:00:00.000Z" };
+  const at = (failback: ServiceStatus["failback"]) => buildRouteTable(configOf(), { ...statusOf(), level: "warm", failback }, context);
+  assert.deepEqual([at({ ...NO_FAILBACK, step }).returnPercent, at(NO_FAILBACK).returnPercent], [10, 0]);
+});
 
 const routable: readonly (readonly [InstanceState, boolean])[] = [
   ["Pending", false],

@@ -51,9 +51,29 @@ export function rungsInOrder(table: RouteTable): readonly Rung[] {
  * @returns null when nobody is ready.
  */
 export function chooseEndpoint(table: RouteTable, view: LadderView, avoid: readonly EndpointKey[]): Choice | null {
-  const rungs = rungsInOrder(table).map((rung) => usable(rung, table, view));
+  const below = rungsInOrder(table).map((rung) => usable(rung, table, view));
+  const rungs = avoid.length === 0 ? returning(table, view, below) : below;
   const fresh = avoid.length === 0 ? rungs : rungs.map((rung) => rung.filter((one) => !avoid.includes(endpointKey(one.endpoint))));
   return chooseAmong(table, view, fresh) ?? (fresh === rungs ? null : chooseAmong(table, view, rungs));
+}
+
+/** The request goes to hot although traffic belongs to a rung below: by a failback's share, or as what spills over. */
+export const isReturned = (table: RouteTable, { level }: Pick<Choice, "level">): boolean => level === "hot" && table.serveFrom !== "hot";
+
+/**
+ * While traffic returns to hot: a share of first picks tries hot before the rung that it belongs to, evenly and without chance. Drawn
+ * only where both have somebody: a rung that is alone takes everything, and what it takes is no part of the share.
+ */
+function returning(table: RouteTable, view: LadderView, rungs: readonly (readonly Candidate[])[]): readonly (readonly Candidate[])[] {
+  if (table.returnPercent <= 0 || table.serveFrom === "hot") return rungs;
+  const hot = rungs.find((candidates) => candidates[0]?.level === "hot");
+  if (hot === undefined || hot === rungs.find((candidates) => candidates.length > 0)) return rungs;
+  const shares = [
+    { id: "stay", weight: 100 - table.returnPercent },
+    { id: "return", weight: table.returnPercent },
+  ];
+  const isPicked = view.weights.choose(`${table.uid}/return`, shares) === 1;
+  return isPicked ? [hot, ...rungs.filter((candidates) => candidates !== hot)] : rungs;
 }
 
 /** How many more requests the usable endpoints can decode at once; null = nobody is usable. */

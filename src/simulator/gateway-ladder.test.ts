@@ -279,3 +279,28 @@ test("ladder: a gateway that suspects itself wakes nobody", async () => {
     [0, 0, 0, 0],
   );
 });
+
+test("ladder: while traffic returns hot takes its share of new requests, which is counted apart", async () => {
+  const rig = await startLadder(ladder({ weight: 0 }, { serveFrom: "warm", returnPercent: 25 }));
+  const clients = many(rig, 40);
+  await rig.clock.advance(2_000);
+  const levels = clients.map((client) => client.header("x-tidegate-level"));
+  assert.deepEqual([levels.filter((level) => level === "hot").length, levels.filter((level) => level === "warm").length], [10, 30]);
+  const returned = rig.sentUp.flatMap((message) => (message.type === "counts" ? (message.services[0]?.returned ?? []) : []));
+  assert.deepEqual([returned[0]?.requests, returned[0]?.failed], [10, 0]);
+  assert.ok((returned[0]?.firstTokenP99Ms ?? 0) > 0);
+});
+
+test("ladder: hot that dies while traffic returns loses no request, and its failures are counted", async () => {
+  const rig = await startLadder(ladder({ weight: 0 }, { serveFrom: "warm", returnPercent: 50 }));
+  const clients = many(rig, 20);
+  await rig.clock.advance(30);
+  killHots(rig);
+  await rig.clock.advance(2_000);
+  for (const client of clients) assert.equal(client.wholeStream, WHOLE);
+  const next = rig.chat();
+  await rig.clock.advance(1_000);
+  assert.equal(next.header("x-tidegate-level"), "warm");
+  const returned = rig.sentUp.flatMap((message) => (message.type === "counts" ? (message.services[0]?.returned ?? []) : []));
+  assert.equal(returned.at(-1)?.failed, 10);
+});

@@ -330,6 +330,7 @@ test("gateway: counts are reported each second, and its metrics name outcomes", 
         // Its 50 ms are within the third bound.
         firstTokens: FIRST_TOKEN_BOUNDS_SECONDS.map((bound) => (bound < 0.05 ? 0 : 1)).concat(1),
       },
+      returned: { requests: 0, failed: 0, firstTokenP99Ms: null },
     },
   ]);
   assert.match(rig.gateway.metricsText(), /tidegate_requests_total\{tenant="tenant-gold",service="gold",outcome="ok"\} 1\n/);

@@ -49,6 +49,7 @@ export function rigTable(hot: readonly RungEndpoint[], change: Partial<RouteTabl
     contextLength: 8_192,
     rungs: [{ level: "hot", activation: { kind: "none" }, endpoints: hot }],
     serveFrom: "hot",
+    returnPercent: 0,
     knownAnswer: null,
     priority: 0,
     grants: { descent: "automatic", movesLeft: 3 },
