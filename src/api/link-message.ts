@@ -78,6 +78,8 @@ export interface Episode {
   /** The instance that answered first was usable (a wake was verified, or it was Ready all along). */
   readonly targetReadyAgeMs: number | null;
   readonly firstGoodTokenAgeMs: number | null;
+  /** The last of its requests was settled; null = it is not over. */
+  readonly endedAgeMs: number | null;
   /** Requests in flight on the lost, or first tried there afterwards, or held for want of anybody. */
   readonly affected: number;
   readonly lost: number;

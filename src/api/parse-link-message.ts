@@ -145,6 +145,7 @@ const up = z.discriminatedUnion("type", [
     detectedAgeMs: age,
     targetReadyAgeMs: age.nullable(),
     firstGoodTokenAgeMs: age.nullable(),
+    endedAgeMs: age.nullable().default(null),
     affected: counted,
     lost: counted,
     rtoMs: age.nullable(),

@@ -4,7 +4,7 @@ import type { JsonObject } from "../base/json.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { dataProblems } from "./data-problems.ts";
 import type { Problem } from "./problem.ts";
-import { INSTANCE_STATES, NO_FAILBACK, PHASES, type ServiceStatus } from "./service-status.ts";
+import { INSTANCE_STATES, NO_BURN, NO_FAILBACK, PHASES, type ServiceStatus } from "./service-status.ts";
 
 const counted = z.int().min(0);
 const level = z.enum(["hot", "warm", "cold"]);
@@ -40,12 +40,19 @@ const failback = z.object({
   doneAt: z.string().nullable(),
   undone: z.object({ count: z.int().min(1), at: z.string(), why: z.string() }).nullable(),
 });
+const errorBudget = z.object({
+  windowStart: z.string().nullable(),
+  burnedMs: z.number().min(0),
+  lateCount: counted,
+  last: z.object({ fault: z.string(), lateMs: z.number().min(0) }).nullable(),
+});
 const serviceStatus = z.object({
   phase: z.enum(PHASES),
   level: place,
   pinned: level.nullable().default(null),
   soakSince: z.string().nullable().default(null),
   failback: failback.default(NO_FAILBACK),
+  errorBudget: errorBudget.default(NO_BURN),
   openMove: z
     .object({
       record: z.string(),

@@ -54,6 +54,12 @@ const status: ServiceStatus = {
   pinned: null,
   soakSince: null,
   failback: NO_FAILBACK,
+  errorBudget: {
+    windowStart: "2026-01-01T00:00:00.000Z",
+    burnedMs: 900.5,
+    lateCount: 1,
+    last: { fault: "2026-01-01T00:00:00.000Z", lateMs: 900.5 },
+  },
   openMove: null,
   epoch: epoch(7),
   revision: 31,

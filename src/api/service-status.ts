@@ -72,6 +72,19 @@ export interface FailbackState {
 
 export const NO_FAILBACK: FailbackState = { step: null, doneAt: null, undone: null };
 
+/** What late recoveries have taken of the time that the tier allows for them. */
+export interface ErrorBudget {
+  /** When the first late loss was counted; null = none is. */
+  readonly windowStart: string | null;
+  /** By how much losses were later than `rtoTarget`, together. */
+  readonly burnedMs: number;
+  readonly lateCount: number;
+  /** The newest that was counted, also before the window: it is told of more than once. */
+  readonly last: { readonly fault: string; readonly lateMs: number } | null;
+}
+
+export const NO_BURN: ErrorBudget = { windowStart: null, burnedMs: 0, lateCount: 0, last: null };
+
 /** The durable truth of a HotStandbyConfig: route tables are derived from it. */
 export interface ServiceStatus {
   readonly phase: ServicePhase;
@@ -82,6 +95,7 @@ export interface ServiceStatus {
   /** Since when everything above `level` has been whole without a break: failback waits for the soak. null = it is not. */
   readonly soakSince: string | null;
   readonly failback: FailbackState;
+  readonly errorBudget: ErrorBudget;
   /** The last move down, while its clock runs (redundancy is not restored yet); enough to write its FailoverRecord again. null = none. */
   readonly openMove: OpenMove | null;
   readonly epoch: Epoch;

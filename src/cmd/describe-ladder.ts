@@ -103,7 +103,7 @@ export function describeFailback({ config, status }: Pick<Ladder, "config" | "st
     return `${step.percent} % of new requests go to hot since ${step.since}, ${next}`;
   }
   if (undone === null) return null;
-  const wait = formatDuration(waitMs(config, { failback: status.failback, openMove: null }));
+  const wait = formatDuration(waitMs(config, { ...status, openMove: null }));
   return `${undone.count} did not last, the last at ${undone.at}; before the next hot must be well for ${wait}`;
 }
 

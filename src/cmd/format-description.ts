@@ -5,6 +5,7 @@ import type { Resource } from "../api/resource.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
 import { formatBytes } from "../base/bytes.ts";
 import { formatDuration } from "../base/time.ts";
+import { isBudgetSpent, tellBudget } from "../failover/error-budget.ts";
 import { whyHeld } from "../failover/move-budget.ts";
 import { describeFailback, describeLadder, withoutControlPlane } from "./describe-ladder.ts";
 import { formatMove } from "./describe-move.ts";
@@ -79,6 +80,10 @@ function summary({ resource, config, status }: Description): string {
       `${status.failovers.inWindow} of at most ${status.failovers.max} in ${formatDuration(policy.windowMs)}${held === null ? "" : `; held: ${held}`}`,
     ]);
     rows.push(["Recovery", lastMs === null ? "none measured yet" : `last ${lastMs} ms, worst ${worstMs ?? lastMs} ms`]);
+    rows.push([
+      "Budget",
+      `${tellBudget(status.errorBudget, config.tier)}${isBudgetSpent(status.errorBudget, config.tier) ? "; spent" : ""}`,
+    ]);
   }
   return rows.map(([title, text]) => `${`${title}:`.padEnd(11)}${withoutControls(text)}`).join("\n");
 }

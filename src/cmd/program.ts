@@ -142,7 +142,7 @@ function addMoves(program: Command, finish: Finish): void {
     });
   const resume = program
     .command("resume")
-    .description("end the Hold of a service: its count of automatic moves begins anew")
+    .description("end the Hold of a service: its count of automatic moves and its error budget begin anew")
     .argument("<service>", "name of a HotStandbyConfig");
   withWait(resume)
     .addHelpText("after", example("resume tenant-platinum"))

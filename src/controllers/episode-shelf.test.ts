@@ -20,6 +20,7 @@ const EPISODE: Episode = {
   detectedAgeMs: 20,
   targetReadyAgeMs: null,
   firstGoodTokenAgeMs: null,
+  endedAgeMs: null,
   affected: 1,
   lost: 0,
   rtoMs: null,

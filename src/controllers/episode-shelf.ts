@@ -10,7 +10,7 @@ const KEPT_MS = 360_000;
 export interface EpisodeShelf {
   /** @returns false when it says nothing new. */
   hear(episode: Episode, heard: { readonly gateway: GatewayId; readonly atMs: WallMs }): boolean;
-  /** Those of the last minutes, in the order first heard. */
+  /** Those of the last minutes, in the order first heard; a long one counts from its end. */
   of(service: ServiceName, nowMs: WallMs): readonly EpisodeView[];
 }
 
@@ -30,7 +30,8 @@ export function createEpisodeShelf(): EpisodeShelf {
       if (shelf.size > EPISODES_MAX && oldest !== undefined) shelf.delete(oldest);
       return true;
     },
-    of: (service, nowMs) => [...(services.get(service)?.values() ?? [])].filter((episode) => nowMs - episode.faultAtMs < KEPT_MS),
+    of: (service, nowMs) =>
+      [...(services.get(service)?.values() ?? [])].filter((episode) => nowMs - (episode.endedAtMs ?? episode.faultAtMs) < KEPT_MS),
   };
 }
 
@@ -49,5 +50,6 @@ function steadied(fresh: EpisodeView, before: EpisodeView): EpisodeView {
     detectedAtMs: before.detectedAtMs,
     targetReadyAtMs: steady(fresh.targetReadyAtMs, before.targetReadyAtMs),
     firstGoodTokenAtMs: steady(fresh.firstGoodTokenAtMs, before.firstGoodTokenAtMs),
+    endedAtMs: steady(fresh.endedAtMs, before.endedAtMs),
   };
 }

@@ -131,6 +131,7 @@ const EPISODE: Episode = {
   detectedAgeMs: 30,
   targetReadyAgeMs: null,
   firstGoodTokenAgeMs: null,
+  endedAgeMs: null,
   affected: 3,
   lost: 0,
   rtoMs: null,
@@ -157,6 +158,20 @@ test("losses of the last minutes are kept, the newest thirty-two of a service", 
   for (let number = 1; number <= 40; number += 1) gateway.say({ ...EPISODE, number });
   assert.deepEqual([link.episodesOf(serviceName("s")).length, link.episodesOf(serviceName("s"))[0]?.number], [32, 9]);
   await clock.advance(400_000);
+  assert.deepEqual(link.episodesOf(serviceName("s")), []);
+});
+
+test("a loss that went on for long is kept for some minutes after its end", async () => {
+  const { clock, gateway, link } = await createWorld();
+  gateway.join();
+  await clock.advance(2_000_000);
+  gateway.say({ ...EPISODE, faultAgeMs: 1_800_000, endedAgeMs: 0, isOver: true });
+  await clock.advance(300_000);
+  // A gateway repeats its last loss to a control plane that begins anew: that makes it no longer.
+  gateway.say({ ...EPISODE, faultAgeMs: 2_100_000, endedAgeMs: 300_000, isOver: true });
+  const [kept] = link.episodesOf(serviceName("s"));
+  assert.equal((kept?.endedAtMs ?? 0) - (kept?.faultAtMs ?? 0), 1_800_000);
+  await clock.advance(61_000);
   assert.deepEqual(link.episodesOf(serviceName("s")), []);
 });
 

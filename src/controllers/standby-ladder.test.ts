@@ -244,10 +244,10 @@ test("what a gateway measured of a loss stands in the record of the move, and in
   } as const;
   killHot();
   await clock.advance(20);
-  const open = { to: null, targetReadyAgeMs: null, firstGoodTokenAgeMs: null, rtoMs: null, isOver: false };
+  const open = { to: null, targetReadyAgeMs: null, firstGoodTokenAgeMs: null, endedAgeMs: null, rtoMs: null, isOver: false };
   gateway.say({ ...episode, ...open, faultAgeMs: 20, detectedAgeMs: 18 });
   await clock.advance(280);
-  const over = { to: "warm", targetReadyAgeMs: 70, firstGoodTokenAgeMs: 50, rtoMs: 250, isOver: true } as const;
+  const over = { to: "warm", targetReadyAgeMs: 70, firstGoodTokenAgeMs: 50, endedAgeMs: 40, rtoMs: 250, isOver: true } as const;
   gateway.say({ ...episode, ...over, faultAgeMs: 300, detectedAgeMs: 298 });
   await clock.advance(20);
   const status = (await world.records()).get("gold-2")?.status;

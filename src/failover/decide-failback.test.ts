@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject } from "../base/json.ts";
-import { cold1, hot1, hot2, ladderConfig, steadyLadder, warm1, type FakeLadder } from "./fake-ladder.ts";
+import { cold1, episodeAt, hot1, hot2, ladderConfig, steadyLadder, warm1, type FakeLadder } from "./fake-ladder.ts";
 
 /** A step lasts six seconds at least, twelve at most. */
 const policy = (failback: JsonObject = {}, more: JsonObject = {}): JsonObject => ({
@@ -153,6 +153,36 @@ test("failbacks that do not last wait twice as long each time, eight times at mo
   run(ladder, 4);
   assert.deepEqual([undoneCount(ladder), saidOf(ladder, "Forgets the failbacks that did not last.").length], [0, 1]);
   assert.match(conditionOf(ladder, "FailbackBlocked"), /^False NoneUndone/);
+});
+
+test("a spent error budget makes failbacks wait for the longest, says so once, and a resume ends that", () => {
+  const ladder = steadyLadder(policy({ soak: "10s", steps: [100] })).kill(hot1, hot2);
+  // Of four minutes and 20 seconds.
+  ladder.episodes = [episodeAt(ladder.nowMs, { rtoMs: 300_000 })];
+  run(ladder, 4);
+  assert.match(
+    saidOf(ladder, "The error budget is spent: failbacks wait for the longest.")[0] ?? "",
+    /of 4m20s for 30 days at platinum burned/,
+  );
+  assert.match(conditionOf(ladder, "ErrorBudgetSpent"), /^True Spent: .* of 4m20s .*; failbacks wait for the longest until resume\.$/);
+  const soakingMs = ladder.nowMs;
+  run(ladder, 75);
+  assert.equal(ladder.step, null);
+  runUntil(ladder, 100);
+  assert.equal(Math.round((ladder.nowMs - soakingMs) / 10_000), 8);
+  assert.equal(saidOf(ladder, "The error budget is spent: failbacks wait for the longest.").length, 1);
+  ladder.ask("resume").look();
+  assert.match(conditionOf(ladder, "ErrorBudgetSpent"), /^False Left: none of 4m20s for 30 days at platinum is burned\.$/);
+});
+
+test("an operator who resumes a service with a spent error budget makes it fail back after the soak", () => {
+  const ladder = steadyLadder(policy({ soak: "10s", steps: [100] })).kill(hot1, hot2);
+  ladder.episodes = [episodeAt(ladder.nowMs, { rtoMs: 300_000 })];
+  run(ladder, 20);
+  assert.deepEqual([ladder.step, ladder.status?.level], [null, "warm"]);
+  ladder.ask("resume").look();
+  run(ladder, 1);
+  assert.equal(ladder.step, 100);
 });
 
 test("hot that is lost later than a soak after a failback is a new failover, and makes nobody wait longer", () => {

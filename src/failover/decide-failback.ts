@@ -5,6 +5,7 @@ import type { LadderPlace } from "../api/failover-record.ts";
 import type { FailbackState, ServiceStatus } from "../api/service-status.ts";
 import { isRoutable } from "../routing/build-table.ts";
 import type { Note } from "./add-history.ts";
+import { isBudgetSpent } from "./error-budget.ts";
 import { judgeStep, stepTimes } from "./failback-analysis.ts";
 import { isBelow, isEveryHotReady, onLevel, type LadderLook } from "./ladder-look.ts";
 
@@ -55,13 +56,20 @@ export function decideFailback(look: LadderLook, beside: Beside): FailbackDecisi
   return goOn(look, failback.step);
 }
 
-/** How long hot must be well before: the soak, twice as long for each failback in a row that did not last. */
-export function waitMs({ failoverPolicy }: HotStandbyConfig, { failback, openMove }: Pick<ServiceStatus, "failback" | "openMove">): number {
+/**
+ * How long hot must be well before: the soak, twice as long for each failback in a row that did not last, and the longest where the error
+ * budget is spent.
+ */
+export function waitMs(
+  { failoverPolicy, tier }: HotStandbyConfig,
+  { failback, openMove, errorBudget }: Pick<ServiceStatus, "failback" | "openMove" | "errorBudget">,
+): number {
   // A rollout took hot away on purpose, and what came back was verified: there is nothing to wait for.
   if (openMove?.cause === "rollout") return 0;
   const { soakMs } = failoverPolicy.failback;
-  if (failback.undone === null) return soakMs;
-  const blockMs = Math.max(BLOCK_MIN_MS, soakMs) * 2 ** Math.min(failback.undone.count, DOUBLINGS_MAX);
+  const doublings = isBudgetSpent(errorBudget, tier) ? DOUBLINGS_MAX : Math.min(failback.undone?.count ?? 0, DOUBLINGS_MAX);
+  if (doublings === 0) return soakMs;
+  const blockMs = Math.max(BLOCK_MIN_MS, soakMs) * 2 ** doublings;
   return Math.max(soakMs, Math.min(COOL_DOWN_MAX_MS, blockMs));
 }
 
@@ -174,7 +182,7 @@ function undo(look: LadderLook, why: string): FailbackDecision {
   const { before, config } = look;
   const count = (before.failback.undone?.count ?? 0) + 1;
   const state: FailbackState = { step: null, doneAt: null, undone: { count, at: formatWall(look.wallMs), why } };
-  const wait = formatDuration(waitMs(config, { failback: state, openMove: null }));
+  const wait = formatDuration(waitMs(config, { failback: state, openMove: null, errorBudget: before.errorBudget }));
   const what = before.failback.step === null ? "The last failback did not last." : `Takes traffic back to ${before.level}.`;
   return {
     ...still(look),

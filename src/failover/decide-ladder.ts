@@ -2,10 +2,11 @@ import { epoch, wallMs, type Epoch } from "../base/ids.ts";
 import { formatWall, parseWall } from "../base/time.ts";
 import type { FailoverRecord, LadderPlace } from "../api/failover-record.ts";
 import type { Level } from "../api/hot-standby-config.ts";
-import type { FailbackState, OpenMove, ServiceStatus } from "../api/service-status.ts";
+import type { ErrorBudget, FailbackState, OpenMove, ServiceStatus } from "../api/service-status.ts";
 import type { Note } from "./add-history.ts";
 import { decideFailback, isSoaked, waitMs, type FailbackDecision } from "./decide-failback.ts";
 import { decideRequest, type Answer } from "./decide-request.ts";
+import { burnAfter, forgiven, isBudgetSpent, tellBudget } from "./error-budget.ts";
 import { isBelow, isEveryHotReady, isStarting, isUsable, type LadderLook } from "./ladder-look.ts";
 import { budgetAt, countMove, whyHeld, windowEndMs } from "./move-budget.ts";
 import { moveCause, moveReason } from "./move-reason.ts";
@@ -18,6 +19,7 @@ export interface LadderDecision {
   readonly pinned: Level | null;
   readonly soakSince: string | null;
   readonly failback: FailbackState;
+  readonly errorBudget: ErrorBudget;
   /** Why the step of a failback does not go on; null = it does, or there is none. */
   readonly paused: string | null;
   readonly openMove: OpenMove | null;
@@ -53,6 +55,7 @@ export function decideLadder(look: LadderLook): LadderDecision {
   const cleared = { ...before.failovers, inWindow: 0, windowStart: null };
   const budget = budgetAt(answer.isResumed ? cleared : before.failovers, config.failoverPolicy, look.wallMs);
   const held = whyHeld(budget, config.failoverPolicy);
+  const errorBudget = burnOf(look, answer);
   const next = isUsable(look, before.level) ? null : nextPlace(look, held !== null);
   const pinned = answer.pinned !== undefined ? answer.pinned : before.pinned;
   const away = askedMove(look, answer) ?? automaticMove(look, next);
@@ -69,6 +72,7 @@ export function decideLadder(look: LadderLook): LadderDecision {
     pinned: answer.pinned !== undefined || move === null ? pinned : null,
     soakSince: soak,
     failback: back.state,
+    errorBudget,
     paused: back.paused,
     openMove: opened ?? before.openMove,
     failovers,
@@ -76,10 +80,26 @@ export function decideLadder(look: LadderLook): LadderDecision {
     target: answer.target,
     held,
     withheld,
-    notes: [...answer.notes, ...back.notes, ...(move === null ? [] : [moveNote(look, move)]), ...heldNote(look, withheld, held)],
+    notes: [
+      ...answer.notes,
+      ...spentNote(look, errorBudget),
+      ...back.notes,
+      ...(move === null ? [] : [moveNote(look, move)]),
+      ...heldNote(look, withheld, held),
+    ],
     records: answer.records,
-    lookAgainAfterMs: timeToLook(look, { soak, failovers, back }),
+    lookAgainAfterMs: timeToLook(look, { soak, failovers, back, errorBudget }),
   };
+}
+
+function burnOf({ before, config, episodes, wallMs: nowMs }: LadderLook, { isResumed }: Answer): ErrorBudget {
+  const { rtoTargetMs } = config.failoverPolicy;
+  return burnAfter(isResumed ? forgiven(before.errorBudget) : before.errorBudget, { episodes, nowMs, rtoTargetMs });
+}
+
+function spentNote({ before, config: { tier } }: LadderLook, errorBudget: ErrorBudget): readonly Note[] {
+  if (!isBudgetSpent(errorBudget, tier) || isBudgetSpent(before.errorBudget, tier)) return [];
+  return [{ what: "The error budget is spent: failbacks wait for the longest.", why: `${tellBudget(errorBudget, tier)}.` }];
 }
 
 function askedMove(look: LadderLook, { move }: Answer): Move | null {
@@ -153,11 +173,11 @@ function heldNote(look: LadderLook, withheld: LadderDecision["withheld"], held: 
 
 function timeToLook(
   look: LadderLook,
-  now: { readonly soak: string | null; readonly failovers: ServiceStatus["failovers"]; readonly back: FailbackDecision },
+  now: Pick<LadderDecision, "failovers" | "errorBudget"> & { readonly soak: string | null; readonly back: FailbackDecision },
 ): number | null {
-  const { soak, failovers, back } = now;
+  const { soak, failovers, back, errorBudget } = now;
   const since = soak === null ? null : parseWall(soak);
-  const waits = waitMs(look.config, { failback: back.state, openMove: look.before.openMove });
+  const waits = waitMs(look.config, { failback: back.state, openMove: look.before.openMove, errorBudget });
   const ends = [since === null ? null : since + waits, windowEndMs(failovers, look.config.failoverPolicy)].flatMap((atMs) =>
     atMs === null || atMs <= look.wallMs ? [] : [wallMs(atMs) - look.wallMs],
   );

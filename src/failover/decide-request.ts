@@ -7,7 +7,7 @@ import { startableReserve } from "./next-place.ts";
 
 /** What becomes of an operator's wishes at this look. */
 export interface Answer {
-  /** The count of moves begins anew. */
+  /** The count of moves and the error budget begin anew. */
   readonly isResumed: boolean;
   /** The move to make now; its record goes on as the open move. */
   readonly move: { readonly to: Level; readonly request: FailoverRecord } | null;
@@ -31,8 +31,11 @@ export function decideRequest(look: LadderLook): Answer {
   return {
     ...moving,
     isResumed: true,
-    records: [...resumes.map((request) => answered(request, look, "Completed", "The count of moves begins anew.")), ...moving.records],
-    notes: [{ what: "Counts moves anew.", why: "An operator resumed the service." }, ...moving.notes],
+    records: [
+      ...resumes.map((request) => answered(request, look, "Completed", "The count of moves and the error budget begin anew.")),
+      ...moving.records,
+    ],
+    notes: [{ what: "Counts moves and the error budget anew.", why: "An operator resumed the service." }, ...moving.notes],
   };
 }
 

@@ -3,7 +3,7 @@ import { formatWall } from "../base/time.ts";
 import type { AlertRule } from "../api/alert-rules.ts";
 import type { FailoverRecord } from "../api/failover-record.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
-import { NO_FAILBACK, type ServiceStatus } from "../api/service-status.ts";
+import { NO_BURN, NO_FAILBACK, type ServiceStatus } from "../api/service-status.ts";
 import { buildRouteTable, isRoutable, type TableContext } from "../routing/build-table.ts";
 import { addHistory, type Note } from "./add-history.ts";
 import type { CapacitySample } from "./capacity-rto.ts";
@@ -106,6 +106,7 @@ export function decideService(world: ServiceWorld): ServiceDecision {
     pinned: ladder.pinned,
     soakSince: ladder.soakSince,
     failback: ladder.failback,
+    errorBudget: ladder.errorBudget,
     openMove: ladder.openMove,
     epoch: ladder.epoch,
     phase: ladderPhase(lookAt, ladder),
@@ -235,6 +236,7 @@ function emptyStatus(config: HotStandbyConfig): ServiceStatus {
     pinned: null,
     soakSince: null,
     failback: NO_FAILBACK,
+    errorBudget: NO_BURN,
     openMove: null,
     epoch: epoch(0),
     revision: 0,

@@ -294,6 +294,7 @@ export const episodeAt = (faultMs: number, more: Partial<EpisodeView> = {}): Epi
   detectedAtMs: wallMs(WALL + faultMs + 5),
   targetReadyAtMs: wallMs(WALL + faultMs + 300),
   firstGoodTokenAtMs: wallMs(WALL + faultMs + 350),
+  endedAtMs: wallMs(WALL + faultMs + 400),
   affected: 4,
   lost: 0,
   rtoMs: 400,

@@ -19,7 +19,7 @@ const NEAR_MS = 60_000;
 /** What follows a move by less was still its cause: clocks of gateways are made from ages. */
 const LATE_MS = 1_000;
 /** Faults that close together are one loss: both hot instances of a zone, seen by two gateways. */
-const SAME_LOSS_MS = 1_000;
+export const SAME_LOSS_MS = 1_000;
 
 /** The move that a loss is looked for. */
 export interface MoveTime {

@@ -36,6 +36,7 @@ export class OpenEpisode {
   #lost = 0;
   #unsettled = 0;
   #rtoMs: number | null = null;
+  #settledAt: MonotonicMs;
   isOver = false;
   isChanged = true;
   reportedAt: MonotonicMs | null = null;
@@ -53,6 +54,7 @@ export class OpenEpisode {
     this.loss = of.loss;
     this.#from = of.from;
     this.beganAt = of.beganAt;
+    this.#settledAt = of.beganAt;
   }
 
   /** Nobody was hurt, and nobody was told: not worth a word. */
@@ -71,33 +73,33 @@ export class OpenEpisode {
   }
 
   /** It was in flight on the lost endpoint, which answers it all the same. */
-  withdraw(): void {
+  withdraw(at: MonotonicMs): void {
     this.#affected -= 1;
-    this.#settle();
+    this.#settle(at);
   }
 
   recover(token: GoodToken, sinceAt: MonotonicMs): void {
     this.#first ??= token;
     this.#wait(token.at - sinceAt);
-    this.#settle();
+    this.#settle(token.at);
   }
 
   /** It was told that it failed. `waitMs` = until then, where an answer that had begun ended; null = it has no wait that says something. */
-  endTold(waitMs: number | null): void {
+  endTold(waitMs: number | null, at: MonotonicMs): void {
     if (waitMs !== null) this.#wait(waitMs);
-    this.#settle();
+    this.#settle(at);
   }
 
   /** Neither an answer nor a word. */
-  endLost(): void {
+  endLost(at: MonotonicMs): void {
     this.#lost += 1;
-    this.#settle();
+    this.#settle(at);
   }
 
   /** Its time is over: whoever still waits has waited at least until now. */
   expire(sinceAt: MonotonicMs, now: MonotonicMs): void {
     this.#wait(now - sinceAt);
-    this.#settle();
+    this.#settle(now);
   }
 
   report(now: MonotonicMs): Episode {
@@ -118,6 +120,7 @@ export class OpenEpisode {
       detectedAgeMs: ageOf(detectedAt),
       targetReadyAgeMs: first === null ? null : Math.min(ageOf(faultAt), ageOf(first.usableSince)),
       firstGoodTokenAgeMs: first === null ? null : ageOf(first.at),
+      endedAgeMs: this.isOver ? ageOf(this.#settledAt) : null,
       affected: this.#affected,
       lost: this.#lost,
       rtoMs: this.#rtoMs,
@@ -129,8 +132,9 @@ export class OpenEpisode {
     this.#rtoMs = Math.max(this.#rtoMs ?? 0, waitMs);
   }
 
-  #settle(): void {
+  #settle(at: MonotonicMs): void {
     this.#unsettled -= 1;
+    this.#settledAt = at;
     this.isChanged = true;
     this.isOver = this.#unsettled === 0;
   }

@@ -110,7 +110,7 @@ export class Episodes {
     const key = endpointKey(by.endpoint);
     for (const { episode, sinceAt, lostKey } of memberships) {
       if (lostKey === key) {
-        episode.withdraw();
+        episode.withdraw(at);
       } else {
         const isFirst = !episode.hasFirstToken;
         const usableSince = this.#usableSince.get(key) ?? episode.loss.faultAt;
@@ -129,8 +129,8 @@ export class Episodes {
     for (const { episode, sinceAt } of this.#take(request) ?? []) {
       // The end of an answer without any token is its first sign, as is the error event of one that had begun.
       const hasWait = outcome === "ok" || (outcome === "stream-error" && request.hasFirstByte);
-      if (outcome === "stream-error" && !request.parsed.isStream) episode.endLost();
-      else episode.endTold(hasWait ? now - sinceAt : null);
+      if (outcome === "stream-error" && !request.parsed.isStream) episode.endLost(now);
+      else episode.endTold(hasWait ? now - sinceAt : null, now);
     }
   }
 

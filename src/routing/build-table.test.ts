@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { epoch, generation, instanceName, nodeName, partitionName, serviceName, uid } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
 import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
-import { NO_FAILBACK, type InstanceState, type InstanceStatus, type ServiceStatus } from "../api/service-status.ts";
+import { NO_BURN, NO_FAILBACK, type InstanceState, type InstanceStatus, type ServiceStatus } from "../api/service-status.ts";
 import { addressOf, buildRouteTable, hotWeights, urlOf } from "./build-table.ts";
 
 function configOf(change: JsonObject = {}) {
@@ -36,6 +36,7 @@ const statusOf = (...instances: readonly InstanceStatus[]): ServiceStatus => ({
   pinned: null,
   soakSince: null,
   failback: NO_FAILBACK,
+  errorBudget: NO_BURN,
   openMove: null,
   epoch: epoch(4),
   revision: 9,

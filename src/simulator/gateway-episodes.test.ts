@@ -237,6 +237,8 @@ for (const waitMs of [1_500, 4_000]) {
     assert.equal(client.end_, "ended");
     const told = onlyEpisode(rig);
     assert.deepEqual([told.affected, told.lost, told.to, told.rtoMs, told.isOver], [1, 0, null, null, true]);
+    const lastedMs = told.faultAgeMs - (told.endedAgeMs ?? 0);
+    assert.ok(lastedMs >= waitMs && lastedMs <= waitMs + 100, `it lasted until they were refused: ${lastedMs} ms`);
   });
 }
 

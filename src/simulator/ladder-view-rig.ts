@@ -1,7 +1,7 @@
 import { NO_CLOCK, type FailoverRecord, type FailoverRecordStatus } from "../api/failover-record.ts";
 import type { GpuPartition } from "../api/gpu-partition.ts";
 import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
-import { NO_FAILBACK, type InstanceStatus, type OpenMove, type ServiceStatus } from "../api/service-status.ts";
+import { NO_BURN, NO_FAILBACK, type InstanceStatus, type OpenMove, type ServiceStatus } from "../api/service-status.ts";
 import { assert } from "../base/assert.ts";
 import { epoch, generation, instanceName, nodeName, partitionName, serviceName, tenantId, uid, wallMs } from "../base/ids.ts";
 import { formatWall } from "../base/time.ts";
@@ -56,6 +56,7 @@ export const status = (more: Partial<ServiceStatus> = {}): ServiceStatus => ({
   pinned: null,
   soakSince: null,
   failback: NO_FAILBACK,
+  errorBudget: NO_BURN,
   openMove: null,
   epoch: epoch(1),
   revision: 1,

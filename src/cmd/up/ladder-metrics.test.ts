@@ -5,6 +5,7 @@ import { NO_CLOCK, type FailoverRecordStatus, type RecordAction } from "../../ap
 import { failoverRecordSpec, failoverRecordStatusJson } from "../../api/parse-failover-record.ts";
 import { parseServiceStatus } from "../../api/parse-service-status.ts";
 import type { Resource } from "../../api/resource.ts";
+import { NO_BURN } from "../../api/service-status.ts";
 import { serviceName, uid, wallMs } from "../../base/ids.ts";
 import { createRegistry } from "../../base/metric.ts";
 import { createGatewayMetrics } from "../../gateway/gateway-metrics.ts";
@@ -94,8 +95,14 @@ test("a cause that is no short word is counted as other", () => {
   assert.deepEqual(samplesOf(counts), [total(1, "other")]);
 });
 
-test("phase, hold, lost redundancy and a promise at risk of a service are on the page", () => {
-  const condition = { type: "RedundancyLost", status: "True", reason: "HotMissing", message: "", lastTransitionTime: "" };
+test("phase, hold, lost redundancy, a promise at risk and error budget of a service are on the page", () => {
+  const [condition, spent, atRisk] = ["RedundancyLost", "ErrorBudgetSpent", "PromiseAtRisk"].map((type) => ({
+    type,
+    status: "True",
+    reason: "R",
+    message: "",
+    lastTransitionTime: "",
+  }));
   const status = parseServiceStatus({
     phase: "Hold",
     level: "warm",
@@ -109,7 +116,8 @@ test("phase, hold, lost redundancy and a promise at risk of a service are on the
     knownAnswerOf: null,
     quarantined: [],
     history: [],
-    conditions: [condition, { ...condition, type: "PromiseAtRisk", reason: "TooSlow" }],
+    errorBudget: { windowStart: at(0), burnedMs: 260_500, lateCount: 2, last: null },
+    conditions: [condition, spent, atRisk],
   });
   assert.ok(status.ok);
   const registry = createRegistry();
@@ -117,7 +125,8 @@ test("phase, hold, lost redundancy and a promise at risk of a service are on the
     ...status.value,
     phase: "Normal" as const,
     failovers: { inWindow: 2, max: 3, windowStart: null },
-    conditions: [{ ...condition, type: "PromiseAtRisk", status: "Unknown" as const }],
+    errorBudget: NO_BURN,
+    conditions: atRisk === undefined ? [] : [{ ...atRisk, status: "Unknown" as const }],
   };
   addLadderState(registry, [
     { name: "gold", status: status.value },
@@ -127,6 +136,11 @@ test("phase, hold, lost redundancy and a promise at risk of a service are on the
   assert.match(page, /tidegate_service_phase\{service="gold",phase="Hold"\} 1\n/);
   assert.match(page, /tidegate_service_phase\{service="gold",phase="Normal"\} 0\n/);
   assert.match(page, /tidegate_service_hold\{service="gold"\} 1\ntidegate_service_hold\{service="calm"\} 0\n/);
+  assert.match(
+    page,
+    /tidegate_error_budget_burned_seconds\{service="gold"\} 260.5\ntidegate_error_budget_burned_seconds\{service="calm"\} 0\n/,
+  );
+  assert.match(page, /tidegate_error_budget_spent\{service="gold"\} 1\ntidegate_error_budget_spent\{service="calm"\} 0\n/);
   assert.match(page, /tidegate_redundancy_lost\{service="gold"\} 1\ntidegate_redundancy_lost\{service="calm"\} 0\n/);
   assert.match(page, /tidegate_promise_at_risk\{service="gold"\} 1\ntidegate_promise_at_risk\{service="calm"\} 0\n/);
 });

@@ -19,6 +19,12 @@ export function addLadderState(
   const hold = registry.gauge(ALERT_GAUGES.isHeld, "1 while the count of automatic moves is used up.", labels);
   const redundancy = registry.gauge(ALERT_GAUGES.isRedundancyLost, "1 while fewer hot instances take requests than asked for.", labels);
   const atRisk = registry.gauge("tidegate_promise_at_risk", "1 while arithmetic says that one loss can take longer than promised.", labels);
+  const burned = registry.gauge(
+    "tidegate_error_budget_burned_seconds",
+    "By how much recoveries were later than promised, in the window that runs.",
+    labels,
+  );
+  const spent = registry.gauge("tidegate_error_budget_spent", "1 while late recoveries have used up what the tier allows.", labels);
   const target = registry.gauge("tidegate_service_rto_target_seconds", "Promised recovery time.", labels);
   for (const { name, status } of services) {
     for (const phase of PHASES) phases.with(name, phase).set(status.phase === phase ? 1 : 0);
@@ -26,6 +32,8 @@ export function addLadderState(
     hold.with(name).set(isHeld ? 1 : 0);
     redundancy.with(name).set(isRedundancyLost ? 1 : 0);
     atRisk.with(name).set(holds(status, "PromiseAtRisk") ? 1 : 0);
+    burned.with(name).set(status.errorBudget.burnedMs / 1_000);
+    spent.with(name).set(holds(status, "ErrorBudgetSpent") ? 1 : 0);
     target.with(name).set(status.rto.targetMs / 1_000);
   }
 }
