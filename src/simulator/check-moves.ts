@@ -16,7 +16,7 @@ interface Change {
 }
 
 /** Calls `judge` for each status that differs from the one seen before. */
-function onChange(name: string, judge: (change: Change) => readonly Wrong[]): LadderChecker {
+export function onChange(name: string, judge: (change: Change) => readonly Wrong[]): LadderChecker {
   const seen = new Map<string, ServiceStatus>();
   return {
     name,
@@ -32,7 +32,7 @@ function onChange(name: string, judge: (change: Change) => readonly Wrong[]): La
 }
 
 /** The move that this change made, where it is one of those that are recorded. */
-const moveOf = ({ before, after }: Pick<Change, "before" | "after">): OpenMove | null =>
+export const moveOf = ({ before, after }: Pick<Change, "before" | "after">): OpenMove | null =>
   after.epoch === before.epoch + 1 && after.openMove?.epoch === after.epoch ? after.openMove : null;
 
 /** Epoch and revision never go back; the level moves with an epoch, past no rung that serves, and back only to a hot that is whole. */

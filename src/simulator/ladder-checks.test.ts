@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NO_CLOCK } from "../api/failover-record.ts";
-import type { ServiceStatus } from "../api/service-status.ts";
+import { NO_FAILBACK, type ServiceStatus } from "../api/service-status.ts";
 import { epoch, generation } from "../base/ids.ts";
+import { checkFailback } from "./check-failback.ts";
 import { checkExclusiveGpus, checkGpuMemory } from "./check-gpus.ts";
 import { checkDeadWeight, checkGenerations, checkWeights } from "./check-instances.ts";
 import { checkHold, checkLadder, checkMoveCount } from "./check-moves.ts";
@@ -34,6 +35,10 @@ const full = { inWindow: 2, max: 2, windowStart: at(1_000) };
 const woken: ServiceStatus = status({ failovers: full, instances: [hot1, hot2, { ...warm1, state: "Waking" }] });
 const held = status({ failovers: full });
 const twoHeld = statuses(held, { ...held }, woken);
+
+const atStep = (percent: number): ServiceStatus => moved({ failback: { ...NO_FAILBACK, step: { percent, since: at(0) } } });
+const back = (): ServiceStatus =>
+  status({ epoch: epoch(3), revision: 3, openMove: move({ epoch: epoch(3), from: "warm", to: "hot", cause: "failback" }) });
 
 interface Case {
   readonly name: string;
@@ -158,6 +163,44 @@ const cases: readonly Case[] = [
       }),
     ),
     finds: "fails back to hot with 1 of 2 Ready",
+  },
+  {
+    name: "a failback by all of its steps",
+    checker: checkFailback,
+    views: statuses(atStep(1), atStep(10), atStep(50), atStep(100), back()),
+    finds: null,
+  },
+  {
+    name: "a step that leaves one out",
+    checker: checkFailback,
+    views: statuses(atStep(1), atStep(50)),
+    finds: "from 1 % to 50 %, and not to 10 %",
+  },
+  { name: "a step back", checker: checkFailback, views: statuses(atStep(50), atStep(10)), finds: "from 50 % to 10 %, and not to 100 %" },
+  { name: "a failback that is undone", checker: checkFailback, views: statuses(atStep(50), moved(), atStep(1)), finds: null },
+  {
+    name: "a failback before its last step",
+    checker: checkFailback,
+    views: statuses(atStep(50), back()),
+    finds: "fails back to hot from a step of 50 %",
+  },
+  {
+    name: "a failback without a step",
+    checker: checkFailback,
+    views: statuses(moved(), back()),
+    finds: "fails back to hot from a step of 0 %",
+  },
+  {
+    name: "the end of a rollout, without a step",
+    checker: checkFailback,
+    views: statuses(moved({ openMove: move({ cause: "rollout" }) }), back()),
+    finds: null,
+  },
+  {
+    name: "a step on hot",
+    checker: checkFailback,
+    views: statuses(status(), status({ failback: atStep(1).failback })),
+    finds: "is on hot, and at a step of 1 %",
   },
   { name: "a move down that counts", checker: checkMoveCount, views: statuses(status(), moved()), finds: null },
   {

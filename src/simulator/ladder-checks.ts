@@ -1,5 +1,6 @@
 import type { ServiceStatus } from "../api/service-status.ts";
 import type { EngineExit } from "../ports/engine-launcher.ts";
+import { checkFailback } from "./check-failback.ts";
 import { checkExclusiveGpus, checkGpuMemory } from "./check-gpus.ts";
 import { checkDeadWeight, checkGenerations, checkWeights } from "./check-instances.ts";
 import { checkHold, checkLadder, checkMoveCount } from "./check-moves.ts";
@@ -25,6 +26,7 @@ export const createLadderCheckers = (): readonly LadderChecker[] => [
   checkLadder(),
   checkMoveCount(),
   checkHold(),
+  checkFailback(),
   checkRecords(),
 ];
 
