@@ -43,6 +43,7 @@ const EFFECTS: Readonly<Record<string, string>> = {
   "overflow.queuedForMs": "a queue for the stated time is saturated",
   "degraded[].kind": "gateway: a service whose first degraded step sheds holds nobody",
   "degraded[].upTo": "at its deadline a held request is refused",
+  "degraded[].name": "degraded: when the queue's time is over the named model answers, and the answer says so",
   "failoverPolicy.autoFailover": "a service that only advises holds its gateways too",
   "failoverPolicy.maxFailoverCount": "the fourth failover of a window is held",
   "failoverPolicy.window": "the fourth failover of a window is held",

@@ -222,9 +222,9 @@ const trafficRows: readonly FieldRow[] = [
     path: "degraded[].name",
     form: MODEL_NAME_FORM,
     example: "tide-1b",
-    meaning: "The model of another service of the same tenant, for the step `model`.",
+    meaning:
+      "The model of another service of the same tenant, for the step `model`: it answers in the free half of that service's batches.",
     fallback: null,
-    isBuilt: false,
   },
 ];
 

@@ -120,6 +120,12 @@ for (const { name, status, at, says, ...more } of needs) {
   });
 }
 
+test("the degraded rung names the model that answers in its place", () => {
+  const degraded = [{ kind: "queue", upTo: "1s" }, { kind: "model", name: "tide-1b" }, { kind: "shed" }];
+  const rungs = describeLadder({ config: configOf({ degraded }), status: statusOf(HOT), partitions: [] });
+  assert.equal(rungs.at(-1)?.stands, "queue up to 1s, then model tide-1b in its service's free room, then 503 with Retry-After");
+});
+
 test("rungs that a config does not ask for are no part of the described ladder", () => {
   const config = configOf({ tier: "silver", coldStandby: { gpuCount: 0 }, degraded: undefined });
   const rungs = describeLadder({ config, status: statusOf([instanceOf("hot", 1, "Ready")]), partitions: [] });

@@ -87,7 +87,7 @@ function formatStep(step: DegradedStep): string {
     case "queue":
       return `queue up to ${formatDuration(step.upToMs)}`;
     case "model":
-      return `model ${step.name} (not built yet)`;
+      return `model ${step.name} in its service's free room`;
     case "shed":
       return "503 with Retry-After";
   }

@@ -36,6 +36,12 @@ const cases: readonly { readonly name: string; readonly spec: JsonObject; readon
     saysNot: /not acted on yet, so|no warm/,
   },
   {
+    name: "the model of a degraded step has only the room that its service lends",
+    spec: { tier: "gold", degraded: [{ kind: "model", name: "tide-1b" }, { kind: "shed" }] },
+    says: /The model of `degraded` answers only in the free half/,
+    saysNot: /without effect in this version: .*degraded/,
+  },
+  {
     name: "a cold level without bytes depends on what is free",
     spec: { tier: "gold", coldStandby: {} },
     says: /The cold level holds no memory/,

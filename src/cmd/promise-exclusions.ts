@@ -14,7 +14,7 @@ export function promiseExclusions(config: HotStandbyConfig, spec: JsonObject): r
     ...coldLines(config),
     ...policyLines(config.failoverPolicy),
     ...(config.degraded.some((step) => step.kind === "model")
-      ? ["The smaller model of `degraded` does not take over yet; requests queue and are then shed."]
+      ? ["The model of `degraded` answers only in the free half of its own service's batches: without room there requests are shed."]
       : []),
     "The promise is worked out for the loss of one GPU, one node or one zone at a time, and not for several at once.",
     ...(idle.length === 0 ? [] : [`Written, and without effect in this version: ${idle.join(", ")}.`]),

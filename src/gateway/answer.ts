@@ -19,14 +19,26 @@ export function answerJson(exchange: Exchange, requestId: string, body: Uint8Arr
   exchange.end();
 }
 
+interface Server {
+  readonly endpoint: RungEndpoint;
+  readonly level: Level;
+  /** The model of a degraded step; null = the one that was asked for. */
+  readonly degradedTo: string | null;
+  readonly attempts: number;
+}
+
 /** Says who served: the same on every answer that came from an engine. */
-export const servedBy = (requestId: string, by: { endpoint: RungEndpoint; level: Level; attempts: number }): string[] => [
+export const servedBy = (requestId: string, by: Server): string[] => [
   "x-request-id",
   requestId,
   "x-tidegate-instance",
   by.endpoint.instance,
   "x-tidegate-level",
-  by.level,
+  by.degradedTo === null ? by.level : "degraded",
   "x-tidegate-attempts",
   String(by.attempts),
+  ...(by.degradedTo === null ? [] : ["x-tidegate-model", by.degradedTo]),
 ];
+
+/** The same of a stream whose head was out before anybody served it. A model's name has no line break: the manifest's form forbids it. */
+export const degradedComment = (model: string): Buffer => Buffer.from(`: x-tidegate-level: degraded\n: x-tidegate-model: ${model}\n\n`);

@@ -6,13 +6,15 @@ import type { Clock } from "../ports/clock.ts";
 import type { HealthIndex } from "../routing/health.ts";
 import type { Choice } from "../routing/ladder.ts";
 import type { AttemptFailure } from "../routing/next-attempt.ts";
+import { meansDeath } from "../routing/poison.ts";
 import { cutAfterMs, firstTokenCutAfterMs, firstTokenLateAfterMs, lateAfterMs } from "../routing/patience.ts";
 import type { OpenAiError } from "../wire/openai-error.ts";
-import { servedBy, STREAM_HEADERS } from "./answer.ts";
+import { degradedComment, servedBy, STREAM_HEADERS } from "./answer.ts";
 import { promptTokensOf, type ClientRequest, type RunningAttempt } from "./client-request.ts";
 import type { EndpointBoard, EndpointWatch, LiveCall } from "./endpoint-board.ts";
 import type { Ejector } from "./ejector.ts";
 import type { Episodes } from "./episodes.ts";
+import type { PoisonWatch } from "./poison-watch.ts";
 import { ErrorRelay } from "./relay-error.ts";
 import { StreamRelay } from "./relay-stream.ts";
 import { WholeRelay } from "./relay-whole.ts";
@@ -30,6 +32,7 @@ export interface AttemptParts {
   readonly health: HealthIndex;
   readonly ejector: Ejector;
   readonly episodes: Episodes;
+  readonly poison: PoisonWatch;
 }
 
 /** Who started the attempt and goes on with the request. Exactly one of the first three ends it, but for `cancel`. */
@@ -56,6 +59,8 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   #relay: Relay | null = null;
   #isOver = false;
   #isPaused = false;
+  /** From when its next token shows a step of the engine; null = it was paused, and tokens of long ago may come. */
+  #stepsSince: MonotonicMs | null;
   waitingSince: MonotonicMs;
 
   constructor(parts: AttemptParts, owner: AttemptOwner, of: { request: ClientRequest; choice: Choice; table: RouteTable }) {
@@ -67,6 +72,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     const now = parts.ports.clock.monotonicMs();
     this.waitingSince = now;
     this.#startedAt = now;
+    this.#stepsSince = now;
     this.#ahead = parts.health.inFlight(of.choice.endpoint);
     this.#place = parts.health.enter(of.choice.endpoint, now);
     this.#watch = parts.board.watch(of.choice.endpoint, of.table, now);
@@ -80,7 +86,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   }
 
   get request(): ClientRequest | null {
-    return this.#isOver ? null : this.#request;
+    return this.#isOver || this.#isDegraded ? null : this.#request;
   }
 
   get hasFirstByte(): boolean {
@@ -129,6 +135,8 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     const cause = causeOf(why);
     if (cause !== null) this.#parts.ejector.eject(this.#watch, cause);
     this.#noteLoss();
+    // What never reached the engine cannot have killed it.
+    if (cause !== null && why.sent !== "none") this.#noteDeath(cause);
     this.#owner.failed(this.#request, { isHard: true, code: failureCodeOf(why) });
   }
 
@@ -141,14 +149,20 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     if (this.hasFirstByte && !this.#isPaused) this.#watch.gaps.add(now - this.waitingSince);
     this.waitingSince = now;
     this.#watch.sawToken(now);
-    if (this.#request.parsed.isStream) this.#parts.episodes.goodToken(this.#request, this.#choice, now);
+    if (this.#stepsSince !== null) {
+      // Two tokens of one chunk are no two steps.
+      if (now > this.#stepsSince) this.#watch.sawStep(this.#stepsSince);
+      this.#stepsSince = now;
+    }
+    if (this.#request.parsed.isStream) this.#goodToken(now);
   }
 
   begin(): void {
-    const { exchange, id, parsed, arrivedAt, desk, attempts } = this.#request;
+    const { exchange, id, parsed, arrivedAt, desk, attempts, degradedTo } = this.#request;
     this.#request.hasFirstByte = true;
-    const served = servedBy(id, { endpoint: this.#choice.endpoint, level: this.#choice.level, attempts });
-    // A stream that had to wait has its head already; who serves it came too late to be named there.
+    const served = servedBy(id, { endpoint: this.#choice.endpoint, level: this.#choice.level, degradedTo, attempts });
+    // A stream that had to wait has its head already; who serves it came too late to be named there, another model is named all the same.
+    if (this.#request.hasHead && degradedTo !== null) this.wrote(degradedComment(degradedTo));
     if (!this.#request.hasHead)
       exchange.head(200, parsed.isStream ? [...STREAM_HEADERS, ...served] : ["content-type", "application/json", ...served]);
     if (!parsed.isStream) return;
@@ -158,13 +172,14 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   wrote(given: Uint8Array): void {
     if (this.#request.exchange.write(given) || this.#isPaused || this.#isOver) return;
     this.#isPaused = true;
+    this.#stepsSince = null;
     this.#call?.pause();
   }
 
   done(tokens: Tokens): void {
     this.#finish();
     this.#parts.health.recordAnswer(this.#choice.endpoint, false);
-    if (!this.#request.parsed.isStream) this.#parts.episodes.goodToken(this.#request, this.#choice, this.#firstTokenOfWhole(tokens));
+    if (!this.#request.parsed.isStream) this.#goodToken(this.#firstTokenOfWhole(tokens));
     this.#request.desk.countTokens(tokens);
     this.#linger();
     this.#owner.completed(this.#request);
@@ -182,7 +197,9 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#call?.abort();
     this.#watch.calls.delete(this);
     if (!failure.isHard && failure.code !== "upstream_busy") this.#countFailure(failure);
-    if (failure.isHard || this.#parts.health.ejectionOf(this.#choice.endpoint) !== null) this.#noteLoss();
+    const ejection = this.#parts.health.ejectionOf(this.#choice.endpoint);
+    if (failure.isHard || ejection !== null) this.#noteLoss();
+    if (failure.isHard && ejection !== null) this.#noteDeath(ejection.cause);
     this.#owner.failed(this.#request, failure);
   }
 
@@ -219,7 +236,21 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     return modelledAt > this.#startedAt ? modelledAt : this.#startedAt;
   }
 
+  /** Another model's answer is no recovery of the service, and its loss is no loss of it. */
+  get #isDegraded(): boolean {
+    return this.#request.degradedTo !== null;
+  }
+
+  #goodToken(at: MonotonicMs): void {
+    if (!this.#isDegraded) this.#parts.episodes.goodToken(this.#request, this.#choice, at);
+  }
+
+  #noteDeath(cause: EjectionCause): void {
+    if (meansDeath(cause)) this.#parts.poison.died(this.#request, { watch: this.#watch, cause, startedAt: this.#startedAt });
+  }
+
   #noteLoss(): void {
+    if (this.#isDegraded) return;
     this.#parts.episodes.attemptFailed(this.#request, { endpoint: this.#choice.endpoint, table: this.#table, since: this.#startedAt });
   }
 

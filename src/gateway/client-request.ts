@@ -1,8 +1,10 @@
+import type { SuspectBody } from "../admission/suspect-bodies.ts";
 import type { MonotonicMs, TenantId } from "../base/ids.ts";
 import type { EndpointKey } from "../routing/health.ts";
 import type { AttemptFailure } from "../routing/next-attempt.ts";
 import type { Exchange } from "../ports/http-front.ts";
 import type { CompletionRequest } from "../wire/openai-request.ts";
+import type { DeathUnderRequest } from "./engine-death.ts";
 import type { HeldRequest, ServiceDesk } from "./service-desk.ts";
 
 /** What ends the wait of a request, whoever holds it. */
@@ -37,6 +39,18 @@ export interface ClientRequest {
   reroutes: number;
   failure: AttemptFailure | null;
   tried: EndpointKey[];
+  /** Engines that died with it in flight, those that died with the same body before included; oldest first. */
+  deaths: readonly DeathUnderRequest[];
+  /** What is known against its body; null = nothing. */
+  suspectBody: SuspectBody<DeathUnderRequest> | null;
+  /** It is the one more try of its body. */
+  isTrial: boolean;
+  /** It is not tried again: engines died under it, or under the same body. */
+  isQuarantined: boolean;
+  /** The model that answers in its place, of a degraded step; null = its own. */
+  degradedTo: string | null;
+  /** false once the other model's engine called it wrong: what is wrong there need not be wrong. */
+  canDegrade: boolean;
   /** Until when it may wait for an endpoint, all its waits together; the time that it runs somewhere does not count. */
   holdUntil: MonotonicMs;
   /** Its last attempt went to hot while traffic belonged below. */

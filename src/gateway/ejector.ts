@@ -6,6 +6,7 @@ import type { EndpointWatch } from "./endpoint-board.ts";
 import type { Episodes } from "./episodes.ts";
 import type { GatewayMetrics } from "./gateway-metrics.ts";
 import type { GatewayPorts } from "./gateway-ports.ts";
+import type { PoisonWatch } from "./poison-watch.ts";
 import type { RouteStore } from "./route-store.ts";
 
 export interface EjectorParts {
@@ -15,6 +16,7 @@ export interface EjectorParts {
   readonly metrics: GatewayMetrics;
   readonly woken: ReadonlySet<EndpointKey>;
   readonly episodes: Episodes;
+  readonly poison: PoisonWatch;
   /** An endpoint is out, and whoever waited there has been told. */
   ejected(watch: EndpointWatch, cause: EjectionCause): void;
 }
@@ -54,6 +56,7 @@ export class Ejector {
       },
     });
     this.#parts.episodes.ejected(watch, cause);
+    this.#parts.poison.ejected(watch, cause);
     this.#freeCalls(watch, cause);
     this.#parts.ejected(watch, cause);
   }
@@ -77,6 +80,7 @@ export class Ejector {
     health.restore(watch.endpoint, now);
     watch.askReturnAt = null;
     this.#parts.episodes.becameUsable(watch.endpoint);
+    this.#parts.poison.lives(watch.endpoint);
     watch.forgetSuspicion(now);
     metrics.returns.with(watch.service, watch.endpoint.instance).add(1);
     const { instance, generation } = watch.endpoint;

@@ -9,7 +9,7 @@ import type { ClientRequest } from "./client-request.ts";
 
 /** One open call, as those see it who judge its engine. */
 export interface LiveCall {
-  /** The client's request that waits on it; null = nobody does: it is a copy, or its answer is complete. */
+  /** The client's request that waits on it; null = none of this service does: it is a copy, another service's, or its answer is complete. */
   readonly request: ClientRequest | null;
   /** We paused it for a slow reader, or the answer is complete: its silence says nothing. */
   readonly isExcused: boolean;
@@ -39,6 +39,10 @@ export class EndpointWatch {
   /** When the next question is due whether an ejected endpoint is well. */
   askReturnAt: MonotonicMs | null = null;
   isAskingReturn = false;
+  /** The newest time after which the engine is known to have made a step. */
+  #steppedAfter: MonotonicMs | null = null;
+  /** The newest step count of its metrics, and when they were asked for. */
+  #counted: { readonly steps: number; readonly askedAt: MonotonicMs } | null = null;
   #steps: { readonly count: number; readonly since: MonotonicMs } | null = null;
   #unmovedSince: MonotonicMs | null = null;
 
@@ -70,9 +74,19 @@ export class EndpointWatch {
     this.#unmovedSince = null;
   }
 
-  sawProbeAnswer(progress: Progress | null, now: MonotonicMs): void {
+  /** A call's next token: the engine made a step after the one before it, or after the call began. */
+  sawStep(after: MonotonicMs): void {
+    if (this.#steppedAfter === null || after > this.#steppedAfter) this.#steppedAfter = after;
+  }
+
+  hasSteppedSince(at: MonotonicMs): boolean {
+    return this.#steppedAfter !== null && this.#steppedAfter >= at;
+  }
+
+  sawProbeAnswer(progress: Progress | null, { askedAt, now }: { readonly askedAt: MonotonicMs; readonly now: MonotonicMs }): void {
     this.unanswered = 0;
     if (progress === null) return;
+    this.#count(progress.steps, askedAt);
     if (this.#steps === null || this.#steps.count !== progress.steps) {
       this.#steps = { count: progress.steps, since: now };
       this.#unmovedSince = null;
@@ -110,6 +124,14 @@ export class EndpointWatch {
       unanswered: this.unanswered,
       unmovedSince: this.#unmovedSince,
     };
+  }
+
+  /** Answers of probes may overtake each other. */
+  #count(steps: number, askedAt: MonotonicMs): void {
+    const before = this.#counted;
+    if (before !== null && askedAt < before.askedAt) return;
+    if (before !== null && steps > before.steps) this.sawStep(before.askedAt);
+    this.#counted = { steps, askedAt };
   }
 
   #hasWaiting(): boolean {

@@ -253,8 +253,8 @@ export class Episodes {
   }
 }
 
-/** Silence began at the last sign of life; a reset or a refusal is the fault itself. */
-function faultOf(watch: LostEndpoint, cause: EjectionCause, now: MonotonicMs): MonotonicMs {
+/** When the fault began: silence at the last sign of life; a reset or a refusal is the fault itself. */
+export function faultOf(watch: Pick<LostEndpoint, "lastByteAt" | "lastTokenAt">, cause: EjectionCause, now: MonotonicMs): MonotonicMs {
   switch (cause) {
     case "silent":
       return watch.lastByteAt;

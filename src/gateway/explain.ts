@@ -1,4 +1,4 @@
-import type { RefusalCode } from "../routing/next-attempt.ts";
+import type { AttemptFailure, RefusalCode } from "../routing/next-attempt.ts";
 import type { OpenAiError } from "../wire/openai-error.ts";
 
 /** Where nothing better is known. */
@@ -87,6 +87,17 @@ export const starting: OpenAiError = unavailable("gateway_starting", "The gatewa
 
 export const draining: OpenAiError = unavailable("gateway_draining", "The gateway is about to end.", 500);
 
+/** No 5xx: a proxy would try it at the next gateway, which does not know it yet. */
+const requestQuarantined: OpenAiError = {
+  status: 422,
+  type: "invalid_request_error",
+  code: "request_quarantined",
+  message:
+    "Instances of this model died while they served this request or one just like it. It is not tried again for now; change the request.",
+  param: null,
+  retry: never,
+};
+
 /** What the client reads when no attempt may be made any more and no byte was sent. */
 export function explainRefusal(code: RefusalCode, model: string, retryAfterMs: number | null): OpenAiError {
   switch (code) {
@@ -102,6 +113,8 @@ export function explainRefusal(code: RefusalCode, model: string, retryAfterMs: n
         "No instance of this model is ready, and its service sends requests away meanwhile.",
         retryAfterMs ?? RETRY_AFTER_MS,
       );
+    case "request_quarantined":
+      return requestQuarantined;
     case "upstream_busy":
       return {
         status: 429,
@@ -123,7 +136,7 @@ export function explainRefusal(code: RefusalCode, model: string, retryAfterMs: n
 }
 
 /** One sentence for people on why an answer broke off. */
-export function explainLoss(code: Exclude<RefusalCode, "service_gone" | "hold_full" | "no_endpoint" | "shed">): string {
+export function explainLoss(code: AttemptFailure["code"]): string {
   switch (code) {
     case "upstream_lost":
       return "The instance that served this request was lost.";

@@ -9,7 +9,15 @@ import {
 } from "../base/metric.ts";
 
 /** How a request ended: a closed set. stream-error = by an error event after its first byte. */
-export type Outcome = JudgedOutcome | "client-error" | "limited" | "client-gone";
+export type Outcome =
+  | JudgedOutcome
+  /** Answered by the model of a degraded step. */
+  | "degraded"
+  | "client-error"
+  | "limited"
+  /** Refused unseen, because engines died under the same body. */
+  | "quarantined"
+  | "client-gone";
 
 // Fine below a second, where re-routes are; then the promises of the tiers: 5, 15 and 60 seconds.
 const RECOVERY_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 15, 30, 60];
@@ -30,6 +38,8 @@ export interface GatewayMetrics {
   readonly wakes: Metric<CounterHandle>;
   readonly sheds: Metric<CounterHandle>;
   readonly services: Metric<GaugeHandle>;
+  readonly degraded: Metric<CounterHandle>;
+  readonly quarantined: Metric<CounterHandle>;
 }
 
 export function createGatewayMetrics(): GatewayMetrics {
@@ -70,6 +80,16 @@ export function createGatewayMetrics(): GatewayMetrics {
     ]),
     sheds: registry.counter("tidegate_requests_shed_total", "Requests refused by the last of the degraded steps.", ["service"]),
     services: registry.gauge("tidegate_gateway_services", "Services that this gateway has a route table of."),
+    degraded: registry.counter(
+      "tidegate_requests_degraded_total",
+      "Requests handed to the model of a degraded step, by the service that lent its free room.",
+      ["service", "by"],
+    ),
+    quarantined: registry.counter(
+      "tidegate_requests_quarantined_total",
+      "Requests not tried (again), because engines died under them: killed-engines, or under the same body: same-body.",
+      ["service", "because"],
+    ),
     limitHits: registry.counter("tidegate_limit_hits_total", "Times that a limit of the gateway was hit.", ["limit"]),
   };
 }

@@ -17,6 +17,7 @@ import { KeyIndex } from "./key-index.ts";
 import { LinkClient } from "./link-client.ts";
 import { CLAIM_EVERY_MS, Prober } from "./prober.ts";
 import { Mirror } from "./mirror.ts";
+import { PoisonWatch } from "./poison-watch.ts";
 import { Pump } from "./pump.ts";
 import { RouteStore } from "./route-store.ts";
 import { serveExchange } from "./serve-exchange.ts";
@@ -65,6 +66,7 @@ class AssembledGateway implements Gateway {
   readonly #pump: Pump;
   readonly #mirror: Mirror;
   readonly #episodes: Episodes;
+  readonly #poison: PoisonWatch;
   readonly #loops = new Map<string, Timer>();
   #isDraining = false;
   readonly #siblingLooks = new Set<Uid>();
@@ -79,16 +81,11 @@ class AssembledGateway implements Gateway {
     const woken = new Set<EndpointKey>();
     const episodes = new Episodes({ ports, routes, health, woken, metrics: this.metrics });
     this.#episodes = episodes;
-    const ejector = new Ejector({
-      ports,
-      routes,
-      health,
-      metrics: this.metrics,
-      woken,
-      episodes,
-      ejected: (watch, cause) => this.#ejected(watch, cause),
-    });
-    const parts = { ports, routes, health, woken, ejector, episodes, metrics: this.metrics, board: this.#board, desks: this.#desks };
+    const poison = new PoisonWatch({ ports, metrics: this.metrics });
+    this.#poison = poison;
+    const shared = { ports, routes, health, woken, episodes, poison, metrics: this.metrics };
+    const ejector = new Ejector({ ...shared, ejected: (watch, cause) => this.#ejected(watch, cause) });
+    const parts = { ...shared, ejector, board: this.#board, desks: this.#desks };
     this.#mirror = new Mirror(parts);
     this.#waker = new Waker({
       ...parts,
@@ -230,6 +227,7 @@ class AssembledGateway implements Gateway {
     this.#loseOldGenerations(keys);
     this.#mirror.tablesChanged();
     this.#episodes.tablesChanged();
+    this.#poison.tablesChanged(keys);
     this.#board.retain(keys);
     this.#waker.tablesChanged();
     // Before its first request: what counts from zero is known to have been zero.

@@ -1,4 +1,5 @@
 import type { RouteTable } from "../api/route-table.ts";
+import { queueMsFrom } from "../routing/degraded-model.ts";
 
 const HOLD_MIN_MS = 5_000;
 const HOLD_MAX_MS = 60_000;
@@ -8,9 +9,6 @@ const HOLD_MAX_MS = 60_000;
  * because a promise of recovery is worth nothing to a client that was sent away before it.
  */
 export function holdMsOf(table: Pick<RouteTable, "degraded" | "rtoTargetMs">): number {
-  for (const step of table.degraded) {
-    if (step.kind === "queue") return step.upToMs;
-    if (step.kind === "shed") return 0;
-  }
+  if (table.degraded.length > 0) return queueMsFrom(table.degraded, 0);
   return Math.min(HOLD_MAX_MS, Math.max(HOLD_MIN_MS, table.rtoTargetMs));
 }

@@ -1,4 +1,4 @@
-import { later } from "../base/ids.ts";
+import { later, type MonotonicMs } from "../base/ids.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Upstream, UpstreamRequest } from "../ports/upstream.ts";
 import type { EndpointKey, HealthIndex } from "../routing/health.ts";
@@ -47,7 +47,7 @@ export class Prober {
     watch.lastProbeAt = sentAt;
     this.#ask(watch, { request: this.#get("/metrics"), timeoutMs: PROBE_TIMEOUT_MS }, (answer) => {
       if (answer.kind === "timeout") watch.sawProbeTimeout(sentAt);
-      else if (answer.kind === "answer") this.#sawAnswer(watch, answer);
+      else if (answer.kind === "answer") this.#sawAnswer(watch, answer, sentAt);
       else if (answer.failure.code === "REFUSED") this.#parts.ejector.eject(watch, "refused");
       else watch.sawProbeTimeout(sentAt);
     });
@@ -89,11 +89,11 @@ export class Prober {
     });
   }
 
-  #sawAnswer(watch: EndpointWatch, answer: { readonly status: number; readonly body: string }): void {
+  #sawAnswer(watch: EndpointWatch, answer: { readonly status: number; readonly body: string }, askedAt: MonotonicMs): void {
     const { engine, hasProgress } = watch.endpoint;
     const progress = answer.status === 200 && hasProgress ? progressOf(engine, answer.body) : null;
     const now = this.#parts.ports.clock.monotonicMs();
-    watch.sawProbeAnswer(progress, now);
+    watch.sawProbeAnswer(progress, { askedAt, now });
     if (progress !== null) this.#parts.health.sawQueue(watch.endpoint, progress.waiting, now);
   }
 

@@ -9,18 +9,20 @@ import { wishToWake } from "../routing/wake-wish.ts";
 import { openAiErrorEvent, type OpenAiError } from "../wire/openai-error.ts";
 import { answerError, STREAM_HEADERS } from "./answer.ts";
 import { Attempt, type AttemptOwner, type AttemptParts } from "./attempt.ts";
-import type { ClientRequest } from "./client-request.ts";
+import type { ClientRequest, RunningAttempt } from "./client-request.ts";
+import { degradedModels } from "./degraded-models.ts";
 import { explainLoss, explainRefusal } from "./explain.ts";
 import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
 import { holdMsOf } from "./hold-time.ts";
 import type { Mirror } from "./mirror.ts";
 import type { RouteStore } from "./route-store.ts";
-import type { HeldRequest, ServiceDesk } from "./service-desk.ts";
+import type { HeldRequest, ServiceDesk, ServiceDesks } from "./service-desk.ts";
 import type { Waker } from "./waker.ts";
 
 export interface PumpParts extends AttemptParts {
   readonly ports: AttemptParts["ports"] & { readonly eventLog: EventLog };
   readonly routes: RouteStore;
+  readonly desks: ServiceDesks;
   readonly health: HealthIndex;
   readonly weights: SmoothWeighted;
   readonly metrics: GatewayMetrics;
@@ -50,6 +52,7 @@ export class Pump implements AttemptOwner {
     request.desk.countRequest();
     const table = this.#parts.routes.find(request.tenant, request.model);
     request.holdUntil = later(this.#now(), table === null ? 0 : holdMsOf(table));
+    this.#parts.poison.admit(request);
     this.pump(request);
   }
 
@@ -61,18 +64,18 @@ export class Pump implements AttemptOwner {
     if (next.kind !== "hold") this.#endHold(request);
     switch (next.kind) {
       case "send":
-        if (table !== null) this.#send(request, table, next);
+        if (table !== null) this.#send(request, { ...next, table, degradedTo: null });
+        return;
+      case "degrade":
+        this.#parts.metrics.degraded.with(request.desk.service, next.by.table.service).add(1);
+        this.#send(request, { ...next, table: next.by.table, degradedTo: next.by.model });
         return;
       case "hold":
         this.#hold(request, next.until);
         return;
       case "refuse":
         if (next.code === "shed") this.#parts.metrics.sheds.with(request.desk.service).add(1);
-        this.#refuse(
-          request,
-          explainRefusal(next.code, request.model, next.retryAfterMs),
-          request.failure === null ? "refused" : "upstream-error",
-        );
+        this.#refuse(request, explainRefusal(next.code, request.model, next.retryAfterMs), outcomeOf(request));
         return;
       case "fail-stream":
         this.#failStream(request, next.code);
@@ -91,10 +94,15 @@ export class Pump implements AttemptOwner {
 
   completed(request: ClientRequest): void {
     request.exchange.end();
-    this.#settle(request, "ok");
+    this.#settle(request, request.degradedTo === null ? "ok" : "degraded");
   }
 
   refused(request: ClientRequest, error: OpenAiError): void {
+    if (request.degradedTo !== null) {
+      // The other model's word, such as on a shorter context: its own model might have taken it.
+      request.canDegrade = false;
+      return this.pump(request);
+    }
     this.#refuse(request, error, "client-error");
   }
 
@@ -103,6 +111,11 @@ export class Pump implements AttemptOwner {
     if (request.isReturned) request.desk.countReturnedFailed();
     // Its wait went on standing still while it ran.
     request.holdUntil = later(request.holdUntil, this.#now() - request.sentAt);
+    const isSuspect = this.#parts.poison.suspects(request, () => {
+      if (request.running === AWAITS_VERDICT) request.running = null;
+      this.pump(request);
+    });
+    if (isSuspect && !request.hasFirstByte) request.running = AWAITS_VERDICT;
     this.pump(request);
   }
 
@@ -140,6 +153,7 @@ export class Pump implements AttemptOwner {
       weights,
       woken,
       wakes: table === null ? NO_WAKES : waker.viewOf(table),
+      degraded: table === null ? [] : degradedModels(request, table, this.#parts),
       budgets: {
         canRetry: desk.retryBudget.canRetry(),
         canHold: request.held !== null || desk.holds.hasRoomFor(this.#heldOf(request, request.holdUntil)),
@@ -149,25 +163,26 @@ export class Pump implements AttemptOwner {
     });
   }
 
-  #send(
-    request: ClientRequest,
-    table: RouteTable,
-    next: { readonly choice: Choice; readonly because: "first" | "reroute" | "retry" },
-  ): void {
+  #send(request: ClientRequest, next: Dispatch): void {
+    const { table, choice, degradedTo } = next;
     if (next.because === "retry") request.desk.retryBudget.take();
     if (next.because === "reroute" && request.failure?.code !== "upstream_refused") request.reroutes += 1;
     request.attempts += 1;
+    request.degradedTo = degradedTo;
     request.sentAt = this.#now();
     request.isReturned = isReturned(table, next.choice);
     if (request.isReturned) request.desk.countReturned();
     // While it runs it is tried; a later question must not send the request back to it first.
-    request.tried = [...request.tried, endpointKey(next.choice.endpoint)];
-    this.#parts.metrics.attempts.with(request.desk.service, next.choice.level, next.because).add(1);
-    this.#parts.mirror.yieldTo(next.choice.endpoint);
-    const attempt = new Attempt(this.#parts, this, { request, choice: next.choice, table });
+    request.tried = [...request.tried, endpointKey(choice.endpoint)];
+    const level = degradedTo === null ? choice.level : "degraded";
+    this.#parts.metrics.attempts.with(request.desk.service, level, next.because).add(1);
+    this.#parts.mirror.yieldTo(choice.endpoint);
+    const attempt = new Attempt(this.#parts, this, { request, choice, table });
     request.running = attempt;
     attempt.start();
-    if (next.because === "first") this.#parts.mirror.copy(request, table, next.choice);
+    // What may kill an engine, and what is not the table's own, is not copied to its standby.
+    const isCopied = next.because === "first" && degradedTo === null && request.suspectBody === null;
+    if (isCopied) this.#parts.mirror.copy(request, table, choice);
   }
 
   #roomOf(desk: ServiceDesk): number | null {
@@ -261,6 +276,7 @@ export class Pump implements AttemptOwner {
   #settle(request: ClientRequest, outcome: Outcome): void {
     request.isSettled = true;
     this.#parts.episodes.settled(request, outcome);
+    this.#parts.poison.settled(request, outcome);
     request.slot.release();
     request.desk.countOutcome(outcome);
     this.fillRoom(request.desk);
@@ -269,6 +285,23 @@ export class Pump implements AttemptOwner {
   #now(): MonotonicMs {
     return this.#parts.ports.clock.monotonicMs();
   }
+}
+
+/** Where a request goes; `table` names the endpoint, and is another service's where `degradedTo` is its model. */
+interface Dispatch {
+  readonly table: RouteTable;
+  readonly choice: Choice;
+  readonly degradedTo: string | null;
+  readonly because: "first" | "reroute" | "retry";
+}
+
+/** Stands for the attempt of a request that waits to hear whether it killed its engine. There is nothing to end. */
+const AWAITS_VERDICT: RunningAttempt = { drained: () => {}, cancel: () => {} };
+
+/** Of a request that is refused. What was lost on engines counts as failed; what is quarantined unseen was not lost. */
+function outcomeOf({ failure, isQuarantined }: ClientRequest): Outcome {
+  if (failure !== null) return "upstream-error";
+  return isQuarantined ? "quarantined" : "refused";
 }
 
 const NO_WAKES = { isTrusted: false, begun: new Set<EndpointKey>(), movesLeft: 0, wakingUntil: null, budgetMs: 0 } as const;

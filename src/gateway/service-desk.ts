@@ -1,10 +1,12 @@
 import { Concurrency } from "../admission/concurrency.ts";
 import { HoldQueue, type Held } from "../admission/hold-queue.ts";
 import { RetryBudget } from "../admission/retry-budget.ts";
+import { SuspectBodies } from "../admission/suspect-bodies.ts";
 import { FAILED_OUTCOMES, JUDGED_OUTCOMES, type JudgedOutcome } from "../api/alert-counters.ts";
 import type { ServiceCounts } from "../api/link-message.ts";
 import type { RouteTable } from "../api/route-table.ts";
 import type { MonotonicMs, ServiceName, TenantId } from "../base/ids.ts";
+import type { DeathUnderRequest } from "./engine-death.ts";
 import { FirstTokenCounts } from "./first-token-counts.ts";
 import { FirstTokenRing } from "./first-token-ring.ts";
 import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
@@ -18,13 +20,14 @@ export interface HeldRequest extends Held {
   keepAlive(): void;
 }
 
-/** What the gateway keeps per service across its tables: budgets, held requests, counts. */
+/** What the gateway keeps per service across its tables: budgets, held requests, suspect bodies, counts. */
 export class ServiceDesk {
   readonly service: ServiceName;
   readonly tenant: TenantId;
   readonly retryBudget = new RetryBudget();
   readonly concurrency = new Concurrency();
   readonly holds = new HoldQueue<HeldRequest>({ countMax: HOLD_COUNT_MAX, bytesMax: HOLD_BYTES_MAX });
+  readonly suspectBodies = new SuspectBodies<DeathUnderRequest>();
   readonly #firstTokens = new FirstTokenRing();
   readonly #firstTokenCounts = new FirstTokenCounts();
   readonly #metrics: GatewayMetrics;
@@ -51,7 +54,7 @@ export class ServiceDesk {
   }
 
   countOutcome(outcome: Outcome): void {
-    if (outcome !== "client-error" && outcome !== "limited" && outcome !== "client-gone") this.#judged[outcome] += 1;
+    if (isJudged(outcome)) this.#judged[outcome] += 1;
     this.#metrics.requests.with(this.tenant, this.service, outcome).add(1);
   }
 
@@ -127,3 +130,5 @@ export class ServiceDesks {
     }
   }
 }
+
+const isJudged = (outcome: Outcome): outcome is JudgedOutcome => JUDGED_OUTCOMES.some((judged) => judged === outcome);

@@ -1,5 +1,6 @@
 import { later, monotonicMs, type MonotonicMs } from "../base/ids.ts";
 import type { RouteTable } from "../api/route-table.ts";
+import { chooseDegraded, type DegradedModel } from "./degraded-model.ts";
 import type { EndpointKey } from "./health.ts";
 import { chooseEndpoint, type Choice, type LadderView } from "./ladder.ts";
 import { wishToWake, type WakeView, type WakeWish } from "./wake-wish.ts";
@@ -27,6 +28,8 @@ export interface AttemptRequest {
   readonly failure: AttemptFailure | null;
   readonly tried: readonly EndpointKey[];
   readonly holdUntil: MonotonicMs;
+  /** Engines died under it, or under the same body: it is tried nowhere. */
+  readonly isQuarantined: boolean;
 }
 
 export interface AttemptBudgets {
@@ -38,7 +41,7 @@ export interface AttemptBudgets {
   readonly isQueueAhead: boolean;
 }
 
-export type RefusalCode = "no_endpoint" | "shed" | "hold_full" | "service_gone" | AttemptFailure["code"];
+export type RefusalCode = "no_endpoint" | "shed" | "hold_full" | "service_gone" | "request_quarantined" | AttemptFailure["code"];
 
 export type NextAttempt =
   | {
@@ -50,12 +53,25 @@ export type NextAttempt =
       /** Everything that serves is full: somebody is woken beside it. */
       readonly wake: WakeWish | null;
     }
+  /** Another model answers, in the free room of the service that serves it. */
+  | {
+      readonly kind: "degrade";
+      readonly by: DegradedModel;
+      readonly choice: Choice;
+      readonly because: "first" | "reroute" | "retry";
+      readonly wake: WakeWish | null;
+    }
   | { readonly kind: "hold"; readonly until: MonotonicMs; readonly wake: WakeWish | null }
   /** `retryAfterMs`: when asking again makes sense; null = the code says it. */
   | { readonly kind: "refuse"; readonly code: RefusalCode; readonly retryAfterMs: number | null }
   | { readonly kind: "fail-stream"; readonly code: AttemptFailure["code"] };
 
-type AttemptView = LadderView & { readonly budgets: AttemptBudgets; readonly wakes: WakeView };
+type AttemptView = LadderView & {
+  readonly budgets: AttemptBudgets;
+  readonly wakes: WakeView;
+  /** What its degraded steps name, in their order. */
+  readonly degraded: readonly DegradedModel[];
+};
 
 /**
  * What to do with a request now. First pick, retry and re-route are this one question; arrival, a failure, a table change,
@@ -64,6 +80,7 @@ type AttemptView = LadderView & { readonly budgets: AttemptBudgets; readonly wak
 export function nextAttempt(request: AttemptRequest, table: RouteTable | null, view: AttemptView): NextAttempt {
   const { failure } = request;
   if (request.hasFirstByte) return { kind: "fail-stream", code: failure?.code ?? "upstream_lost" };
+  if (request.isQuarantined) return refuse("request_quarantined");
   if (table === null) return refuse("service_gone");
   const isFree = failure !== null && isFreeAfter(failure, request.reroutes);
   if (failure !== null && !isFree && !view.budgets.canRetry) return refuse(failure.code);
@@ -81,13 +98,27 @@ function waitOrRefuse(request: AttemptRequest, table: RouteTable, view: AttemptV
   const wake = wishToWake(table, view.wakes, "lost");
   const wakeUntil = wake === null ? view.wakes.wakingUntil : later(view.now, view.wakes.budgetMs);
   const until = monotonicMs(Math.max(request.holdUntil, wakeUntil ?? 0));
-  if (view.now < until) return view.budgets.canHold ? { kind: "hold", until, wake } : refuse("hold_full");
+  const { canHold } = view.budgets;
+  const reachedAt = ({ beforeEndMs }: DegradedModel): number => Math.max(request.holdUntil - beforeEndMs, wakeUntil ?? 0);
+  // Who may not wait has reached the end of its waiting.
+  const reached = view.degraded.filter((one) => !canHold || view.now >= reachedAt(one));
+  const degraded = chooseDegraded(reached, view, request.tried);
+  if (degraded !== null) {
+    const isFree = request.failure !== null && isFreeAfter(request.failure, request.reroutes);
+    return { kind: "degrade", ...degraded, because: becauseOf(request.failure, isFree), wake };
+  }
+  if (view.now < until) {
+    const askAt = view.degraded.map((one) => (view.now < reachedAt(one) ? reachedAt(one) : view.now + DEGRADED_ASK_EVERY_MS));
+    return canHold ? { kind: "hold", until: monotonicMs(Math.min(until, ...askAt)), wake } : refuse("hold_full");
+  }
   // After a hard death nobody is there: that, and when to come again, is what its client must know.
   if (request.failure !== null && !request.failure.isHard) return refuse(request.failure.code);
   const isShed = table.degraded.some((step) => step.kind === "shed");
   return { kind: "refuse", code: isShed ? "shed" : "no_endpoint", retryAfterMs: retryAfterMsOf(table) };
 }
 
+/** The other service tells nobody that it has room again. */
+const DEGRADED_ASK_EVERY_MS = 250;
 const RETRY_AFTER_MIN_MS = 1_000;
 const RETRY_AFTER_MAX_MS = 30_000;
 

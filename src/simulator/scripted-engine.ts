@@ -37,6 +37,8 @@ export class ScriptedEngine {
   errorBody = '{"error":{"message":"secret 0x7ffd","code":null}}';
   /** Ends a stream after so many tokens, in this way. */
   breakAfter: { readonly tokens: number; readonly how: "reset" | "end" | "half-frame" | "garbage" | "error-event" | "stall" } | null = null;
+  /** It dies so long after it began a request whose body holds this text. */
+  diesOf: { readonly text: string; readonly afterMs: number } | null = null;
   readonly requests: UpstreamRequest[] = [];
   aborts = 0;
   pauses = 0;
@@ -117,6 +119,10 @@ export class ScriptedEngine {
     }
     if (asksKnownAnswer(call.request)) return this.#whole(call, 200, JSON.stringify({ choices: [{ text: this.knownAnswer }] }));
     if (this.status !== 200) return this.#whole(call, this.status, this.errorBody);
+    const { diesOf } = this;
+    if (diesOf !== null && Buffer.from(call.request.body ?? []).includes(diesOf.text)) {
+      this.#clock.after(diesOf.afterMs, () => (call.isOver ? undefined : this.kill()));
+    }
     const isStream = Buffer.from(call.request.body ?? []).includes('"stream":true');
     call.timer = this.#clock.after(isStream ? this.prefillMs : this.prefillMs + this.gapMs * this.tokenCount, () => {
       if (isStream) this.#begin(call);

@@ -4,4 +4,5 @@ import type { KeyDigest } from "../../ports/key-digest.ts";
 
 export const createSha256KeyDigest = (): KeyDigest => ({
   digest: (key) => keyHash(hash("sha256", key, "hex")),
+  fingerprint: (bytes) => hash("sha256", bytes, "hex"),
 });

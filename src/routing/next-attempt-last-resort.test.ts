@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { monotonicMs } from "../base/ids.ts";
+import { A, B, decide, describeAttempt, hard, S, sleeping, small, table, Z1, Z2, type AttemptCase } from "./fake-attempt.ts";
+import { endpointKey } from "./health.ts";
+
+interface Case extends AttemptCase {
+  readonly name: string;
+  readonly expected: string;
+}
+
+/** Nobody of the service is well: who takes the request all the same? */
+const cases: readonly Case[] = [
+  {
+    name: "before the queue's time is over no other model is asked",
+    table: table([A]),
+    ejected: [A],
+    degraded: [small()],
+    expected: "hold 1000",
+  },
+  {
+    name: "when it is over the other model is asked",
+    table: table([A]),
+    ejected: [A],
+    degraded: [small()],
+    now: 1_000,
+    expected: "degrade small s first",
+  },
+  { name: "who has its own engine is never degraded", table: table([A]), degraded: [small()], now: 1_000, expected: "send a hot first" },
+  {
+    name: "a model before the queue is asked at once",
+    table: table([A]),
+    ejected: [A],
+    degraded: [small({ beforeEndMs: 1_000 })],
+    expected: "degrade small s first",
+  },
+  {
+    name: "a model between two queues is asked after the first",
+    table: table([A]),
+    ejected: [A],
+    degraded: [small({ beforeEndMs: 400 })],
+    now: 500,
+    expected: "hold 600",
+  },
+  {
+    name: "a model without room is asked again while the queue lasts",
+    table: table([A]),
+    ejected: [A],
+    busy: [[S, 5]],
+    degraded: [small({ beforeEndMs: 1_000 })],
+    now: 100,
+    expected: "hold 350",
+  },
+  {
+    name: "a wake of its own is waited for before another model answers",
+    table: sleeping(),
+    ejected: [A],
+    degraded: [small()],
+    wakes: { begun: new Set([Z1, Z2].map(endpointKey)), wakingUntil: monotonicMs(3_000) },
+    now: 2_000,
+    expected: "hold 3000",
+  },
+  {
+    name: "who may not wait goes to the other model at once",
+    table: table([A]),
+    ejected: [A],
+    degraded: [small()],
+    canHold: false,
+    expected: "degrade small s first",
+  },
+  {
+    name: "with the other service lost too it is shed",
+    table: { ...table([A]), degraded: [{ kind: "queue", upToMs: 1_000 }, { kind: "model", name: "small" }, { kind: "shed" }] },
+    ejected: [A, S],
+    degraded: [small()],
+    now: 1_000,
+    expected: "refuse shed after 1000",
+  },
+  {
+    name: "after a death the other model answers, but not where it failed",
+    table: table([A]),
+    ejected: [A],
+    degraded: [small(), small({ model: "other", table: table([B]) })],
+    request: { failure: hard, tried: [endpointKey(A), endpointKey(S)] },
+    now: 1_000,
+    expected: "degrade other b reroute",
+  },
+  {
+    name: "a quarantined request is tried nowhere",
+    table: table([A, B]),
+    degraded: [small()],
+    request: { isQuarantined: true, failure: hard },
+    expected: "refuse request_quarantined",
+  },
+];
+for (const c of cases) test(`next attempt: ${c.name}`, () => assert.equal(describeAttempt(decide(c)), c.expected));
