@@ -88,6 +88,9 @@ const NEW: AttemptRequest = {
   isQuarantined: false,
 };
 
+/** So that the panic floor lets others out. */
+const OTHER = endpoint("other");
+
 /** A small model of another service. */
 export const S = endpoint("s");
 export const small = (change: Partial<DegradedModel> = {}): DegradedModel => ({
@@ -103,6 +106,8 @@ export interface AttemptCase {
   readonly request?: Partial<AttemptRequest>;
   readonly table: RouteTable | null;
   readonly ejected?: readonly RungEndpoint[];
+  /** Out, because they answer badly. */
+  readonly ailing?: readonly RungEndpoint[];
   readonly busy?: readonly (readonly [RungEndpoint, number])[];
   readonly canRetry?: boolean;
   readonly canHold?: boolean;
@@ -116,6 +121,7 @@ export interface AttemptCase {
 export function decide(c: AttemptCase): NextAttempt {
   const health = new HealthIndex();
   for (const one of c.ejected ?? []) health.eject(one, [], { cause: "refused", now: monotonicMs(0) });
+  for (const one of c.ailing ?? []) health.eject(one, [OTHER], { cause: "5xx", now: monotonicMs(0) });
   for (const [one, count] of c.busy ?? []) for (let index = 0; index < count; index += 1) health.enter(one, monotonicMs(0));
   return nextAttempt({ ...NEW, ...c.request }, c.table, {
     health,

@@ -62,6 +62,12 @@ export class HealthIndex {
     return this.#records.get(endpointKey(endpoint))?.ejection ?? null;
   }
 
+  /** Out, but only because it answers badly: it may serve where nobody else can. */
+  isAiling(endpoint: EndpointIdentity): boolean {
+    const ejection = this.ejectionOf(endpoint);
+    return ejection !== null && isSoft(ejection.cause);
+  }
+
   /** How long requests have queued inside the engine: more in flight than it decodes together, or its own word. */
   queuedForMs(endpoint: EndpointIdentity, now: MonotonicMs): number {
     const record = this.#records.get(endpointKey(endpoint));

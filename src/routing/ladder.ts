@@ -51,7 +51,8 @@ export function rungsInOrder(table: RouteTable): readonly Rung[] {
  * @returns null when nobody is ready.
  */
 export function chooseEndpoint(table: RouteTable, view: LadderView, avoid: readonly EndpointKey[]): Choice | null {
-  const below = rungsInOrder(table).map((rung) => usable(rung, table, view));
+  const isIn = (endpoint: RungEndpoint): boolean => view.health.ejectionOf(endpoint) === null;
+  const below = rungsInOrder(table).map((rung) => candidates(rung, table, view, isIn));
   const rungs = avoid.length === 0 ? returning(table, view, below) : below;
   const fresh = avoid.length === 0 ? rungs : rungs.map((rung) => rung.filter((one) => !avoid.includes(endpointKey(one.endpoint))));
   return chooseAmong(table, view, fresh) ?? (fresh === rungs ? null : chooseAmong(table, view, rungs));
@@ -76,6 +77,16 @@ function returning(table: RouteTable, view: LadderView, rungs: readonly (readonl
   return isPicked ? [hot, ...rungs.filter((candidates) => candidates !== hot)] : rungs;
 }
 
+/**
+ * The panic floor: of those that are out only because they answer badly, in the same order. A bad answer is better than none.
+ * @param avoid endpoints that failed this request: not taken.
+ */
+export function chooseAiling(table: RouteTable, view: LadderView, avoid: readonly EndpointKey[]): Choice | null {
+  const isTaken = (endpoint: RungEndpoint): boolean => view.health.isAiling(endpoint) && !avoid.includes(endpointKey(endpoint));
+  const rungs = rungsInOrder(table).map((rung) => candidates(rung, table, view, isTaken));
+  return chooseAmong(table, view, rungs);
+}
+
 /** How many more requests the usable endpoints can decode at once; null = nobody is usable. */
 export function roomOf(table: RouteTable, view: Pick<LadderView, "health" | "woken">): number | null {
   const endpoints = readyEndpoints(table, view.woken).filter((endpoint) => view.health.ejectionOf(endpoint) === null);
@@ -83,9 +94,14 @@ export function roomOf(table: RouteTable, view: Pick<LadderView, "health" | "wok
   return endpoints.reduce((sum, endpoint) => sum + Math.max(0, endpoint.maxBatch - view.health.inFlight(endpoint)), 0);
 }
 
-function usable(rung: Rung, table: RouteTable, { health, woken, now }: LadderView): readonly Candidate[] {
+function candidates(
+  rung: Rung,
+  table: RouteTable,
+  { health, woken, now }: LadderView,
+  isTaken: (endpoint: RungEndpoint) => boolean,
+): readonly Candidate[] {
   return rung.endpoints
-    .filter((endpoint) => mayServe(endpoint, woken) && health.ejectionOf(endpoint) === null)
+    .filter((endpoint) => mayServe(endpoint, woken) && isTaken(endpoint))
     .map((endpoint) => {
       const inFlight = health.inFlight(endpoint);
       const load = { inFlight, queuedForMs: health.queuedForMs(endpoint, now) };

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import fc from "fast-check";
+import type { RungEndpoint } from "../api/route-table.ts";
 import { monotonicMs } from "../base/ids.ts";
-import { A, B, decide, describeAttempt, hard, S, sleeping, small, table, Z1, Z2, type AttemptCase } from "./fake-attempt.ts";
+import { A, B, decide, describeAttempt, hard, S, sleeping, small, soft, table, W, Z1, Z2, type AttemptCase } from "./fake-attempt.ts";
 import { endpointKey } from "./health.ts";
 
 interface Case extends AttemptCase {
@@ -92,5 +94,58 @@ const cases: readonly Case[] = [
     request: { isQuarantined: true, failure: hard },
     expected: "refuse request_quarantined",
   },
+  {
+    name: "with all others dead one that answers badly takes it",
+    table: table([A, B]),
+    ejected: [B],
+    ailing: [A],
+    expected: "send a hot first",
+  },
+  {
+    name: "one that answers badly is passed over while another is well",
+    table: table([A], [W]),
+    ailing: [A],
+    expected: "send w warm first",
+  },
+  {
+    name: "one that answers badly waits for no other model, but where it failed it is not sent again",
+    table: table([A]),
+    ailing: [A],
+    degraded: [small()],
+    request: { failure: soft, tried: [endpointKey(A)] },
+    now: 1_000,
+    expected: "degrade small s retry",
+  },
+  {
+    name: "who sleeps is woken before one that answers badly is asked",
+    table: sleeping(),
+    ailing: [A],
+    expected: "hold 1000, wake z1+z2 lost",
+  },
+  {
+    name: "a wake that runs is waited for before one that answers badly is asked",
+    table: sleeping(),
+    ailing: [A],
+    wakes: { begun: new Set([Z1, Z2].map(endpointKey)), wakingUntil: monotonicMs(3_000) },
+    now: 2_000,
+    expected: "hold 3000",
+  },
 ];
 for (const c of cases) test(`next attempt: ${c.name}`, () => assert.equal(describeAttempt(decide(c)), c.expected));
+
+test("next attempt: whoever is well is sent to, else whoever answers badly, and never whoever is dead", () => {
+  const state = fc.constantFrom("well", "ailing", "dead");
+  const pool = [A, B, W];
+  fc.assert(
+    fc.property(fc.tuple(state, state, state), fc.subarray([...pool]), (states, tried) => {
+      const inState = (kind: string): readonly RungEndpoint[] => pool.filter((_one, index) => states[index] === kind);
+      const request = { failure: tried.length === 0 ? null : soft, tried: tried.map(endpointKey) };
+      const next = decide({ table: table([A, B], [W]), request, ejected: inState("dead"), ailing: inState("ailing") });
+      const well = inState("well");
+      const expected = well.length > 0 ? well : inState("ailing").filter((one) => !tried.includes(one));
+      if (expected.length === 0) assert.equal(next.kind, "hold");
+      else assert.ok(next.kind === "send" && expected.includes(next.choice.endpoint));
+    }),
+    { numRuns: 500, seed: 20_261_126 },
+  );
+});

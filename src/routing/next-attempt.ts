@@ -2,7 +2,7 @@ import { later, monotonicMs, type MonotonicMs } from "../base/ids.ts";
 import type { RouteTable } from "../api/route-table.ts";
 import { chooseDegraded, type DegradedModel } from "./degraded-model.ts";
 import type { EndpointKey } from "./health.ts";
-import { chooseEndpoint, type Choice, type LadderView } from "./ladder.ts";
+import { chooseAiling, chooseEndpoint, type Choice, type LadderView } from "./ladder.ts";
 import { wishToWake, type WakeView, type WakeWish } from "./wake-wish.ts";
 
 /** Re-routes after a hard death are free, so they are bounded per request: a request that kills engines stops here. */
@@ -97,16 +97,18 @@ export function nextAttempt(request: AttemptRequest, table: RouteTable | null, v
 function waitOrRefuse(request: AttemptRequest, table: RouteTable, view: AttemptView): NextAttempt {
   const wake = wishToWake(table, view.wakes, "lost");
   const wakeUntil = wake === null ? view.wakes.wakingUntil : later(view.now, view.wakes.budgetMs);
+  const isFree = request.failure !== null && isFreeAfter(request.failure, request.reroutes);
+  const because = becauseOf(request.failure, isFree);
+  // Who is being woken will answer well soon; where nobody is, nothing better can be waited for.
+  const ailing = wakeUntil === null ? chooseAiling(table, view, request.tried) : null;
+  if (ailing !== null) return { kind: "send", choice: ailing, because, prefix: null, wake: null };
   const until = monotonicMs(Math.max(request.holdUntil, wakeUntil ?? 0));
   const { canHold } = view.budgets;
   const reachedAt = ({ beforeEndMs }: DegradedModel): number => Math.max(request.holdUntil - beforeEndMs, wakeUntil ?? 0);
   // Who may not wait has reached the end of its waiting.
   const reached = view.degraded.filter((one) => !canHold || view.now >= reachedAt(one));
   const degraded = chooseDegraded(reached, view, request.tried);
-  if (degraded !== null) {
-    const isFree = request.failure !== null && isFreeAfter(request.failure, request.reroutes);
-    return { kind: "degrade", ...degraded, because: becauseOf(request.failure, isFree), wake };
-  }
+  if (degraded !== null) return { kind: "degrade", ...degraded, because, wake };
   if (view.now < until) {
     const askAt = view.degraded.map((one) => (view.now < reachedAt(one) ? reachedAt(one) : view.now + DEGRADED_ASK_EVERY_MS));
     return canHold ? { kind: "hold", until: monotonicMs(Math.min(until, ...askAt)), wake } : refuse("hold_full");

@@ -292,6 +292,21 @@ test("gateway: failing answers of every engine stay within the retry budget", as
   }
 });
 
+test("gateway: with all others dead an engine that is out for bad answers takes requests at once", async () => {
+  const rig = await twoHots();
+  rig.engine(1).status = 500;
+  sendMany(rig, 10);
+  await rig.clock.advance(400);
+  assert.deepEqual(rig.ejections(), ["gold-hot-1 5xx"]);
+  rig.engine(1).status = 200;
+  rig.engine(2).kill();
+  await rig.clock.advance(20);
+  const client = rig.chat({ stream: false });
+  await rig.clock.advance(400);
+  assert.equal(client.status, 200);
+  assert.equal(client.header("x-tidegate-instance"), "gold-hot-1");
+});
+
 test("gateway: connections that are refused do not use up the re-routes of a request", async () => {
   const rig = new GatewayRig();
   const dead = [1, 2, 3, 4];
