@@ -133,7 +133,10 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     if (this.#isOver) return;
     this.#finish();
     const cause = causeOf(why);
-    if (cause !== null) this.#parts.ejector.eject(this.#watch, cause);
+    if (cause !== null) {
+      this.#watch.heardAt = this.#parts.ports.clock.monotonicMs();
+      this.#parts.ejector.eject(this.#watch, cause);
+    }
     this.#noteLoss();
     // What never reached the engine cannot have killed it.
     if (cause !== null && why.sent !== "none") this.#noteDeath(cause);

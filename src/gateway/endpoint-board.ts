@@ -36,6 +36,10 @@ export class EndpointWatch {
   lastTokenAt: MonotonicMs;
   lastProbeAt: MonotonicMs | null = null;
   unanswered = 0;
+  /** Its last word of any kind, asked or not; its host's no is one too. null = it was never heard. */
+  heardAt: MonotonicMs | null = null;
+  /** When the newest of the unanswered probes was sent. */
+  askedInVainAt: MonotonicMs | null = null;
   /** When the next question is due whether an ejected endpoint is well. */
   askReturnAt: MonotonicMs | null = null;
   isAskingReturn = false;
@@ -62,13 +66,13 @@ export class EndpointWatch {
 
   /** Any byte in band is life of the process, no more: heads come from hung engines too. */
   sawByte(now: MonotonicMs): void {
-    this.lastByteAt = now;
-    this.unanswered = 0;
+    this.heardAt = now;
+    this.#startSilence(now);
   }
 
   /** A token is life of the engine: every suspicion is over. */
   sawToken(now: MonotonicMs): void {
-    this.sawByte(now);
+    this.#startSilence(now);
     this.lastTokenAt = now;
     this.#steps = null;
     this.#unmovedSince = null;
@@ -96,7 +100,9 @@ export class EndpointWatch {
   }
 
   sawProbeTimeout(sentAt: MonotonicMs): void {
-    if (sentAt >= this.lastByteAt) this.unanswered += 1;
+    if (sentAt < this.lastByteAt) return;
+    this.unanswered += 1;
+    this.askedInVainAt = sentAt;
   }
 
   /** Our own pause explains any silence: start over. */
@@ -124,6 +130,11 @@ export class EndpointWatch {
       unanswered: this.unanswered,
       unmovedSince: this.#unmovedSince,
     };
+  }
+
+  #startSilence(now: MonotonicMs): void {
+    this.lastByteAt = now;
+    this.unanswered = 0;
   }
 
   /** Answers of probes may overtake each other. */
@@ -164,6 +175,13 @@ export class EndpointBoard {
 
   all(): readonly EndpointWatch[] {
     return [...this.#watches.values()];
+  }
+
+  /** When any endpoint was last heard. */
+  lastHeardAt(): MonotonicMs | null {
+    let newest: MonotonicMs | null = null;
+    for (const { heardAt } of this.#watches.values()) if (heardAt !== null && (newest === null || heardAt > newest)) newest = heardAt;
+    return newest;
   }
 
   /** Drops watches that no table names, once nothing is open there. */

@@ -40,6 +40,7 @@ export interface GatewayMetrics {
   readonly services: Metric<GaugeHandle>;
   readonly degraded: Metric<CounterHandle>;
   readonly quarantined: Metric<CounterHandle>;
+  readonly selfSuspicions: Metric<CounterHandle>;
 }
 
 export function createGatewayMetrics(): GatewayMetrics {
@@ -89,6 +90,11 @@ export function createGatewayMetrics(): GatewayMetrics {
       "tidegate_requests_quarantined_total",
       "Requests not tried (again), because engines died under them: killed-engines, or under the same body: same-body.",
       ["service", "because"],
+    ),
+    selfSuspicions: registry.counter(
+      "tidegate_gateway_self_suspicions_total",
+      "Times that this gateway took engines' silence for its own fault: nobody is heard: cut-off, or most of several nodes are silent: most-silent.",
+      ["because"],
     ),
     limitHits: registry.counter("tidegate_limit_hits_total", "Times that a limit of the gateway was hit.", ["limit"]),
   };

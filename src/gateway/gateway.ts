@@ -20,6 +20,7 @@ import { Mirror } from "./mirror.ts";
 import { PoisonWatch } from "./poison-watch.ts";
 import { Pump } from "./pump.ts";
 import { RouteStore } from "./route-store.ts";
+import { SelfSuspicion } from "./self-suspicion.ts";
 import { serveExchange } from "./serve-exchange.ts";
 import { ServiceDesks } from "./service-desk.ts";
 import { Waker } from "./waker.ts";
@@ -85,12 +86,13 @@ class AssembledGateway implements Gateway {
     this.#poison = poison;
     const shared = { ports, routes, health, woken, episodes, poison, metrics: this.metrics };
     const ejector = new Ejector({ ...shared, ejected: (watch, cause) => this.#ejected(watch, cause) });
-    const parts = { ...shared, ejector, board: this.#board, desks: this.#desks };
+    const self = new SelfSuspicion({ ...shared, board: this.#board, lookAround: () => this.#lookAround() });
+    const parts = { ...shared, ejector, self, board: this.#board, desks: this.#desks };
     this.#mirror = new Mirror(parts);
     this.#waker = new Waker({
       ...parts,
       stateId: () => this.#link.stateId,
-      isTrusted: () => !this.#judge.isSelfSuspect(),
+      isTrusted: () => !self.isSuspect(),
       ended: (tableUid, endpoint) => {
         if (woken.has(endpointKey(endpoint))) episodes.becameUsable(endpoint);
         this.#pumpHeld(tableUid);

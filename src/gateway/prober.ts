@@ -98,7 +98,14 @@ export class Prober {
   }
 
   #ask(watch: EndpointWatch, ask: { request: UpstreamRequest; timeoutMs: number }, done: (answer: ShortAnswer) => void): void {
-    shortCall(this.#parts.ports, watch.endpoint.address, { ...ask, done });
+    shortCall(this.#parts.ports, watch.endpoint.address, {
+      ...ask,
+      done: (answer) => {
+        const isWord = answer.kind === "answer" || (answer.kind === "failed" && answer.failure.code !== "CONNECT_TIMEOUT");
+        if (isWord) watch.heardAt = this.#parts.ports.clock.monotonicMs();
+        done(answer);
+      },
+    });
   }
 
   #get(target: string): UpstreamRequest {

@@ -3,13 +3,16 @@ import { later, type Epoch, type MonotonicMs, type Uid } from "../base/ids.ts";
 import { wakeInstance, type WakeError } from "../instances/wake-instance.ts";
 import { endpointKey, type EndpointKey } from "../routing/health.ts";
 import { wakeBudgetMs, type WakeReason, type WakeView, type WakeWish } from "../routing/wake-wish.ts";
+import type { EndpointBoard } from "./endpoint-board.ts";
 import type { GatewayMetrics } from "./gateway-metrics.ts";
 import type { GatewayPorts } from "./gateway-ports.ts";
+import { hearingUpstream } from "./hearing-upstream.ts";
 import type { RouteStore } from "./route-store.ts";
 
 export interface WakerParts {
   readonly ports: Pick<GatewayPorts, "clock" | "upstream" | "link" | "eventLog">;
   readonly routes: RouteStore;
+  readonly board: Pick<EndpointBoard, "get" | "lastHeardAt">;
   readonly metrics: GatewayMetrics;
   /** Woken and verified while their table calls them asleep: written here, read by the ladder. */
   readonly woken: Set<EndpointKey>;
@@ -37,6 +40,8 @@ interface Wake {
 
 /** Losses of one node or zone show within a few milliseconds of each other: so long a tier lets those above it come first. */
 const GATHER_MS: Readonly<Record<RouteTable["tier"], number>> = { platinum: 0, gold: 50, silver: 100 };
+/** Who has heard nobody for so long when a wake fails cannot tell whose fault it was. */
+const HEARD_WITHIN_MS = 1_000;
 const TIER_ORDER: Readonly<Record<RouteTable["tier"], number>> = { platinum: 0, gold: 1, silver: 2 };
 
 /**
@@ -182,7 +187,11 @@ export class Waker {
       model: { name: endpoint.upstreamModel ?? table.models[0] ?? "" },
       expected: table.knownAnswer,
     };
-    const engine = { upstream: ports.upstream, clock: ports.clock, claim: this.#parts.stateId() };
+    const heard = (): void => {
+      const watch = this.#parts.board.get(endpoint);
+      if (watch !== null) watch.heardAt = ports.clock.monotonicMs();
+    };
+    const engine = { upstream: hearingUpstream(ports.upstream, heard), clock: ports.clock, claim: this.#parts.stateId() };
     void wakeInstance(engine, sleeper, budgetMs, wake.cancel.signal).then((result) => {
       this.#end(wake, result.ok ? null : explainWake(result.error));
     });
@@ -192,6 +201,7 @@ export class Waker {
   #end(wake: Wake, problem: string | null): void {
     const key = endpointKey(wake.endpoint);
     if (this.#wakes.get(key) !== wake) return;
+    if (problem !== null && this.#mayBeOurs()) return this.#dismiss(key, wake);
     wake.state = problem === null ? "awake" : "failed";
     wake.reason = problem ?? "";
     wake.endedAt = this.#parts.ports.clock.monotonicMs();
@@ -200,6 +210,22 @@ export class Waker {
     const service = this.#parts.routes.get(wake.tableUid)?.service ?? "";
     this.#parts.metrics.wakes.with(service, wake.because, wake.state).add(1);
     this.#log(wake, problem === null ? "gateway.woken" : "gateway.wake-failed");
+    this.#parts.ended(wake.tableUid, wake.endpoint);
+    this.#startNext();
+  }
+
+  #mayBeOurs(): boolean {
+    if (!this.#parts.isTrusted()) return true;
+    const heardAt = this.#parts.board.lastHeardAt();
+    return heardAt === null || this.#parts.ports.clock.monotonicMs() - heardAt > HEARD_WITHIN_MS;
+  }
+
+  /** As if it had not been begun: what may be this gateway's own fault is not held against the sleeper. */
+  #dismiss(key: EndpointKey, wake: Wake): void {
+    this.#forget(key, wake);
+    const service = this.#parts.routes.get(wake.tableUid)?.service ?? "";
+    this.#parts.metrics.wakes.with(service, wake.because, "dismissed").add(1);
+    this.#log(wake, "gateway.wake-dismissed");
     this.#parts.ended(wake.tableUid, wake.endpoint);
     this.#startNext();
   }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import fc from "fast-check";
 import { monotonicMs } from "../base/ids.ts";
-import { HANG_MS, isSelfSuspect, judge, PROBE_EVERY_MS, SILENCE_MS, type Evidence, type Verdict } from "./suspicion.ts";
+import { HANG_MS, isCutOff, isSelfSuspect, judge, PROBE_EVERY_MS, SILENCE_MS, type Evidence, type Verdict } from "./suspicion.ts";
 
 const NOW = 100_000;
 const ago = (ms: number): ReturnType<typeof monotonicMs> => monotonicMs(NOW - ms);
@@ -60,4 +61,37 @@ test("suspicion: many silent endpoints on several nodes point at ourselves, one 
   assert.equal(isSelfSuspect({ silentNodes: 2, silent: 4, owing: 4 }), false);
   assert.equal(isSelfSuspect({ silentNodes: 3, silent: 3, owing: 6 }), false);
   assert.equal(isSelfSuspect({ silentNodes: 3, silent: 3, owing: 5 }), true);
+});
+
+const cutOffs: readonly { readonly name: string; readonly given: Parameters<typeof isCutOff>[0]; readonly expected: boolean }[] = [
+  { name: "nobody was ever heard", given: { askedInVainAt: ago(400), lastHeardAt: null, others: 3 }, expected: true },
+  { name: "nobody was heard since", given: { askedInVainAt: ago(400), lastHeardAt: ago(401), others: 1 }, expected: true },
+  { name: "somebody was heard since", given: { askedInVainAt: ago(400), lastHeardAt: ago(400), others: 1 }, expected: false },
+  { name: "there is nobody else to be heard", given: { askedInVainAt: ago(400), lastHeardAt: null, others: 0 }, expected: false },
+];
+for (const c of cutOffs) test(`suspicion: cut off, ${c.name}`, () => assert.equal(isCutOff(c.given), c.expected));
+
+const anyAgo = fc.integer({ min: 0, max: 5_000 }).map((ms) => ago(ms));
+const anyEvidence: fc.Arbitrary<Evidence> = fc.record({
+  waiting: fc.integer({ min: 0, max: 3 }),
+  lastByteAt: anyAgo,
+  lastTokenAt: anyAgo,
+  hasLateStream: fc.boolean(),
+  lastProbeAt: fc.option(anyAgo),
+  unanswered: fc.integer({ min: 0, max: 4 }),
+  unmovedSince: fc.option(anyAgo),
+});
+test("suspicion: no single signal ejects: what is seen in passing and what was asked for must agree", () => {
+  const seenAlive: Partial<Evidence> = { lastByteAt: ago(0), lastTokenAt: ago(0) };
+  const askedAlive: Partial<Evidence> = { unanswered: 0, unmovedSince: null };
+  let ejections = 0;
+  fc.assert(
+    fc.property(anyEvidence, (evidence) => {
+      if (judge(evidence, monotonicMs(NOW)).kind === "eject") ejections += 1;
+      for (const life of [seenAlive, askedAlive, { waiting: 0 }])
+        assert.notEqual(judge({ ...evidence, ...life }, monotonicMs(NOW)).kind, "eject");
+    }),
+    { numRuns: 5_000, seed: 20_261_126 },
+  );
+  assert.ok(ejections > 500, `${ejections} cases ejected`);
 });

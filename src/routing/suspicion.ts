@@ -48,6 +48,22 @@ export function judge(evidence: Evidence, now: MonotonicMs): Verdict {
 }
 
 /**
+ * true = no engine at all is heard while one is asked in vain: the network that failed is likely ours. Nothing is lost by doing nothing
+ * then, for nobody who could serve instead answers either. One engine alone has no witness, and is judged by itself.
+ */
+export function isCutOff(silence: {
+  /** When the newest unanswered probe of the silent endpoint was sent. */
+  readonly askedInVainAt: MonotonicMs;
+  /** The last word of any endpoint. */
+  readonly lastHeardAt: MonotonicMs | null;
+  /** Endpoints of other instances that are known. */
+  readonly others: number;
+}): boolean {
+  if (silence.others === 0) return false;
+  return silence.lastHeardAt === null || silence.lastHeardAt < silence.askedInVainAt;
+}
+
+/**
  * true = so many endpoints on different nodes fell silent together that the fault is likely ours.
  * Two may be one node's or one zone's loss, so three are needed.
  */

@@ -304,3 +304,16 @@ test("ladder: hot that dies while traffic returns loses no request, and its fail
   const returned = rig.sentUp.flatMap((message) => (message.type === "counts" ? (message.services[0]?.returned ?? []) : []));
   assert.equal(returned.at(-1)?.failed, 10);
 });
+
+test("ladder: a wake that fails while no engine is heard is not held against the sleeper", async () => {
+  const rig = await startLadder(ladder(ASLEEP, {}, 1));
+  // Both hot engines are full, so the third request wakes; then nobody is heard any more.
+  many(rig, 3);
+  await rig.clock.advance(1);
+  for (const engine of rig.engines.values()) engine.stop();
+  await rig.clock.advance(20_000);
+  assert.deepEqual(activations(rig), []);
+  const told = rig.log.map(({ event }) => event).filter((event) => event.startsWith("gateway.wake"));
+  assert.deepEqual([...new Set(told)], ["gateway.wake-begun", "gateway.wake-dismissed"]);
+  assert.deepEqual(rig.ejections(), []);
+});
