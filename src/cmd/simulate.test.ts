@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { CRASH_SITES, GATEWAY_CRASH_SITES } from "../simulator/crash-points.ts";
 import { runCli } from "./cli-rig.ts";
@@ -22,8 +25,16 @@ test("simulate prints the hash of each world: one seed gives one, in any process
   assert.notEqual(first, other);
 });
 
-test("simulate measures virtual seconds a second of a world that works", async () => {
-  const { exitCode, out, err } = await runCli(["simulate", "--measure", "--seconds", "5"]);
+test("simulate measures virtual seconds a second of a world that works, and writes them as a row", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "tidegate-simulate-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, "speed.json");
+  const { exitCode, out, err } = await runCli(["simulate", "--measure", "--seconds", "5", "--json", file]);
   assert.deepEqual([exitCode, err], [0, ""]);
-  assert.match(out, /^[1-9]\d* virtual seconds a second of processor time: .* (\d+) of \1 requests complete; hash [0-9a-f]{16}\n$/);
+  const told = /^([1-9]\d*) virtual seconds a second of processor time: .* (\d+) of \2 requests complete; hash [0-9a-f]{16}\n$/.exec(out);
+  const value = Number(told?.[1] ?? assert.fail(out));
+  const unit = "virtual seconds per processor second";
+  assert.deepEqual(JSON.parse(readFileSync(file, "utf8")), {
+    rows: [{ name: "simulation speed", value, unit, must: ">= 1000", pass: value >= 1_000 }],
+  });
 });
