@@ -3,7 +3,6 @@ import { test } from "node:test";
 import { parseResource } from "../api/parse-resource.ts";
 import type { Resource } from "../api/resource.ts";
 import { uid, wallMs } from "../base/ids.ts";
-import { isSameValue } from "./is-same-value.ts";
 import { toKubernetes } from "./kubernetes-form.ts";
 
 const resource: Resource = {
@@ -40,17 +39,3 @@ test("what the API gives out reads back as what was written", () => {
   const { kind, name, labels, annotations, spec } = resource;
   assert.deepEqual(read, { ok: true, value: { kind, name, labels, annotations, spec } });
 });
-
-const pairs = [
-  { left: { a: 1, b: [1, { c: null }] }, right: { b: [1, { c: null }], a: 1 }, isSame: true },
-  { left: { a: 1 }, right: { a: 1, b: undefined }, isSame: true },
-  { left: { a: null }, right: {}, isSame: false },
-  { left: [1, 2], right: [2, 1], isSame: false },
-  { left: { 0: 1 }, right: [1], isSame: false },
-  { left: "1", right: 1, isSame: false },
-];
-for (const { left, right, isSame } of pairs) {
-  test(`as JSON ${JSON.stringify(left)} and ${JSON.stringify(right)} are ${isSame ? "the same" : "different"}`, () => {
-    assert.equal(isSameValue(left, right), isSame);
-  });
-}

@@ -1,3 +1,4 @@
+import { isSameJson } from "../base/same-json.ts";
 import { checkSet } from "../api/check-set.ts";
 import type { Locate } from "../api/finding.ts";
 import { mergeReservation } from "../api/merge-reservation.ts";
@@ -5,7 +6,6 @@ import type { Problem, Warning } from "../api/problem.ts";
 import { isDerived } from "../api/reservation.ts";
 import type { Kind, Resource, ResourceDraft } from "../api/resource.ts";
 import type { StoreChange } from "../ports/cluster-store.ts";
-import { isSameValue } from "./is-same-value.ts";
 import { vetChange } from "./vet-change.ts";
 
 /** deleted = a config that followed from the reservation, and no longer does. */
@@ -84,7 +84,7 @@ interface DraftPlan {
 function planOf(draft: ResourceDraft, stored: readonly Resource[], removed: Wanted["removed"]): DraftPlan {
   const isRemoved = removed !== undefined && keyOf(removed) === keyOf(draft);
   const before = isRemoved ? null : (stored.find((resource) => keyOf(resource) === keyOf(draft)) ?? null);
-  const isSame = before !== null && (["spec", "labels", "annotations"] as const).every((part) => isSameValue(before[part], draft[part]));
+  const isSame = before !== null && (["spec", "labels", "annotations"] as const).every((part) => isSameJson(before[part], draft[part]));
   return { draft, before, change: isSame ? null : { verb: "put", draft, version: before?.version ?? null } };
 }
 

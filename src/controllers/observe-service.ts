@@ -1,15 +1,14 @@
-import { nodeName, type InstanceName, type NodeName, type ServiceName } from "../base/ids.ts";
+import type { InstanceName, NodeName, ServiceName } from "../base/ids.ts";
 import type { Result } from "../base/result.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
 import type { GpuPartition } from "../api/gpu-partition.ts";
-import { parseGpuNode } from "../api/parse-gpu-node.ts";
-import { parseGpuPartition } from "../api/parse-gpu-partition.ts";
 import type { Kind, Resource } from "../api/resource.ts";
 import { serviceOfInstance } from "../failover/desired-instances.ts";
 import type { Placement, RunningView } from "../failover/instance-look.ts";
 import type { ClusterStore, StoreError } from "../ports/cluster-store.ts";
 import type { EngineLauncher, RunningEngine } from "../ports/engine-launcher.ts";
 import { urlOf } from "../routing/build-table.ts";
+import { readNodes, readPartition } from "./read-stored.ts";
 
 /** Where the allocator put a service's instances, and what it could not place. */
 export interface ServicePlacement {
@@ -32,7 +31,7 @@ export async function listAll(store: ClusterStore, kind: Kind): Promise<readonly
 export async function observePlacement(store: ClusterStore, service: ServiceName, memberCount: number): Promise<ServicePlacement> {
   const ofService = (await listAll(store, "GPUPartition")).filter((resource) => resource.spec["service"] === service);
   const parsed = ofService.flatMap((resource) => {
-    const partition = parseGpuPartition(resource);
+    const partition = readPartition(resource);
     return partition.ok ? [partition.value] : [];
   });
   const byInstance = Map.groupBy(parsed, (partition) => partition.instance);
@@ -42,11 +41,7 @@ export async function observePlacement(store: ClusterStore, service: ServiceName
 }
 
 export async function observeNodes(store: ClusterStore): Promise<ReadonlyMap<NodeName, GpuNode>> {
-  const nodes = (await listAll(store, "GPUNode")).flatMap((resource) => {
-    const node = parseGpuNode(resource);
-    return node.ok ? [[nodeName(resource.name), node.value] as const] : [];
-  });
-  return new Map(nodes);
+  return readNodes(await listAll(store, "GPUNode"));
 }
 
 /** Every engine that runs under the service's name. */
@@ -60,7 +55,7 @@ export async function observeEngines(launcher: EngineLauncher, service: ServiceN
 /** A name that is no instance's belongs to a service of that name, which does not exist: so its engine is ended too. */
 export const ownerOf = (engine: Pick<RunningEngine, "instance">): string => serviceOfInstance(engine.instance) ?? engine.instance;
 
-type AnyPartition = Extract<ReturnType<typeof parseGpuPartition>, { ok: true }>["value"];
+type AnyPartition = Extract<ReturnType<typeof readPartition>, { ok: true }>["value"];
 
 function placementOf(partitions: readonly AnyPartition[], memberCount: number): Placement {
   const refused = partitions.find((partition) => partition.node === null);

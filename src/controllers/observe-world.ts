@@ -2,7 +2,6 @@ import type { InstanceName, NodeName, Uid } from "../base/ids.ts";
 import type { FailoverRecord } from "../api/failover-record.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
-import { parseServiceStatus } from "../api/parse-service-status.ts";
 import type { Resource } from "../api/resource.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
 import { alertGauges } from "../failover/alert-gauges.ts";
@@ -18,6 +17,7 @@ import type { TableContext } from "../routing/build-table.ts";
 import { maxBatchOf } from "../wire/dialect-simulated.ts";
 import type { GatewayReports, TableDesk } from "./link-controller.ts";
 import { observeEngines, observeNodes, observePlacement } from "./observe-service.ts";
+import { readStatus, zonesOf } from "./read-stored.ts";
 import type { StandbyMemory } from "./standby-memory.ts";
 
 interface ObservePorts {
@@ -69,8 +69,7 @@ export async function observeService(
       memo: memory.memos.get(name) ?? NEW_MEMO,
     });
   }
-  const zones = new Map([...nodes].flatMap(([node, { zone }]) => (zone === null ? [] : [[node, zone] as const])));
-  const table: TableContext = { uid: resource.uid, maxBatch: maxBatchOf(config.model), zones };
+  const table: TableContext = { uid: resource.uid, maxBatch: maxBatchOf(config.model), zones: zonesOf(nodes) };
   const world: ServiceWorld = {
     config,
     specGeneration: resource.generation,
@@ -111,7 +110,7 @@ const matters = (record: FailoverRecord, status: ServiceStatus | null): boolean 
 /** One that cannot be read is as none: engines of unknown uids are ended, and started anew. */
 function storedStatus(resource: Resource, log: EventLog): ServiceStatus | null {
   if (resource.status === null) return null;
-  const parsed = parseServiceStatus(resource.status);
+  const parsed = readStatus(resource.status);
   if (parsed.ok) return parsed.value;
   const fields = { service: resource.name, reason: parsed.error[0]?.what ?? "no reason" };
   log.record({ level: "error", event: "standby.status-unreadable", fields });

@@ -1,10 +1,9 @@
 import { serviceName } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
+import { isSameJson } from "../base/same-json.ts";
 import { formatWall } from "../base/time.ts";
 import type { GpuPartition } from "../api/gpu-partition.ts";
-import { gpuPartitionSpec, parseGpuPartition } from "../api/parse-gpu-partition.ts";
-import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
-import { parseServiceStatus } from "../api/parse-service-status.ts";
+import { gpuPartitionSpec } from "../api/parse-gpu-partition.ts";
 import type { Resource } from "../api/resource.ts";
 import { planPartitions, type AnyPartition, type PartitionPlan, type PartitionWorld } from "../placement/plan-partitions.ts";
 import { requestsOf } from "../placement/requests-of.ts";
@@ -13,6 +12,7 @@ import type { ClusterStore, StoreChange } from "../ports/cluster-store.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { GpuDriver } from "../ports/gpu-driver.ts";
 import { listAll, observeNodes } from "./observe-service.ts";
+import { readConfig, readPartition, readStatus } from "./read-stored.ts";
 import type { Requeue } from "./requeue.ts";
 
 export interface PartitionPorts {
@@ -49,12 +49,12 @@ async function observeWorld(ports: PartitionPorts, partitions: readonly Resource
   const accounted = await ports.driver.ensureInventory(nodes);
   const observed = accounted.ok ? await ports.driver.observe() : accounted;
   if (!observed.ok) ports.log.record({ level: "warn", event: "partition.driver-unavailable", fields: { reason: observed.error.reason } });
-  const parsed = configs.map((resource) => ({ resource, config: parseHotStandbyConfig(resource) }));
+  const parsed = configs.map((resource) => ({ resource, config: readConfig(resource) }));
   return {
     wanted: parsed.flatMap(({ config }) => (config.ok ? requestsOf(config.value) : [])),
     untouched: new Set(parsed.filter(({ config }) => !config.ok).map(({ resource }) => serviceName(resource.name))),
     known: partitions.flatMap((resource) => {
-      const partition = parseGpuPartition(resource);
+      const partition = readPartition(resource);
       return partition.ok ? [partition.value] : [];
     }),
     nodes,
@@ -64,7 +64,7 @@ async function observeWorld(ports: PartitionPorts, partitions: readonly Resource
 }
 
 function quarantinedOf(resource: Resource): PartitionWorld["quarantined"] {
-  const status = resource.status === null ? null : parseServiceStatus(resource.status);
+  const status = resource.status === null ? null : readStatus(resource.status);
   if (status === null || !status.ok) return [];
   return status.value.quarantined.map(({ node, gpu }) => ({ node, gpu, service: serviceName(resource.name) }));
 }
@@ -102,15 +102,9 @@ async function storePlan({ store, log }: PartitionPorts, stored: ReadonlyMap<str
 
 function putOf(partition: AnyPartition, current: Resource | undefined): readonly StoreChange[] {
   const spec = gpuPartitionSpec(partition);
-  if (current !== undefined && isSame(current.spec, spec)) return [];
+  if (current !== undefined && isSameJson(current.spec, spec)) return [];
   const draft = { kind: "GPUPartition", name: partition.name, labels: {}, annotations: {}, spec } as const;
   return [{ verb: "put", draft, version: current?.version ?? null }];
-}
-
-/** Both are flat and written by `gpuPartitionSpec`; the store keeps no order of keys. */
-function isSame(left: JsonObject, right: JsonObject): boolean {
-  const keys = new Set([...Object.keys(left), ...Object.keys(right)]);
-  return [...keys].every((key) => left[key] === right[key]);
 }
 
 function describeChange(change: StoreChange, plan: PartitionPlan): JsonObject {
@@ -153,9 +147,6 @@ async function bind({ driver, log }: PartitionPorts, partition: GpuPartition): P
 /** Writes only what differs: a report that wakes this loop again would never rest. */
 async function report({ store }: PartitionPorts, resource: Resource, status: JsonObject): Promise<boolean> {
   const next = { ...status, observedGeneration: resource.generation, createdAt: formatWall(resource.createdAt) };
-  if (resource.status !== null && JSON.stringify(sorted(resource.status)) === JSON.stringify(sorted(next))) return true;
+  if (resource.status !== null && isSameJson(resource.status, next)) return true;
   return (await store.writeStatus(resource, next, resource.version)).ok;
 }
-
-const sorted = (status: JsonObject): JsonObject =>
-  Object.fromEntries(Object.entries(status).toSorted(([left], [right]) => (left < right ? -1 : 1)));

@@ -1,5 +1,6 @@
 import type { ServiceName } from "../base/ids.ts";
-import type { JsonObject, JsonValue } from "../base/json.ts";
+import type { JsonObject } from "../base/json.ts";
+import { isSameJson } from "../base/same-json.ts";
 import { failoverRecordSpec, failoverRecordStatusJson, parseFailoverRecord } from "../api/parse-failover-record.ts";
 import type { FailoverRecord, FailoverRecordStatus } from "../api/failover-record.ts";
 import type { Resource, ResourceDraft } from "../api/resource.ts";
@@ -142,12 +143,4 @@ const isUnfinished = ({ record }: Stored): boolean =>
 function surplusOf(stored: readonly Stored[]): readonly string[] {
   const finished = stored.filter((entry) => !isUnfinished(entry));
   return finished.slice(0, Math.max(0, finished.length - FINISHED_MAX)).map(({ record }) => record.name);
-}
-
-/** Equal whatever the order of their names: a store may keep another one. */
-const isSameJson = (one: JsonObject, other: JsonObject): boolean => JSON.stringify(inOrder(one)) === JSON.stringify(inOrder(other));
-function inOrder(value: JsonValue | undefined): JsonValue | undefined {
-  if (Array.isArray(value)) return value.map((item: JsonValue) => inOrder(item) ?? null);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).toSorted(([left], [right]) => (left < right ? -1 : 1)));
 }

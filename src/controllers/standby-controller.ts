@@ -1,7 +1,7 @@
 import { instanceName, serviceName, type InstanceName, type ServiceName } from "../base/ids.ts";
+import { isSameJson } from "../base/same-json.ts";
 import type { UpMessage } from "../api/link-message.ts";
-import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
-import { parseServiceStatus, serviceStatusJson } from "../api/parse-service-status.ts";
+import { serviceStatusJson } from "../api/parse-service-status.ts";
 import type { Resource } from "../api/resource.ts";
 import type { RouteTable } from "../api/route-table.ts";
 import type { Member, ServiceStatus } from "../api/service-status.ts";
@@ -24,6 +24,7 @@ import { listAll, must, observeNodes, ownerOf } from "./observe-service.ts";
 import { observeService, type ServiceObservation } from "./observe-world.ts";
 import { performAction, type ActionContext } from "./perform-action.ts";
 import { createPromiseWatch } from "./promise-watch.ts";
+import { readConfig, readStatus, zonesOf } from "./read-stored.ts";
 import { createRecordShelf, type RecordShelf } from "./record-shelf.ts";
 import { removeService } from "./remove-service.ts";
 import type { Requeue } from "./requeue.ts";
@@ -115,7 +116,7 @@ async function reconcileService(name: ServiceName, ports: StandbyPorts, memory: 
   const found = await ports.store.get("HotStandbyConfig", name);
   if (!found.ok && found.error.code === "NOT_FOUND") return removeService(name, ports, memory);
   const resource = must(found, `HotStandbyConfig ${name}`);
-  const config = parseHotStandbyConfig(resource);
+  const config = readConfig(resource);
   // The door checks every spec: this one was stored by another version. Its last table keeps serving.
   if (!config.ok) throw new Error(`HotStandbyConfig ${name} cannot be read: ${config.error[0]?.what ?? "no reason"}`);
   memory.services.set(name, { uid: resource.uid, engine: config.value.model.engine });
@@ -162,7 +163,7 @@ function membersOf(before: ServiceStatus | null, next: ServiceStatus): ReadonlyM
 /** @returns false when somebody else wrote meanwhile: look again. */
 async function recordIntent(resource: Resource, before: ServiceStatus | null, next: ServiceStatus, store: ClusterStore): Promise<boolean> {
   const json = serviceStatusJson(next);
-  if (before !== null && JSON.stringify(serviceStatusJson(before)) === JSON.stringify(json)) return true;
+  if (before !== null && isSameJson(serviceStatusJson(before), json)) return true;
   const written = await store.writeStatus({ kind: "HotStandbyConfig", name: resource.name }, json, resource.version);
   if (!written.ok && (written.error.code === "CONFLICT" || written.error.code === "NOT_FOUND")) return false;
   must(written, `The status of ${resource.name}`);
@@ -186,7 +187,7 @@ function remember(look: ServiceObservation, decided: ServiceDecision, memory: St
 async function firstNames(ports: Pick<StandbyPorts, "store" | "launcher">): Promise<readonly string[]> {
   const [resources, engines] = await Promise.all([listAll(ports.store, "HotStandbyConfig"), ports.launcher.observe()]);
   const ranked = resources.map((resource) => {
-    const config = parseHotStandbyConfig(resource);
+    const config = readConfig(resource);
     return { name: resource.name, rank: config.ok ? TIER_RANK[config.value.tier] : 3, priority: config.ok ? config.value.priority : 0 };
   });
   const ordered = ranked.toSorted((left, right) => left.rank - right.rank || right.priority - left.priority).map(({ name }) => name);
@@ -195,10 +196,10 @@ async function firstNames(ports: Pick<StandbyPorts, "store" | "launcher">): Prom
 
 async function storedTables(store: ClusterStore): Promise<readonly RouteTable[]> {
   const [resources, nodes] = await Promise.all([listAll(store, "HotStandbyConfig"), observeNodes(store)]);
-  const zones = new Map([...nodes].flatMap(([node, { zone }]) => (zone === null ? [] : [[node, zone] as const])));
+  const zones = zonesOf(nodes);
   return resources.flatMap((resource) => {
-    const config = parseHotStandbyConfig(resource);
-    const status = resource.status === null ? null : parseServiceStatus(resource.status);
+    const config = readConfig(resource);
+    const status = resource.status === null ? null : readStatus(resource.status);
     if (!config.ok || status === null || !status.ok) return [];
     return [buildRouteTable(config.value, status.value, { uid: resource.uid, maxBatch: maxBatchOf(config.value.model), zones })];
   });

@@ -120,6 +120,23 @@ function identities(fact: Fact): void {
     );
     assert.ok(listing.ageMs >= 0);
   });
+  fact("an object that was not written is one frozen object at every read, and so is a list of such objects", async (store) => {
+    const read = async (name: string): Promise<Resource> => taken(await store.get("HotStandbyConfig", name));
+    const list = async (): Promise<readonly Resource[]> => taken(await store.list("HotStandbyConfig")).items;
+    const [first] = [await existing(store, "a"), await existing(store, "b")];
+    const before = await list();
+    assert.equal(before[0], await read("a"));
+    assert.equal(await list(), before);
+    taken(await store.create({ ...draft("z"), kind: "GPUNode" }));
+    assert.equal(await list(), before);
+    const written = taken(await store.writeStatus(first, { phase: "Normal", list: [{ at: 1 }] }, first.version));
+    const after = await list();
+    assert.deepEqual([after[0] === written, after[0] === (await read("a")), after[1] === before[1]], [true, true, true]);
+    for (const frozen of [after, written, written.spec, written.status, written.labels]) assert.ok(Object.isFrozen(frozen));
+    taken(await store.remove("HotStandbyConfig", "b"));
+    assert.deepEqual(await list(), [written]);
+    assert.notEqual(await existing(store, "b"), before[1]);
+  });
   fact("what a caller does to its own draft afterwards does not reach the store", async (store) => {
     const spec = { nested: { gpuCount: 1 } };
     taken(await store.create(draft(NAME, spec)));

@@ -18,7 +18,10 @@ export interface Listing {
 /** Only says "look": at least once per change, names only, may repeat, may merge. */
 export type WatchListener = (change: { readonly kind: Kind; readonly name: string }) => void;
 
-/** The only durable state. Promises no more than Kubernetes does. */
+/**
+ * The only durable state. Promises no more than Kubernetes does. What it gives out is frozen, and one object for each version: an object
+ * that was not written is the same one at every read, and so is the list of a kind of which none was.
+ */
 export interface ClusterStore {
   get(kind: Kind, name: string): Promise<Result<Resource, StoreError>>;
   list(kind: Kind): Promise<Result<Listing, StoreError>>;

@@ -9,19 +9,6 @@ export function copyJson(value: JsonObject): JsonObject {
   return Object.freeze(copy);
 }
 
-/** Equal as JSON: the order of an object's members does not count, that of a list does. */
-export function sameJson(left: JsonValue, right: JsonValue): boolean {
-  if (left === right) return true;
-  if (isList(left) || isList(right)) {
-    if (!isList(left) || !isList(right) || left.length !== right.length) return false;
-    return left.every((item, index) => sameJson(item, right[index] ?? null));
-  }
-  if (!isJsonObject(left) || !isJsonObject(right)) return false;
-  const members = present(left);
-  if (members.length !== present(right).length) return false;
-  return members.every(([key, member]) => Object.hasOwn(right, key) && sameJson(member, right[key] ?? null));
-}
-
 const copyValue = (value: JsonValue): JsonValue => {
   if (isList(value)) return Object.freeze(value.map(copyValue));
   return isJsonObject(value) ? copyJson(value) : value;
@@ -33,9 +20,3 @@ function define(into: Record<string, JsonValue>, key: string, value: JsonValue):
 }
 
 const isList = (value: JsonValue): value is readonly JsonValue[] => Array.isArray(value);
-
-function present(of: JsonObject): [string, JsonValue][] {
-  const members: [string, JsonValue][] = [];
-  for (const [key, member] of Object.entries(of)) if (member !== undefined) members.push([key, member]);
-  return members;
-}

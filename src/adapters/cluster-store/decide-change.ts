@@ -3,8 +3,9 @@ import { assert, unreachable } from "../../base/assert.ts";
 import type { Uid, WallMs } from "../../base/ids.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { err, ok, type Result } from "../../base/result.ts";
+import { isSameJson } from "../../base/same-json.ts";
 import type { StoreChange, StoreError } from "../../ports/cluster-store.ts";
-import { copyJson, sameJson } from "./copy-json.ts";
+import { copyJson } from "./copy-json.ts";
 
 /** Every write that a store knows, one form for all adapters. */
 export type Change =
@@ -44,14 +45,14 @@ export function decideChange(current: Resource | null, change: Change, stamp: St
   if (change.version !== current.version) return err({ code: "CONFLICT", kind, name });
   switch (change.verb) {
     case "write-spec": {
-      const isSpecSame = sameJson(current.spec, change.draft.spec);
-      if (isSpecSame && sameJson(current.labels, change.draft.labels) && sameJson(current.annotations, change.draft.annotations)) {
+      const isSpecSame = isSameJson(current.spec, change.draft.spec);
+      if (isSpecSame && isSameJson(current.labels, change.draft.labels) && isSameJson(current.annotations, change.draft.annotations)) {
         return ok(current);
       }
       return ok({ ...current, ...written(change.draft), version: stamp.version, generation: current.generation + (isSpecSame ? 0 : 1) });
     }
     case "write-status":
-      if (current.status !== null && sameJson(current.status, change.status)) return ok(current);
+      if (current.status !== null && isSameJson(current.status, change.status)) return ok(current);
       return ok({ ...current, status: copyJson(change.status), version: stamp.version });
     default:
       return unreachable(change, "decideChange");

@@ -2,7 +2,7 @@ import type { Kind, Resource } from "../../api/resource.ts";
 import { uid } from "../../base/ids.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { ClusterStore, StoreError } from "../../ports/cluster-store.ts";
+import type { ClusterStore, Listing, StoreError } from "../../ports/cluster-store.ts";
 import { changeOf, decideChange, only, targetOf, type Change } from "./decide-change.ts";
 import { createWatchers } from "./watchers.ts";
 
@@ -11,6 +11,7 @@ const CLOSED: StoreError = { code: "UNAVAILABLE", applied: "no", reason: "the st
 /** Lives and dies with the process. Uids and versions are counted, so that one seed gives one history. */
 export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
   const stored = new Map<string, Resource>();
+  const listings = createListings(stored);
   const watchers = createWatchers();
   let isClosed = false;
   let revision = 0;
@@ -28,7 +29,7 @@ export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
       const stamp = { version: `${revision + index + 1}`, uid: countedUid(created + index + 1), at: clock.wallMs() };
       const decided = decideChange(current, change, stamp);
       if (!decided.ok) return decided;
-      if (decided.value !== current) after.set(key, decided.value);
+      if (decided.value !== current) after.set(key, decided.value === null ? null : Object.freeze(decided.value));
       if (decided.value !== null) results.push(decided.value);
     }
     revision += changes.length;
@@ -38,6 +39,7 @@ export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
       else stored.set(key, resource);
     }
     const changed = changes.map(targetOf).filter(({ kind, name }) => after.has(keyOf(kind, name)));
+    for (const { kind } of changed) listings.forget(kind);
     void Promise.resolve(changed).then((told) => watchers.tell(told));
     return ok(results);
   }
@@ -50,9 +52,7 @@ export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
       return found === undefined ? err({ code: "NOT_FOUND", kind, name }) : ok(found);
     },
     async list(kind) {
-      if (isClosed) return err(CLOSED);
-      const items = [...stored.values()].filter((resource) => resource.kind === kind);
-      return ok({ items: items.toSorted((left, right) => (left.name < right.name ? -1 : 1)), ageMs: 0 });
+      return isClosed ? err(CLOSED) : ok(listings.of(kind));
     },
     create: (draft) => single({ verb: "create", draft }),
     writeSpec: (draft, version) => single({ verb: "write-spec", draft, version }),
@@ -67,6 +67,22 @@ export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
       isClosed = true;
       watchers.stopAll();
     },
+  };
+}
+
+/** Each is made once, until one of its kind is written. */
+function createListings(stored: ReadonlyMap<string, Resource>): { of(kind: Kind): Listing; forget(kind: Kind): void } {
+  const made = new Map<Kind, Listing>();
+  return {
+    of(kind) {
+      const known = made.get(kind);
+      if (known !== undefined) return known;
+      const items = [...stored.values()].filter((resource) => resource.kind === kind);
+      const listing = { items: Object.freeze(items.toSorted((left, right) => (left.name < right.name ? -1 : 1))), ageMs: 0 };
+      made.set(kind, listing);
+      return listing;
+    },
+    forget: (kind) => void made.delete(kind),
   };
 }
 

@@ -8,6 +8,7 @@ import { err, ok, type Result } from "../../base/result.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ClusterStore, StoreError } from "../../ports/cluster-store.ts";
 import { changeOf, only, type Change } from "./decide-change.ts";
+import { createObjectKeeper } from "./keep-objects.ts";
 import { createStoreAsker, type StoreAsker } from "./store-asker.ts";
 import type { Applied, FromStoreWorker, StoreOpenError } from "./sqlite-messages.ts";
 import { createWatchers } from "./watchers.ts";
@@ -52,14 +53,20 @@ export async function openSqliteStore(path: string, clock: Pick<Clock, "wallMs">
 
 function createSqliteStore(asker: StoreAsker, clock: Pick<Clock, "wallMs">): ClusterStore {
   const watchers = createWatchers();
+  const keeper = createObjectKeeper();
+  const kept = (read: Result<Resource, StoreError>): Result<Resource, StoreError> => (read.ok ? ok(keeper.one(read.value)) : read);
 
   async function apply(changes: readonly Change[]): Promise<Result<Applied, StoreError>> {
     const uids = changes.map(() => uid(randomUUID()));
     const asked = await asker.ask({ ask: "apply", changes, uids, at: clock.wallMs() });
     if (!asked.ok) return asked;
     assert(asked.value.answer === "apply", "the store answers what it was asked");
-    if (asked.value.result.ok) watchers.tell(asked.value.result.value.changed);
-    return asked.value.result;
+    const { result } = asked.value;
+    if (!result.ok) return result;
+    const { written, changed } = result.value;
+    for (const target of changed) keeper.forget(target);
+    watchers.tell(changed);
+    return ok({ written: written.map((resource) => keeper.one(resource)), changed });
   }
   async function single(change: Change): Promise<Result<Resource, StoreError>> {
     const applied = await apply([change]);
@@ -70,13 +77,14 @@ function createSqliteStore(asker: StoreAsker, clock: Pick<Clock, "wallMs">): Clu
       const asked = await asker.ask({ ask: "get", kind, name });
       if (!asked.ok) return asked;
       assert(asked.value.answer === "get", "the store answers what it was asked");
-      return asked.value.result;
+      return kept(asked.value.result);
     },
     async list(kind) {
       const asked = await asker.ask({ ask: "list", kind });
       if (!asked.ok) return asked;
       assert(asked.value.answer === "list", "the store answers what it was asked");
-      return asked.value.result;
+      const { result } = asked.value;
+      return result.ok ? ok(keeper.all(kind, result.value)) : result;
     },
     create: (draft) => single({ verb: "create", draft }),
     writeSpec: (draft, version) => single({ verb: "write-spec", draft, version }),
