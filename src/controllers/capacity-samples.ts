@@ -29,6 +29,7 @@ export function createCapacitySamples(): CapacitySamples {
         const part = sampleOf(atMs, counts, before.get(counts.service));
         const ring = rings.get(counts.service) ?? [];
         rings.set(counts.service, ring);
+        dropFrom(ring, atMs + 1);
         const last = ring.at(-1);
         if (last?.atMs === atMs) ring.pop();
         ring.push(last?.atMs === atMs ? together(last, part) : part);
@@ -36,8 +37,17 @@ export function createCapacitySamples(): CapacitySamples {
       }
     },
     forget: (gateway) => void totals.delete(gateway),
-    of: (service, nowMs) => (rings.get(service) ?? []).filter((sample) => sample.atMs < secondOf(nowMs)),
+    of(service, nowMs) {
+      const before = (rings.get(service) ?? []).slice();
+      dropFrom(before, secondOf(nowMs));
+      return before;
+    },
   };
+}
+
+/** After a clock that went back, what it had called the future is of no second that is over. */
+function dropFrom(ring: CapacitySample[], atMs: number): void {
+  for (let last = ring.at(-1); last !== undefined && last.atMs >= atMs; last = ring.at(-1)) ring.pop();
 }
 
 const secondOf = (at: WallMs): WallMs => wallMs(Math.floor(at / 1_000) * 1_000);

@@ -1,6 +1,7 @@
+import { oncePer } from "../base/once-per.ts";
 import { gpuKey } from "../failover/instance-look.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { GpuDriver } from "../ports/gpu-driver.ts";
+import type { GpuDriver, ObservedGpu } from "../ports/gpu-driver.ts";
 
 /** Which GPUs are lost, for looks that must not wait for a driver that is away or stands still. */
 export interface GpuWatch {
@@ -11,6 +12,10 @@ export interface GpuWatch {
 /** A dead engine is restarted without the driver; so long its answer is worth waiting for. */
 const PATIENCE_MS = 200;
 
+const lostOf = oncePer(
+  (gpus: readonly ObservedGpu[]): ReadonlySet<string> => new Set(gpus.filter((gpu) => gpu.health === "lost").map(gpuKey)),
+);
+
 /** One question at a time, shared by all looks; a late answer serves the next of them. */
 export function createGpuWatch(ports: { readonly driver: GpuDriver; readonly clock: Clock }): GpuWatch {
   let asking: Promise<ReadonlySet<string> | null> | null = null;
@@ -18,7 +23,7 @@ export function createGpuWatch(ports: { readonly driver: GpuDriver; readonly clo
   async function ask(): Promise<ReadonlySet<string> | null> {
     try {
       const observed = await ports.driver.observe();
-      return observed.ok ? new Set(observed.value.filter((gpu) => gpu.health === "lost").map(gpuKey)) : null;
+      return observed.ok ? lostOf(observed.value) : null;
     } finally {
       asking = null;
     }

@@ -1,6 +1,7 @@
 import { instanceName, serviceName, type InstanceName, type ServiceName } from "../base/ids.ts";
 import { isSameJson } from "../base/same-json.ts";
 import type { UpMessage } from "../api/link-message.ts";
+import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
 import { serviceStatusJson } from "../api/parse-service-status.ts";
 import type { Resource } from "../api/resource.ts";
 import type { RouteTable } from "../api/route-table.ts";
@@ -15,7 +16,7 @@ import type { EventLog } from "../ports/event-log.ts";
 import type { GpuDriver } from "../ports/gpu-driver.ts";
 import type { Random } from "../ports/random.ts";
 import type { Upstream } from "../ports/upstream.ts";
-import { buildRouteTable } from "../routing/build-table.ts";
+import { buildRouteTable, type TableContext } from "../routing/build-table.ts";
 import { maxBatchOf } from "../wire/dialect-simulated.ts";
 import { createGpuWatch } from "./gpu-watch.ts";
 import { createInstanceTasks } from "./instance-tasks.ts";
@@ -125,7 +126,7 @@ async function reconcileService(name: ServiceName, ports: StandbyPorts, memory: 
   const decided = decideService(look.world);
   if (!(await recordIntent(resource, look.world.status, decided.next, ports.store))) return { afterMs: 0 };
   const isRecorded = await writeRecords(name, decided, memory.records, ports.log);
-  ports.desk.publish(buildRouteTable(config.value, decided.next, look.world.table));
+  publishIfNew(config.value, decided.next, look.world.table, ports.desk);
   remember(look, decided, memory);
   for (const note of decided.notes) {
     ports.log.record({ level: "info", event: "standby.decided", fields: { service: name, what: note.what, why: note.why } });
@@ -138,6 +139,12 @@ async function reconcileService(name: ServiceName, ports: StandbyPorts, memory: 
   // Where somebody waits for this process, arithmetic does too.
   if (!ordered.some(isUrgent)) memory.promises.refresh();
   return { afterMs: Math.min(decided.lookAgainAfterMs ?? LOOK_AGAIN_MS, isRecorded ? LOOK_AGAIN_MS : RECORD_AGAIN_MS) };
+}
+
+function publishIfNew(config: HotStandbyConfig, next: ServiceStatus, context: TableContext, desk: TableDesk): void {
+  const inForce = desk.tableOf(context.uid);
+  if (inForce === null || inForce.epoch !== next.epoch || inForce.revision !== next.revision)
+    desk.publish(buildRouteTable(config, next, context));
 }
 
 /** Records tell of a move and decide nothing: the move waits for none that cannot be written. */

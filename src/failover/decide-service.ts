@@ -1,8 +1,10 @@
 import { epoch, uid, type InstanceName, type MonotonicMs, type Uid, type WallMs } from "../base/ids.ts";
+import { isSameJson } from "../base/same-json.ts";
 import { formatWall } from "../base/time.ts";
 import type { AlertRule } from "../api/alert-rules.ts";
 import type { FailoverRecord } from "../api/failover-record.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
+import type { RouteTable } from "../api/route-table.ts";
 import { NO_BURN, NO_FAILBACK, type ServiceStatus } from "../api/service-status.ts";
 import { buildRouteTable, isRoutable, type TableContext } from "../routing/build-table.ts";
 import { addHistory, type Note } from "./add-history.ts";
@@ -259,9 +261,9 @@ function withRevision(next: ServiceStatus, before: ServiceStatus, world: Service
 }
 
 const isSameTable = (one: ServiceStatus, other: ServiceStatus, world: ServiceWorld): boolean =>
-  one.epoch === other.epoch && tableText(one, world) === tableText(other, world);
-const tableText = (status: ServiceStatus, world: ServiceWorld): string =>
-  JSON.stringify(buildRouteTable(world.config, { ...status, revision: 0 }, world.table));
+  isSameJson(one, other) || (one.epoch === other.epoch && isSameJson(tableOf(one, world), tableOf(other, world)));
+const tableOf = (status: ServiceStatus, world: ServiceWorld): RouteTable =>
+  buildRouteTable(world.config, { ...status, revision: 0 }, world.table);
 
 /** In this order: what the config asks for, then what it asks for no longer. */
 function looks(

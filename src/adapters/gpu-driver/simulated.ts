@@ -4,6 +4,7 @@ import type { GpuPartition } from "../../api/gpu-partition.ts";
 import { assert } from "../../base/assert.ts";
 import { instanceName, type NodeName } from "../../base/ids.ts";
 import { err, ok, type Result } from "../../base/result.ts";
+import { isSameJson } from "../../base/same-json.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
 import type { AccountError, GpuAccount } from "../../ports/gpu-account.ts";
 import type { GpuDriver, GpuDriverError, ObservedGpu } from "../../ports/gpu-driver.ts";
@@ -83,6 +84,8 @@ class Account {
   readonly #nodes = new Map<string, Node>();
   readonly #partitions = new Map<string, GpuPartition>();
   readonly #holders = new Map<string, Holder>();
+  /** What `observe` said last, until something changes. */
+  #observed: readonly ObservedGpu[] | null = null;
 
   constructor(clock: Clock, teardownMs: number) {
     this.#clock = clock;
@@ -114,27 +117,34 @@ class Account {
   }
 
   observe(): readonly ObservedGpu[] {
-    return [...this.#nodes.values()].flatMap(({ spec }) =>
-      spec.gpus.map((gpu) => ({
-        node: spec.name,
-        gpu: gpu.index,
-        health: this.#isLost(spec.name, gpu.index) ? "lost" : "ok",
-        memoryBytes: gpu.memoryBytes,
-        holders: this.#holdersOf(spec.name, gpu.index),
-      })),
+    this.#observed ??= Object.freeze(
+      [...this.#nodes.values()].flatMap(({ spec }) =>
+        spec.gpus.map((gpu) => ({
+          node: spec.name,
+          gpu: gpu.index,
+          health: this.#isLost(spec.name, gpu.index) ? ("lost" as const) : ("ok" as const),
+          memoryBytes: gpu.memoryBytes,
+          holders: this.#holdersOf(spec.name, gpu.index),
+        })),
+      ),
     );
+    return this.#observed;
   }
 
   /** A node that is no longer named stays, its GPUs lost, as long as a process holds something on it. */
   ensureInventory(nodes: readonly GpuNode[]): null {
-    const before = JSON.stringify(this.state().nodes);
     const named = new Set<string>(nodes.map((node) => node.name));
-    for (const spec of nodes) this.#ensureNode(spec);
+    let isChanged = false;
+    for (const spec of nodes) isChanged = this.#ensureNode(spec) || isChanged;
     for (const node of this.#nodes.values()) {
-      node.isListed = named.has(node.spec.name);
-      if (!node.isListed && !this.#isHeld(node.spec)) this.#removeNode(node.spec);
+      const isListed = named.has(node.spec.name);
+      if (node.isListed !== isListed) this.#observed = null;
+      node.isListed = isListed;
+      if (isListed || this.#isHeld(node.spec)) continue;
+      this.#removeNode(node.spec);
+      isChanged = true;
     }
-    if (JSON.stringify(this.state().nodes) !== before) this.#changed();
+    if (isChanged) this.#changed();
     return null;
   }
 
@@ -142,7 +152,7 @@ class Account {
     const { node, gpu, name } = partition;
     if (this.#memoryOf(node, gpu) === null)
       return err({ code: "DRIVER_UNAVAILABLE", reason: `GPU ${node}/${gpu} is not in the inventory` });
-    const isNew = JSON.stringify(this.#partitions.get(name)) !== JSON.stringify(partition);
+    const isNew = !isSameJson(this.#partitions.get(name), partition);
     this.#partitions.set(name, partition);
     if (isNew) this.#changed();
     return ok(null);
@@ -156,6 +166,7 @@ class Account {
   loseGpus({ node, gpu }: Pick<GpuLost, "node" | "gpu">, forMs: number): Result<null, AccountError> {
     const gpus = this.#gpusAt(node, gpu);
     if (gpus.length === 0) return err({ code: "UNKNOWN_GPU", node, gpu: gpu ?? 0 });
+    this.#observed = null;
     for (const index of gpus) this.#losses.lose({ node, gpu: index }, forMs);
     this.#changed();
     return ok(null);
@@ -176,6 +187,7 @@ class Account {
 
   restore({ nodes, partitions, holders, lost }: AccountState): void {
     assert(this.#nodes.size === 0, "only a fresh account is restored");
+    this.#observed = null;
     for (const node of nodes) this.#ensureNode(node);
     for (const { node, gpu, untilWallMs } of lost) this.#losses.lose({ node, gpu }, untilWallMs - this.#clock.wallMs());
     for (const partition of partitions) this.#partitions.set(partition.name, partition);
@@ -273,18 +285,21 @@ class Account {
     });
   }
 
-  #ensureNode(spec: GpuNode): void {
+  /** @returns whether it is new or another one. */
+  #ensureNode(spec: GpuNode): boolean {
     const known = this.#nodes.get(spec.name);
     if (known === undefined) {
       const { hostToGpu, disk, network } = spec.links;
       const link = (rate: number): SharedLink => createSharedLink(rate, this.#clock);
       this.#nodes.set(spec.name, { spec, isListed: true, links: { hostToGpu: link(hostToGpu), disk: link(disk), network: link(network) } });
-      return;
+      return true;
     }
+    if (isSameJson(known.spec, spec)) return false;
     for (const name of ["hostToGpu", "disk", "network"] as const) {
       if (known.spec.links[name] !== spec.links[name]) known.links[name].setRate(spec.links[name]);
     }
     known.spec = spec;
+    return true;
   }
 
   #removeNode({ name, gpus }: GpuNode): void {
@@ -314,6 +329,7 @@ class Account {
   }
 
   #changed(): void {
+    this.#observed = null;
     for (const listener of this.listeners) listener();
   }
 }
