@@ -50,7 +50,7 @@ type Ports = EnginePorts & { readonly launcher: EngineLauncher; readonly driver:
 type Step = (tell: (view: TaskView) => void, signal: AbortSignal) => Promise<TaskView>;
 type Begin = (instance: InstanceName, first: TaskView, step: Step, failed: (reason: string) => TaskView) => void;
 
-/** @param changed is called whenever a view has changed by itself. */
+/** @param changed is called whenever a view has changed by itself, and not only to say that all is as it was. */
 export function createInstanceTasks(ports: Ports, changed: (instance: InstanceName) => void): InstanceTasks {
   const tasks = new Map<InstanceName, Task>();
   const leases = createGpuLeases(ports.clock);
@@ -61,7 +61,7 @@ export function createInstanceTasks(ports: Ports, changed: (instance: InstanceNa
     tasks.set(instance, task);
     const tell = (view: TaskView): void => {
       task.view = view;
-      if (tasks.get(instance) === task) changed(instance);
+      if (tasks.get(instance) === task && isNews(view)) changed(instance);
     };
     const run = async (): Promise<void> => {
       await before?.done;
@@ -96,8 +96,11 @@ export function createInstanceTasks(ports: Ports, changed: (instance: InstanceNa
       begin(
         instance,
         { kind: "checking", generation, purpose },
-        async (_tell, signal) => ({ kind: "checked", generation, purpose, ...(await checkEngine(ports, target, purpose, signal)) }),
-        (reason) => ({ kind: "checked", generation, purpose, verdict: "unsure", detail: reason }),
+        async (_tell, signal) => {
+          const seen = await checkEngine(ports, target, purpose, signal);
+          return { kind: "checked", generation, purpose, ...seen, atMs: ports.clock.monotonicMs() };
+        },
+        (detail) => ({ kind: "checked", generation, purpose, verdict: "unsure", detail, atMs: ports.clock.monotonicMs() }),
       );
     },
     drain: (of) => stopping(of.instance, (signal) => drainInstance(ports, of, signal)),
@@ -199,6 +202,10 @@ function checkEngine(ports: Ports, target: EngineTarget, purpose: CheckPurpose, 
       return restCheck(ports, target, signal);
   }
 }
+
+/** That all is as it was is for the next look, whenever that comes. */
+const isNews = (view: TaskView): boolean =>
+  view.kind !== "checked" || view.verdict !== (view.purpose === "heartbeat" ? "alive" : view.purpose === "rest" ? "asleep" : null);
 
 function isFinished({ kind }: TaskView): boolean {
   return kind !== "starting" && kind !== "checking" && kind !== "waking" && kind !== "sleeping" && kind !== "stopping";

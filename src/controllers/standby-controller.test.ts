@@ -61,6 +61,20 @@ test("a service at rest writes nothing and publishes nothing", async () => {
   assert.equal(gateway.told.length, told);
 });
 
+test("a service at rest is looked at every other second and for its heartbeats, in which all its instances come to be asked at one look", async () => {
+  const { clock, store, platform } = await createSteadyWorld();
+  await clock.advance(20_000);
+  const [get, seen] = [store.get.bind(store), { looks: 0, asked: platform.requests.length }];
+  store.get = (kind, name) => {
+    if (kind === "HotStandbyConfig") seen.looks += 1;
+    return get(kind, name);
+  };
+  await clock.advance(60_000);
+  assert.ok(seen.looks >= 30 && seen.looks <= 40, `${seen.looks} looks`);
+  const heartbeats = platform.requests.length - seen.asked;
+  assert.ok(heartbeats >= 33 && heartbeats <= 42, `${heartbeats} heartbeats of three instances`);
+});
+
 test("a killed engine is out of the table at once and restarted at once with the next generation", async () => {
   const { world, clock, platform, gateway } = await createSteadyWorld();
   const killedAtMs = clock.monotonicMs();

@@ -32,6 +32,18 @@ const cases: readonly Case[] = [
     actions: [HEARTBEAT],
   },
   {
+    name: "a Ready instance that is due within half a second is asked along with the others",
+    look: { recorded: recorded("Ready"), running, memo: { ...NEW_MEMO, readySinceMs: monotonicMs(0), heardAtMs: monotonicMs(95_400) } },
+    expected: "Ready/3",
+    actions: [HEARTBEAT],
+  },
+  {
+    name: "a Ready instance that is due later is not asked yet",
+    look: { recorded: recorded("Ready"), running, memo: { ...NEW_MEMO, readySinceMs: monotonicMs(0), heardAtMs: monotonicMs(95_600) } },
+    expected: "Ready/3",
+    actions: [],
+  },
+  {
     name: "a Ready instance is not asked twice at once",
     look: { recorded: recorded("Ready"), running, memo: NEW_MEMO, task: { kind: "checking", ...g3, purpose: "heartbeat" } },
     expected: "Ready/3",
@@ -256,4 +268,13 @@ test("an engine that was Ready for a second restarts at once, however often it d
   const memo = { ...NEW_MEMO, restarts: 6, readySinceMs: monotonicMs(99_000) };
   const decided = decideInstance(look({ recorded: recorded("Ready"), memo }), service());
   assert.deepEqual([decided.memo.startNotBeforeMs, decided.memo.restarts], [null, 1]);
+});
+
+test("the next heartbeat is counted from the last answer, not from the look that heard of it, and one under way needs no look", () => {
+  const at = { recorded: recorded("Ready"), running };
+  const heard = decideInstance(look({ ...at, task: judged("alive", "heartbeat") }), service());
+  assert.deepEqual([heard.memo.heardAtMs, heard.lookAgainAfterMs], [99_900, 4_900]);
+  const memo = { ...NEW_MEMO, readySinceMs: monotonicMs(0), heardAtMs: monotonicMs(90_000) };
+  const asking = decideInstance(look({ ...at, memo, task: { kind: "checking", ...g3, purpose: "heartbeat" } }), service());
+  assert.deepEqual([asking.actions, asking.lookAgainAfterMs], [[], 5_000]);
 });

@@ -9,6 +9,8 @@ import type { InstanceMemo } from "./restart-memo.ts";
 
 /** A healthy engine is asked so often whether it is; the question is the claim that keeps it alive. */
 const HEARTBEAT_MS = 5_000;
+/** Those that are due so soon are asked now: those of a service come to be asked together, at one look. */
+const TOGETHER_MS = 500;
 /** One that this process never heard, whose own process is there: what died while nobody looked is brought back first. */
 const FIRST_HEARTBEAT_MS = 1_000;
 /** A gateway that is joined but acknowledges nothing holds up a drain no longer than this. */
@@ -81,7 +83,7 @@ function stayReady(
   service: ServiceLook,
   checked: Extract<InstanceLook["task"], { kind: "checked" }> | null,
 ): InstanceDecision {
-  const calm = calmed(look.memo, service, checked !== null && checked.verdict !== "dead");
+  const calm = calmed(look.memo, service, checked === null || checked.verdict === "dead" ? null : checked.atMs);
   const memo: InstanceMemo = service.isFull && calm.neededAtMs !== null ? { ...calm, neededAtMs: service.nowMs } : calm;
   const isJudging = look.task?.kind === "checking" && look.task.purpose === "judgement";
   if (isJudging) return decision({ ...seen, state: "Suspect" }, memo);
@@ -111,7 +113,9 @@ function stayReady(
   }
   const dueAtMs = memo.heardAtMs === null ? (memo.readySinceMs ?? service.nowMs) + FIRST_HEARTBEAT_MS : memo.heardAtMs + HEARTBEAT_MS;
   const dueInMs = dueAtMs - service.nowMs;
-  if (dueInMs > 0 || look.task?.kind === "checking") return decision(ready, memo, { notes, lookAgainAfterMs: Math.max(dueInMs, 1) });
+  // An answer that is anything but good asks for a look by itself.
+  if (look.task?.kind === "checking") return decision(ready, memo, { notes, lookAgainAfterMs: HEARTBEAT_MS });
+  if (dueInMs > (memo.heardAtMs === null ? 0 : TOGETHER_MS)) return decision(ready, memo, { notes, lookAgainAfterMs: dueInMs });
   return decision(ready, memo, { notes, actions: [checkAction(seen, "heartbeat")], lookAgainAfterMs: HEARTBEAT_MS });
 }
 

@@ -6,6 +6,8 @@ import type { InstanceMemo } from "./restart-memo.ts";
 
 /** A sleeping one is asked so often whether it is there; the question is the claim that keeps it alive. */
 const REST_CHECK_MS = 5_000;
+/** Those that are due so soon are asked now. */
+const TOGETHER_MS = 500;
 /** An acknowledgement is reported; without any gateway none comes. */
 const ACKNOWLEDGE_LOOK_MS = 100;
 /** A silent gateway blocks sleep for as long as its process lives: then there is no hurry. */
@@ -24,8 +26,8 @@ export function decideAsleep(recorded: InstanceStatus, look: InstanceLook, servi
   if (checked?.verdict === "dead") return fenceAndRestart(seen, look, service, checked.detail);
   const canVerify = seen.fingerprint === service.fingerprint && service.expectedAnswer !== null;
   if (look.wish === "wake" && canVerify) return wake(seen, look, service, wakeNote(seen, look));
-  const isHeard = checked !== null && checked.verdict !== "unsure";
-  const memo: InstanceMemo = { ...look.memo, heardAtMs: isHeard ? service.nowMs : look.memo.heardAtMs };
+  const heardAtMs = checked === null || checked.verdict === "unsure" ? look.memo.heardAtMs : checked.atMs;
+  const memo: InstanceMemo = { ...look.memo, heardAtMs };
   // Nobody told of it, and what woke it did not verify it: to sleep again.
   if (checked?.verdict === "alive") {
     const why = "It is awake although nothing asked for it.";
@@ -39,7 +41,8 @@ export function decideAsleep(recorded: InstanceStatus, look: InstanceLook, servi
   }
   const asleep: InstanceStatus = { ...seen, message: "asleep" };
   const dueInMs = memo.heardAtMs === null ? 0 : memo.heardAtMs + REST_CHECK_MS - service.nowMs;
-  if (dueInMs > 0 || look.task?.kind === "checking") return decision(asleep, memo, { lookAgainAfterMs: Math.max(dueInMs, 1) });
+  if (look.task?.kind === "checking") return decision(asleep, memo, { lookAgainAfterMs: REST_CHECK_MS });
+  if (dueInMs > TOGETHER_MS) return decision(asleep, memo, { lookAgainAfterMs: dueInMs });
   const check = {
     type: "check",
     instance: seen.name,

@@ -353,7 +353,7 @@ function taskOf(kind: string, of: Generation): SeenInstance["task"] {
       return { kind, generation: of, reason: "late" };
     case "dead":
     case "alive":
-      return { kind: "checked", generation: of, purpose: "judgement", verdict: kind, detail: "seen" };
+      return { kind: "checked", generation: of, purpose: "judgement", verdict: kind, detail: "seen", atMs: monotonicMs(0) };
     case "stopping":
     case "stopped":
       return { kind };

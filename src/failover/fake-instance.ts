@@ -34,6 +34,7 @@ export const judged = (verdict: "alive" | "asleep" | "dead" | "unsure", purpose:
   purpose,
   verdict,
   detail: "seen",
+  atMs: monotonicMs(99_900),
 });
 
 export const look = (more: Partial<InstanceLook>): InstanceLook => ({

@@ -259,7 +259,7 @@ export class FakeLadder {
         return;
       case "check": {
         const verdict = engine === undefined ? "dead" : action.purpose === "rest" && engine.isAsleep ? "asleep" : "alive";
-        this.tasks.set(action.instance, { ...action, kind: "checked", verdict, detail: "seen" });
+        this.tasks.set(action.instance, { ...action, kind: "checked", verdict, detail: "seen", atMs: monotonicMs(this.nowMs) });
       }
     }
   }

@@ -32,6 +32,7 @@ export type TaskView =
       readonly purpose: CheckPurpose;
       readonly verdict: CheckVerdict;
       readonly detail: string;
+      readonly atMs: MonotonicMs;
     }
   | { readonly kind: "waking"; readonly generation: Generation; readonly stage: "queued" | "waking" }
   | { readonly kind: "woken"; readonly generation: Generation; readonly answer: string }

@@ -67,6 +67,8 @@ export class Judge {
         this.#parts.prober.askReturn(watch);
         continue;
       }
+      // Who owes nothing is not judged; most are idle at most ticks.
+      if (watch.calls.size === 0) continue;
       const verdict = judge(watch.evidence(now), now);
       if (verdict.kind === "probe") this.#probe(watch);
       if (verdict.kind === "eject") condemned.push({ watch, cause: verdict.cause });
