@@ -91,18 +91,7 @@ export function createInstanceTasks(ports: Ports, changed: (instance: InstanceNa
     start: (plan, lease) => startTask(ports, plan, { begin, leases, lease }),
     wake: (target, withinMs, lease) => wakeTask(ports, { ...target, withinMs }, { begin, leases, lease }),
     sleep: (target, lease) => sleepTask(ports, target, { begin, leases, lease }),
-    check(target, purpose) {
-      const { instance, generation } = target;
-      begin(
-        instance,
-        { kind: "checking", generation, purpose },
-        async (_tell, signal) => {
-          const seen = await checkEngine(ports, target, purpose, signal);
-          return { kind: "checked", generation, purpose, ...seen, atMs: ports.clock.monotonicMs() };
-        },
-        (detail) => ({ kind: "checked", generation, purpose, verdict: "unsure", detail, atMs: ports.clock.monotonicMs() }),
-      );
-    },
+    check: (target, purpose) => checkTask(ports, target, purpose, begin),
     drain: (of) => stopping(of.instance, (signal) => drainInstance(ports, of, signal)),
     fence: (instance, gpus) =>
       stopping(instance, async (signal) => {
@@ -189,6 +178,19 @@ function sleepTask(ports: Ports, target: EngineTarget, turn: Turn): void {
       return (await inTurn(turn, signal, () => undefined, work)) ?? failed("cancelled");
     },
     failed,
+  );
+}
+
+function checkTask(ports: Ports, target: EngineTarget, purpose: CheckPurpose, begin: Begin): void {
+  const { instance, generation } = target;
+  const checked = (seen: Pick<Extract<TaskView, { kind: "checked" }>, "verdict" | "detail">): TaskView => {
+    return { kind: "checked", generation, purpose, ...seen, atMs: ports.clock.monotonicMs() };
+  };
+  begin(
+    instance,
+    { kind: "checking", generation, purpose },
+    async (_tell, signal) => checked(await checkEngine(ports, target, purpose, signal)),
+    (detail) => checked({ verdict: "unsure", detail }),
   );
 }
 

@@ -3,14 +3,18 @@ import { test } from "node:test";
 import { createSimulatedClock } from "../adapters/clock/simulated.ts";
 import { createMemoryStore } from "../adapters/cluster-store/memory.ts";
 import { createMemoryEventLog } from "../adapters/event-log/memory.ts";
-import { instanceName, nodeName } from "../base/ids.ts";
+import { instanceName, nodeName, serviceName } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
 import { err, ok } from "../base/result.ts";
+import { parseGpuNode } from "../api/parse-gpu-node.ts";
 import { parseGpuPartition } from "../api/parse-gpu-partition.ts";
+import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
 import type { Kind } from "../api/resource.ts";
+import { planPartitions } from "../placement/plan-partitions.ts";
+import { requestsOf } from "../placement/requests-of.ts";
 import type { ClusterStore } from "../ports/cluster-store.ts";
 import type { GpuDriver, ObservedGpu } from "../ports/gpu-driver.ts";
-import { reconcilePartitions } from "./partition-controller.ts";
+import { createPartitionPlanner, reconcilePartitions } from "./partition-controller.ts";
 
 interface FakeDriver extends GpuDriver {
   /** Partition name -> `node/gpu bytes`. */
@@ -60,7 +64,8 @@ function createRig() {
   const store = createMemoryStore(clock);
   const driver = createFakeDriver();
   const ports = { store, driver, clock, log: createMemoryEventLog() };
-  return { store, driver, ports, look: () => reconcilePartitions(ports) };
+  const planner = createPartitionPlanner();
+  return { store, driver, ports, look: () => reconcilePartitions(ports, planner) };
 }
 
 async function put(store: ClusterStore, kind: Kind, of: { readonly name: string; readonly spec: JsonObject }): Promise<void> {
@@ -279,5 +284,33 @@ test("a crash after any write is finished by the next look", async () => {
     await look();
     assert.deepEqual(await partitionsOf(store), GOLD_ON_TWO, `after ${writesLeft} writes`);
     assert.deepEqual([...driver.bound.values()].toSorted(), ["a/0 20GB", "a/1 20GB"]);
+  }
+});
+
+test("a planner plans an equal world once, and anew when any part of it is another", () => {
+  const planOf = createPartitionPlanner();
+  const read = parseGpuNode({ name: "a", labels: {}, spec: { gpus: [{ model: "H100-80GB", count: 1 }] } });
+  const config = parseHotStandbyConfig({ name: "g", spec: { tenant: "t", tier: "silver" } });
+  assert.ok(read.ok && config.ok);
+  const seen = [{ node: nodeName("a"), gpu: 0, health: "ok" as const, holders: [] }];
+  const world = { wanted: requestsOf(config.value), untouched: new Set<never>(), known: [], nodes: [read.value], seen, quarantined: [] };
+  const plan = planOf(world);
+  assert.ok(plan.desired.some(({ partition }) => partition.node === "a"));
+  assert.equal(planOf(structuredClone(world)), plan);
+  const known = plan.desired.map(({ partition }) => partition);
+  const others = [
+    { wanted: [] },
+    { untouched: new Set([serviceName("h")]) },
+    { known },
+    { nodes: [] },
+    { seen: null },
+    { seen: seen.map((gpu) => ({ ...gpu, health: "lost" as const })) },
+    { quarantined: [{ node: nodeName("a"), gpu: 0, service: serviceName("g") }] },
+  ];
+  for (const other of others) {
+    const changed = { ...world, ...other };
+    const before = planOf(world);
+    assert.notEqual(planOf(changed), before);
+    assert.deepEqual(planOf(changed), planPartitions(changed));
   }
 });

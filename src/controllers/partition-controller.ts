@@ -1,5 +1,6 @@
 import { serviceName } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
+import { oncePer } from "../base/once-per.ts";
 import { isSameJson } from "../base/same-json.ts";
 import { formatWall } from "../base/time.ts";
 import type { GpuPartition } from "../api/gpu-partition.ts";
@@ -32,15 +33,31 @@ const LOOK_AGAIN_SOON_MS = 250;
  * Observe, plan (placement/plan-partitions.ts), give back at the driver, store all or nothing, bind, report.
  * Each step is idempotent: after a crash between any two the next look plans the same and goes on.
  */
-export async function reconcilePartitions(ports: PartitionPorts): Promise<Requeue> {
+export async function reconcilePartitions(ports: PartitionPorts, planOf: typeof planPartitions = planPartitions): Promise<Requeue> {
   const stored = new Map((await listAll(ports.store, "GPUPartition")).map((resource) => [resource.name, resource]));
   const world = await observeWorld(ports, [...stored.values()]);
-  const plan = planPartitions(world);
+  const plan = planOf(world);
   if (!(await giveBack(ports, world.known, plan))) return { afterMs: LOOK_AGAIN_SOON_MS };
   if (!(await storePlan(ports, stored, plan))) return { afterMs: 0 };
   const isAllBound = await bindAndReport(ports, plan);
   const isWaiting = !isAllBound || plan.releasing.length > 0 || plan.desired.some(({ partition }) => partition.node === null);
   return { afterMs: isWaiting || world.seen === null ? LOOK_AGAIN_SOON_MS : LOOK_AGAIN_MS };
+}
+
+const readRequests = oncePer(requestsOf);
+
+/** As `planPartitions`, which is pure: the world that was planned last is not planned again. */
+export function createPartitionPlanner(): typeof planPartitions {
+  let last: { readonly world: PartitionWorld; readonly plan: PartitionPlan } | null = null;
+  return (world) => {
+    if (last === null || !isSameWorld(last.world, world)) last = { world, plan: planPartitions(world) };
+    return last.plan;
+  };
+}
+
+function isSameWorld(one: PartitionWorld, other: PartitionWorld): boolean {
+  const lists = ["wanted", "known", "nodes", "seen", "quarantined"] as const;
+  return lists.every((list) => isSameJson(one[list], other[list])) && isSameJson([...one.untouched], [...other.untouched]);
 }
 
 async function observeWorld(ports: PartitionPorts, partitions: readonly Resource[]): Promise<PartitionWorld> {
@@ -51,7 +68,7 @@ async function observeWorld(ports: PartitionPorts, partitions: readonly Resource
   if (!observed.ok) ports.log.record({ level: "warn", event: "partition.driver-unavailable", fields: { reason: observed.error.reason } });
   const parsed = configs.map((resource) => ({ resource, config: readConfig(resource) }));
   return {
-    wanted: parsed.flatMap(({ config }) => (config.ok ? requestsOf(config.value) : [])),
+    wanted: parsed.flatMap(({ config }) => (config.ok ? readRequests(config.value) : [])),
     untouched: new Set(parsed.filter(({ config }) => !config.ok).map(({ resource }) => serviceName(resource.name))),
     known: partitions.flatMap((resource) => {
       const partition = readPartition(resource);

@@ -13,7 +13,7 @@ import type { Upstream } from "../ports/upstream.ts";
 import { createAttachController, type AttachController } from "./attach-controller.ts";
 import { createLinkController, type LinkController } from "./link-controller.ts";
 import { listAll } from "./observe-service.ts";
-import { reconcilePartitions } from "./partition-controller.ts";
+import { createPartitionPlanner, reconcilePartitions } from "./partition-controller.ts";
 import { startLoop, type Loop, type LoopOptions } from "./run-loop.ts";
 import { createStandbyController, serviceOfPartition, type StandbyController } from "./standby-controller.ts";
 
@@ -69,7 +69,8 @@ export async function startControllers(ports: ControlPorts): Promise<Controllers
     return loop;
   };
   begin(keysLoop(ports.store, link));
-  begin(wholeLoop("partition", ["HotStandbyConfig", "GPUNode", "GPUPartition"], () => reconcilePartitions(ports)));
+  const planner = createPartitionPlanner();
+  begin(wholeLoop("partition", ["HotStandbyConfig", "GPUNode", "GPUPartition"], () => reconcilePartitions(ports, planner)));
   const services = begin(standbyLoop(standby));
   const engines = begin(attachLoop(ports.store, attach));
   kick.service = (name) => services.kick(name);

@@ -35,7 +35,6 @@ interface HealthRecord {
   queuedSince: MonotonicMs | null;
   /** The queue that its own metrics told of, begun and last seen. */
   reported: { readonly since: MonotonicMs; readonly seenAt: MonotonicMs } | null;
-  ejection: Ejection | null;
   /** Ejections without a healthy time between them. */
   streak: number;
   restoredAt: MonotonicMs;
@@ -53,13 +52,15 @@ const isSoft = (cause: EjectionCause): boolean => cause === "5xx" || cause === "
  */
 export class HealthIndex {
   readonly #records = new Map<EndpointKey, HealthRecord>();
+  /** Of those that are out: mostly none, and asked for at every choice and tick. */
+  readonly #ejections = new Map<EndpointKey, Ejection>();
 
   inFlight(endpoint: EndpointIdentity): number {
     return this.#records.get(endpointKey(endpoint))?.inFlight ?? 0;
   }
 
   ejectionOf(endpoint: EndpointIdentity): Ejection | null {
-    return this.#records.get(endpointKey(endpoint))?.ejection ?? null;
+    return this.#ejections.size === 0 ? null : (this.#ejections.get(endpointKey(endpoint)) ?? null);
   }
 
   /** Out, but only because it answers badly: it may serve where nobody else can. */
@@ -119,20 +120,21 @@ export class HealthIndex {
    */
   eject(endpoint: EndpointIdentity, pool: readonly EndpointIdentity[], why: { cause: EjectionCause; now: MonotonicMs }): Ejection | null {
     const record = this.#record(endpoint);
-    if (record.ejection !== null) return null;
     const key = endpointKey(endpoint);
+    if (this.#ejections.has(key)) return null;
     const othersIn = pool.filter((other) => endpointKey(other) !== key && this.ejectionOf(other) === null).length;
     if (isSoft(why.cause) && othersIn === 0) return null;
     record.streak = this.#decayedStreak(record, why.now) + 1;
     const lengthMs = Math.min(EJECTION_MAX_MS, EJECTION_BASE_MS * 2 ** (record.streak - 1));
-    record.ejection = { cause: why.cause, since: why.now, until: later(why.now, lengthMs) };
-    return record.ejection;
+    const ejection = { cause: why.cause, since: why.now, until: later(why.now, lengthMs) };
+    this.#ejections.set(key, ejection);
+    return ejection;
   }
 
   /** Back into the choice, with a clean count but a remembered streak. */
   restore(endpoint: EndpointIdentity, now: MonotonicMs): void {
     const record = this.#record(endpoint);
-    record.ejection = null;
+    this.#ejections.delete(endpointKey(endpoint));
     record.restoredAt = now;
     record.failuresInARow = 0;
     record.failureRatio = 0;
@@ -141,7 +143,11 @@ export class HealthIndex {
 
   /** Drops what is known of endpoints that no table names, once nothing is in flight there. */
   retain(named: ReadonlySet<EndpointKey>): void {
-    for (const [key, record] of this.#records) if (!named.has(key) && record.inFlight === 0) this.#records.delete(key);
+    for (const [key, record] of this.#records) {
+      if (named.has(key) || record.inFlight > 0) continue;
+      this.#records.delete(key);
+      this.#ejections.delete(key);
+    }
   }
 
   #decayedStreak(record: HealthRecord, now: MonotonicMs): number {
@@ -157,7 +163,6 @@ export class HealthIndex {
       maxBatch: 0,
       queuedSince: null,
       reported: null,
-      ejection: null,
       streak: 0,
       restoredAt: monotonicMs(0),
       failuresInARow: 0,
