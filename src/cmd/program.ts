@@ -6,6 +6,7 @@ import type { GetOptions } from "./get.ts";
 import type { MoveOptions } from "./request-move.ts";
 import type { RenderOptions } from "./render.ts";
 import type { Shard } from "./run-campaign.ts";
+import type { ScenarioOptions } from "./scenario.ts";
 import type { SimulateOptions } from "./simulate.ts";
 
 /** Runs a command that was found; the number becomes the exit code. */
@@ -219,6 +220,7 @@ function addTools(program: Command, finish: Finish): void {
       await finish(runDoctor(options));
     });
   addSimulate(program, finish);
+  addScenario(program, finish);
   withOptions(program.command("version").description("print the version"), ["output"])
     .addHelpText("after", example("version"))
     .action(async (options: { readonly output: string }) => {
@@ -281,6 +283,20 @@ function addSimulate(program: Command, finish: Finish): void {
     .action(async (options: SimulateOptions) => {
       const { runSimulate } = await import("./simulate.ts");
       await finish(runSimulate(options));
+    });
+}
+
+function addScenario(program: Command, finish: Finish): void {
+  const scenario = program
+    .command("scenario")
+    .description("play scenario files in the simulator, and check that each ends as it states")
+    .argument("<file...>", "scenario files, or folders of them")
+    .option("--seed <n>", "the world; the same seed gives the same run", wholeNumber, 1);
+  withOptions(scenario, ["output"])
+    .addHelpText("after", example("scenario scenarios/one-hot-killed.scenario", "scenario scenarios -o json"))
+    .action(async (paths: readonly string[], options: ScenarioOptions) => {
+      const { runScenarios } = await import("./scenario.ts");
+      await finish(runScenarios(paths, options));
     });
 }
 
