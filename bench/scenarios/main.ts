@@ -1,4 +1,5 @@
 // Scenario files against real processes, each compared with its run in the simulator.
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { formatExplanation } from "../../src/cmd/explain.ts";
@@ -11,10 +12,11 @@ import { endRealStages, startRealStage } from "./real-stage.ts";
 
 const ALL = fileURLToPath(new URL("../../scenarios", import.meta.url));
 const USAGE = `Plays scenario files, in the simulator and with real processes.
-Usage: npm run scenarios -- [FILE...] [--real] [--seed N] [-o json]
+Usage: npm run scenarios -- [FILE...] [--real] [--seed N] [-o json] [--json FILE]
   FILE        a scenario file, or a folder of them (default: scenarios)
   --real      also with real processes, and compare the two
   --seed N    chance of both worlds
+  --json FILE also write rows there, one for each scenario and their sums
 Exit 1 when a run does not end as its file states, or the two worlds differ.
 Example: npm run scenarios -- scenarios/one-hot-killed.scenario --real
 `;
@@ -35,6 +37,20 @@ async function play(file: ScenarioFile, { seed, isReal }: { readonly seed: numbe
   return { reports: [simulated, real], differences: compareReports(simulated, real) };
 }
 
+function rowsOf(all: readonly Played[]) {
+  const row = (name: string, value: number, unit: string, must: string, pass: boolean) => ({ name, value, unit, must, pass });
+  const isGood = ({ reports, differences }: Played): boolean => differences.length === 0 && reports.every(({ isAsStated }) => isAsStated);
+  const isPlanted = ({ reports }: Played): boolean => reports.some(({ unmet }) => unmet.some(({ planted }) => planted !== null));
+  const inBoth = all.filter((played) => played.reports.length === 2 && isGood(played));
+  const planted = inBoth.filter((played) => isPlanted(played) && played.reports.every(({ verdict }) => verdict === "fail")).length;
+  return [
+    ...all.map((played) => row(played.reports[0]?.name ?? "", isGood(played) ? 1 : 0, "(1 = as stated, and alike)", "= 1", isGood(played))),
+    row("scenarios", all.length, "files", ">= 24", all.length >= 24),
+    row("planted bugs at which both worlds fail", planted, "files", ">= 6", planted >= 6),
+    row("scenarios that both worlds played alike", inBoth.length, "files", `>= ${all.length - 1}`, inBoth.length >= all.length - 1),
+  ];
+}
+
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -42,6 +58,7 @@ async function main(): Promise<number> {
       real: { type: "boolean", default: false },
       seed: { type: "string", default: "1" },
       output: { type: "string", short: "o", default: "table" },
+      json: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -69,6 +86,7 @@ async function main(): Promise<number> {
     const json = all.map(({ reports, differences }) => ({ reports: reports.map(scenarioReportJson), differences }));
     process.stdout.write(`${JSON.stringify({ seed, scenarios: json }, null, 2)}\n`);
   }
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ rows: rowsOf(all) }, null, 2)}\n`);
   return all.every(({ reports, differences }) => differences.length === 0 && reports.every(({ isAsStated }) => isAsStated)) ? 0 : 1;
 }
 

@@ -69,6 +69,7 @@ const cases: readonly { readonly name: string; readonly real: ScenarioReport; re
     real: withPhase({ redundant: null }),
     says: ["gold, hot > warm, redundant: 4000 ms in the simulator, never for real"],
   },
+  { name: "a loss that met no request in one world", real: withPhase({ detected: null, firstGoodToken: null }), says: [] },
   { name: "a service that is gone", real: { ...report, services: [] }, says: ["gold: not there for real"] },
 ];
 
