@@ -71,7 +71,7 @@ test("a reader that takes nothing is cut after the write stall, and gone for the
 
 test("a large answer to a steady reader is not cut", async () => {
   const bytes = 6 * 1_048_576;
-  const listener = await listen({ ...QUICK, writeStallMs: 300 }, (exchange) => {
+  const listener = await listen({ ...QUICK, writeStallMs: 2_000 }, (exchange) => {
     exchange.head(200, ["content-length", String(bytes), "connection", "close"]);
     exchange.write(new Uint8Array(bytes));
     exchange.end();
