@@ -2,55 +2,24 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import type { DegradedStep, Level } from "../api/hot-standby-config.ts";
-import type { RouteTable, RungEndpoint } from "../api/route-table.ts";
-import { epoch, generation, instanceName, monotonicMs, serviceName, tenantId, uid } from "../base/ids.ts";
+import type { RungEndpoint } from "../api/route-table.ts";
+import { monotonicMs, serviceName, uid } from "../base/ids.ts";
 import { chooseDegraded, queueMsFrom, type DegradedModel } from "./degraded-model.ts";
+import { endpoint as anEndpoint, table } from "./fake-attempt.ts";
 import { endpointKey, HealthIndex, type EndpointKey } from "./health.ts";
 import { SmoothWeighted } from "./smooth-weighted.ts";
 
-const endpoint = (name: string, change: Partial<RungEndpoint> = {}): RungEndpoint => ({
-  instance: instanceName(name),
-  uid: uid(name),
-  generation: generation(1),
-  address: { host: "127.0.0.1", port: 1 },
-  engine: "simulated",
-  upstreamModel: null,
-  isReady: true,
-  isAsleep: false,
-  isWaking: false,
-  weight: 50,
-  maxBatch: 4,
-  node: null,
-  zone: null,
-  fingerprint: "",
-  hasProgress: true,
-  ...change,
-});
+const endpoint = (name: string, change: Partial<RungEndpoint> = {}): RungEndpoint => anEndpoint(name, { maxBatch: 4, ...change });
 
 function modelOf(model: string, rungs: Readonly<Partial<Record<Level, readonly RungEndpoint[]>>>, hasQueue = false): DegradedModel {
-  const levels: readonly Level[] = ["hot", "warm"];
-  const table: RouteTable = {
+  const own = {
     uid: uid(model),
-    epoch: epoch(1),
-    revision: 1,
     service: serviceName(model),
-    tenant: tenantId("x"),
-    tier: "gold",
     models: [model],
-    contextLength: 1,
-    rungs: levels.map((level) => ({ level, activation: { kind: "none" }, endpoints: rungs[level] ?? [] })),
-    serveFrom: "hot",
-    returnPercent: 0,
-    knownAnswer: null,
-    priority: 0,
-    grants: { descent: "automatic", movesLeft: 3 },
-    degraded: [{ kind: "model", name: "big" }],
-    overflow: { inFlightRatio: 0.9, queuedForMs: 100 },
-    limits: { requestsPerMinute: null, tokensPerMinute: null, concurrency: null, maxTokens: null },
-    mirrorPercent: 0,
-    rtoTargetMs: 1,
+    grants: { descent: "automatic", movesLeft: 3 } as const,
+    degraded: [{ kind: "model", name: "big" }] as const,
   };
-  return { model, table, hasQueue, beforeEndMs: 0 };
+  return { model, table: { ...table(rungs.hot ?? [], rungs.warm ?? []), ...own }, hasQueue, beforeEndMs: 0 };
 }
 
 const A = endpoint("a");

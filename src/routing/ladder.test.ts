@@ -1,64 +1,23 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { epoch, generation, instanceName, monotonicMs, serviceName, tenantId, uid } from "../base/ids.ts";
-import type { Level } from "../api/hot-standby-config.ts";
+import { monotonicMs } from "../base/ids.ts";
 import type { RouteTable, RungEndpoint } from "../api/route-table.ts";
+import { endpoint, table } from "./fake-attempt.ts";
 import { endpointKey, HealthIndex } from "./health.ts";
 import { chooseEndpoint, type LadderView } from "./ladder.ts";
 import { SmoothWeighted } from "./smooth-weighted.ts";
 
-const endpoint = (name: string, change: Partial<RungEndpoint> = {}): RungEndpoint => ({
-  instance: instanceName(name),
-  uid: uid(name),
-  generation: generation(1),
-  address: { host: "127.0.0.1", port: 1 },
-  engine: "simulated",
-  upstreamModel: null,
-  isReady: true,
-  isAsleep: false,
-  isWaking: false,
-  weight: 50,
-  maxBatch: 10,
-  node: null,
-  zone: null,
-  fingerprint: "",
-  hasProgress: true,
-  ...change,
-});
 const HOT = endpoint("h");
 const WARM = endpoint("w", { weight: 0 });
 
 /** Traffic belongs to warm, and a share of it returns to hot. */
-function returning(returnPercent: number, change: Partial<RouteTable> = {}): RouteTable {
-  const rung = (level: Level, one: RungEndpoint): RouteTable["rungs"][number] => ({
-    level,
-    activation: { kind: "none" },
-    endpoints: [one],
-  });
-  return {
-    uid: uid("t"),
-    epoch: epoch(1),
-    revision: 1,
-    service: serviceName("s"),
-    tenant: tenantId("x"),
-    tier: "gold",
-    models: ["m"],
-    contextLength: 1,
-    rungs: [rung("hot", HOT), rung("warm", WARM)],
-    serveFrom: "warm",
-    returnPercent,
-    knownAnswer: null,
-    priority: 0,
-    grants: { descent: "automatic", movesLeft: 0 },
-    degraded: [],
-    overflow: { inFlightRatio: 0.9, queuedForMs: 100 },
-    limits: { requestsPerMinute: null, tokensPerMinute: null, concurrency: null, maxTokens: null },
-    mirrorPercent: 0,
-    rtoTargetMs: 1,
-    ...change,
-  };
-}
+const returning = (returnPercent: number, change: Partial<RouteTable> = {}): RouteTable => ({
+  ...table([HOT], [WARM]),
+  serveFrom: "warm",
+  returnPercent,
+  ...change,
+});
 
 function viewOf(given: { readonly ejected?: RungEndpoint; readonly full?: RungEndpoint } = {}): LadderView {
   const health = new HealthIndex();
