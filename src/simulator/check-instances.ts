@@ -1,24 +1,24 @@
-import type { InstanceState } from "../api/service-status.ts";
-import type { LadderChecker } from "./checker.ts";
+import type { InstanceState, InstanceStatus } from "../api/service-status.ts";
+import { oncePer } from "../base/once-per.ts";
+import { checkParts, type LadderChecker, type Wrong } from "./checker.ts";
 import type { LadderView } from "./ladder-view.ts";
 
 /** All hot weights together are 100, or as much as the config asks for; whoever stands by weighs nothing. */
-export const checkWeights = (): LadderChecker => ({
-  name: "weights",
-  look: ({ services }) =>
-    services.flatMap(({ name, config, status }) => {
-      const instances = status?.instances ?? [];
-      const hot = instances.filter(({ level }) => level === "hot");
-      const total = hot.reduce((sum, { weight }) => sum + weight, 0);
-      const heavy = instances.filter(({ level, weight }) => level !== "hot" && weight > 0);
-      const areAllThere = hot.length === config.hot.gpuCount / config.model.tensorParallelSize;
-      const asked = config.traffic.weights?.reduce((sum, weight) => sum + weight, 0) ?? 100;
-      return [
-        ...(areAllThere && total !== asked ? [{ whom: name, what: `the hot weights are ${total} together` }] : []),
-        ...heavy.map((one) => ({ whom: one.name, what: `stands by on ${one.level} with weight ${one.weight}` })),
-      ];
-    }),
-});
+export const checkWeights = (): LadderChecker => checkParts("weights", ({ services }) => [services], wrongWeights);
+
+const wrongWeights = ({ services }: LadderView): readonly Wrong[] =>
+  services.flatMap(({ name, config, status }) => {
+    const instances = status?.instances ?? [];
+    const hot = instances.filter(({ level }) => level === "hot");
+    const total = hot.reduce((sum, { weight }) => sum + weight, 0);
+    const heavy = instances.filter(({ level, weight }) => level !== "hot" && weight > 0);
+    const areAllThere = hot.length === config.hot.gpuCount / config.model.tensorParallelSize;
+    const asked = config.traffic.weights?.reduce((sum, weight) => sum + weight, 0) ?? 100;
+    return [
+      ...(areAllThere && total !== asked ? [{ whom: name, what: `the hot weights are ${total} together` }] : []),
+      ...heavy.map((one) => ({ whom: one.name, what: `stands by on ${one.level} with weight ${one.weight}` })),
+    ];
+  });
 
 /** The longest that a table may name an engine whose process is gone: a control plane's crash, its start, and a look at every service. */
 const GONE_MAX_MS = 10_000;
@@ -26,18 +26,18 @@ const GONE_MAX_MS = 10_000;
 /** No traffic belongs to an engine that is known to be dead. */
 export function checkDeadWeight(): LadderChecker {
   let goneSince = new Map<string, number>();
+  let looked: { readonly view: LadderView; readonly gone: readonly InstanceStatus[] } | null = null;
   return {
     name: "dead-weight",
-    look({ atMs, services, engines, isControlled }) {
+    look(view) {
+      const { atMs, services, engines, isControlled } = view;
       // Only what could be told counts.
       if (!isControlled) {
         goneSince = new Map();
         return [];
       }
-      const running = new Set(engines.map(({ uid, generation }) => `${uid} ${generation}`));
-      const routed = services.flatMap(({ status }) => (status?.instances ?? []).filter(({ state }) => isRouted(state)));
-      const gone = routed.filter(({ uid, generation }) => !running.has(`${uid} ${generation}`));
-      const keyed = gone.map((one) => ({ one, key: `${one.uid} ${one.generation}` }));
+      if (looked === null || looked.view.services !== services || looked.view.engines !== engines) looked = { view, gone: goneOf(view) };
+      const keyed = looked.gone.map((one) => ({ one, key: `${one.uid} ${one.generation}` }));
       goneSince = new Map(keyed.map(({ key }) => [key, goneSince.get(key) ?? atMs]));
       return keyed
         .filter(({ key }) => atMs - (goneSince.get(key) ?? atMs) > GONE_MAX_MS)
@@ -49,9 +49,17 @@ export function checkDeadWeight(): LadderChecker {
   };
 }
 
+/** Routed to, and without a process. */
+function goneOf({ services, engines }: LadderView): readonly InstanceStatus[] {
+  const running = new Set(engines.map(({ uid, generation }) => `${uid} ${generation}`));
+  const routed = services.flatMap(({ status }) => (status?.instances ?? []).filter(({ state }) => isRouted(state)));
+  return routed.filter(({ uid, generation }) => !running.has(`${uid} ${generation}`));
+}
+
 /** No request begins at a generation older than one that the store showed Ready before. */
 export function checkGenerations(): LadderChecker {
   let readyBefore: ReadonlyMap<string, number> = new Map();
+  const readyOf = oncePer(readyGenerations);
   return {
     name: "generation-fence",
     look(view) {
@@ -59,13 +67,13 @@ export function checkGenerations(): LadderChecker {
         const ready = readyBefore.get(instance) ?? generation;
         return generation >= ready ? [] : [{ whom: instance, what: `took a request at generation ${generation}, and ${ready} is Ready` }];
       });
-      readyBefore = readyGenerations(view);
+      readyBefore = readyOf(view.services);
       return wrongs;
     },
   };
 }
 
-function readyGenerations({ services }: LadderView): ReadonlyMap<string, number> {
+function readyGenerations(services: LadderView["services"]): ReadonlyMap<string, number> {
   const instances = services.flatMap(({ status }) => status?.instances ?? []);
   return new Map(instances.filter(({ state }) => isRouted(state)).map(({ name, generation }) => [name, generation]));
 }

@@ -18,16 +18,20 @@ interface Change {
 /** Calls `judge` for each status that differs from the one seen before. */
 export function onChange(name: string, judge: (change: Change) => readonly Wrong[]): LadderChecker {
   const seen = new Map<string, ServiceStatus>();
+  let looked: LadderView["services"] | null = null;
   return {
     name,
-    look: (view) =>
-      view.services.flatMap((service) => {
+    look(view) {
+      if (view.services === looked) return [];
+      looked = view.services;
+      return looked.flatMap((service) => {
         const { status: after } = service;
         const before = seen.get(service.name);
         if (after === null || after === before) return [];
         seen.set(service.name, after);
         return before === undefined ? [] : judge({ service, before, after, view });
-      }),
+      });
+    },
   };
 }
 

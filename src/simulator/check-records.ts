@@ -7,16 +7,20 @@ const OPEN: readonly RecordPhase[] = ["Requested", "Running"];
 /** A record is asked for, runs, and ends once; what its clock has measured stays, and goes forward. */
 export function checkRecords(): LadderChecker {
   const seen = new Map<string, FailoverRecord>();
+  let looked: readonly FailoverRecord[] | null = null;
   return {
     name: "records",
-    look: ({ records }) =>
-      records.flatMap((record) => {
+    look({ records }) {
+      if (records === looked) return [];
+      looked = records;
+      return records.flatMap((record) => {
         const before = seen.get(record.name);
         if (before === record) return [];
         seen.set(record.name, record);
         const wrongs = [...(before === undefined ? [] : wrongPhases(before, record)), ...wrongClock(record)];
         return wrongs.map((what) => ({ whom: record.name, what }));
-      }),
+      });
+    },
   };
 }
 

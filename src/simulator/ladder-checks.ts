@@ -127,7 +127,7 @@ export class LadderWatch {
     const { name, status } = service;
     const revisions = this.#revisions.get(name) ?? new Set<string>();
     this.#revisions.set(name, revisions.add(service.config.model.revision));
-    this.#shaken.see(name, view.atMs, whyNotWhole(service, view.records) === null);
+    this.#shaken.see(name, view.atMs, () => whyNotWhole(service, view.records) === null);
     const before = this.#statuses.get(name);
     if (status === null || status === before) return;
     this.#statuses.set(name, status);

@@ -8,6 +8,8 @@ import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
 import { parseServiceStatus } from "../api/parse-service-status.ts";
 import type { Resource } from "../api/resource.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
+import { oncePer } from "../base/once-per.ts";
+import { isSameJson } from "../base/same-json.ts";
 import type { RunningEngine } from "../ports/engine-launcher.ts";
 import type { ObservedGpu } from "../ports/gpu-driver.ts";
 import type { ScheduledEvent } from "./draw-schedule.ts";
@@ -21,7 +23,7 @@ export interface ServiceView {
   readonly status: ServiceStatus | null;
 }
 
-/** What stands in the world at one moment, read from outside in one turn. */
+/** What stands in the world at one moment, read from outside in one turn. A list in which nothing changed is the list of the view before. */
 export interface LadderView {
   readonly atMs: number;
   readonly wallMs: number;
@@ -55,6 +57,7 @@ export function createLadderEyes(world: World, performed: readonly ScheduledEven
   const services = parsedOnce(readService);
   const records = parsedOnce(readRecord);
   const partitions = parsedOnce(readPartition);
+  let lastEngines: readonly RunningEngine[] = [];
   const begunSince = createBegunReader(world.log);
   return {
     async look() {
@@ -69,13 +72,14 @@ export function createLadderEyes(world: World, performed: readonly ScheduledEven
         world.launcher.observe(),
       ]);
       if (!configs.ok || !stored.ok || !promised.ok || !gpus.ok) return null;
+      if (!isSameJson(engines, lastEngines)) lastEngines = engines;
       return {
         ...now,
-        services: configs.value.items.flatMap(services),
-        records: stored.value.items.flatMap(records),
-        partitions: promised.value.items.flatMap(partitions),
+        services: services(configs.value.items),
+        records: records(stored.value.items),
+        partitions: partitions(promised.value.items),
         gpus: gpus.value,
-        engines,
+        engines: lastEngines,
         begun: begunSince(),
         performed: [...performed],
       };
@@ -83,17 +87,15 @@ export function createLadderEyes(world: World, performed: readonly ScheduledEven
   };
 }
 
-/** A stored object never changes: each is parsed once. */
-function parsedOnce<Value>(read: (resource: Resource) => Value | null): (resource: Resource) => readonly Value[] {
-  const known = new WeakMap<Resource, readonly Value[]>();
-  return (resource) => {
-    const before = known.get(resource);
-    if (before !== undefined) return before;
-    const value = read(resource);
-    const parsed = value === null ? [] : [value];
-    known.set(resource, parsed);
-    return parsed;
-  };
+/** A stored object never changes, nor does a list of the store: each is parsed once. */
+function parsedOnce<Value>(read: (resource: Resource) => Value | null): (items: readonly Resource[]) => readonly Value[] {
+  const known = oncePer(read);
+  return oncePer((items: readonly Resource[]) =>
+    items.flatMap((resource) => {
+      const value = known(resource);
+      return value === null ? [] : [value];
+    }),
+  );
 }
 
 function readService(resource: Resource): ServiceView | null {

@@ -23,11 +23,11 @@ export class ShakenTimes {
     else open.faultEndsMs = Math.max(open.faultEndsMs, untilMs);
   }
 
-  /** Tells at each look whether the service is as configured. */
-  see(service: string, atMs: number, isWhole: boolean): void {
+  /** Asks at each look whether the service is as configured, if that matters now. */
+  see(service: string, atMs: number, isWhole: () => boolean): void {
     const open = this.#spans.get(service)?.find(({ toMs }) => toMs === null);
     if (open === undefined) return;
-    if (!isWhole || atMs < open.faultEndsMs) {
+    if (!isWhole() || atMs < open.faultEndsMs) {
       this.#wholeSince.delete(service);
       return;
     }

@@ -1,4 +1,5 @@
 /** Immediates that are asked for together: one round of the event loop costs as much as several steps. */
+const BATCH_FIRST = 16;
 const BATCH_MAX = 64;
 
 /**
@@ -26,5 +27,5 @@ export const runTurns = (step: () => boolean): Promise<void> =>
       for (let count = 1; count < turns; count += 1) setImmediate(turn);
       setImmediate(round, Math.min(2 * turns, BATCH_MAX));
     };
-    setImmediate(round, 1);
+    setImmediate(round, BATCH_FIRST);
   });
