@@ -1,4 +1,5 @@
 import type { InstanceName, NodeName, ServiceName } from "../base/ids.ts";
+import { oncePer } from "../base/once-per.ts";
 import type { Result } from "../base/result.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
 import type { GpuPartition } from "../api/gpu-partition.ts";
@@ -29,14 +30,26 @@ export async function listAll(store: ClusterStore, kind: Kind): Promise<readonly
 
 /** @param memberCount partitions that one instance needs. */
 export async function observePlacement(store: ClusterStore, service: ServiceName, memberCount: number): Promise<ServicePlacement> {
-  const ofService = (await listAll(store, "GPUPartition")).filter((resource) => resource.spec["service"] === service);
-  const parsed = ofService.flatMap((resource) => {
+  const { parsed, made } = placementsOf(await listAll(store, "GPUPartition"));
+  const key = `${memberCount} ${service}`;
+  const known = made.get(key) ?? placementIn(parsed.get(service) ?? [], memberCount);
+  made.set(key, known);
+  return known;
+}
+
+/** Of one listing: every partition that can be read by its service, and what was made of it for each. */
+const placementsOf = oncePer((items: readonly Resource[]) => {
+  const partitions = items.flatMap((resource) => {
     const partition = readPartition(resource);
     return partition.ok ? [partition.value] : [];
   });
-  const byInstance = Map.groupBy(parsed, (partition) => partition.instance);
-  const placements = [...byInstance].map(([instance, partitions]) => [instance, placementOf(partitions, memberCount)] as const);
-  const memory = [...byInstance].map(([instance, partitions]) => [instance, Math.min(...partitions.map((p) => p.memoryBytes))] as const);
+  return { parsed: Map.groupBy(partitions, ({ service }) => service), made: new Map<string, ServicePlacement>() };
+});
+
+function placementIn(partitions: readonly AnyPartition[], memberCount: number): ServicePlacement {
+  const byInstance = Map.groupBy(partitions, (partition) => partition.instance);
+  const placements = [...byInstance].map(([instance, own]) => [instance, placementOf(own, memberCount)] as const);
+  const memory = [...byInstance].map(([instance, own]) => [instance, Math.min(...own.map((p) => p.memoryBytes))] as const);
   return { placements: new Map(placements), memoryBytes: new Map(memory) };
 }
 

@@ -31,6 +31,7 @@ export function createPromiseWatch(
 ): PromiseWatch {
   let known: ReadonlyMap<ServiceName, Vetting> = new Map();
   let seen = "";
+  let listed: readonly (readonly Resource[])[] = [];
   let notBefore: MonotonicMs | null = null;
   let isAsking = false;
   let isEnded = false;
@@ -43,7 +44,10 @@ export function createPromiseWatch(
     ]);
     // What cannot be read now is looked at next time; until then the last answer stands.
     if (!configs.ok || !nodes.ok || !partitions.ok || isEnded) return;
-    const stored = [...configs.value.items, ...nodes.value.items, ...partitions.value.items];
+    const lists = [configs.value.items, nodes.value.items, partitions.value.items];
+    if (lists.every((items, index) => items === listed[index])) return;
+    listed = lists;
+    const stored = lists.flat();
     const lastRtoMs = measuredRtoMs(stored);
     const now = JSON.stringify([
       stored.map(({ kind, name, labels, annotations, spec }) => [kind, name, labels, annotations, spec]),

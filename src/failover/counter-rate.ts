@@ -15,9 +15,14 @@ export interface Window {
 /** A gap of that share of the mean one, at an end of the window, is taken for the usual distance of samples. */
 const NEAR_RATIO = 1.1;
 
-/** Both ends belong to the window, as in Prometheus 2. */
-export const samplesWithin = (samples: readonly CounterSample[], { endMs, windowMs }: Window): readonly CounterSample[] =>
-  samples.filter(({ atMs }) => atMs >= endMs - windowMs && atMs <= endMs);
+/** Both ends belong to the window, as in Prometheus 2. @param samples oldest first. */
+export function samplesWithin(samples: readonly CounterSample[], { endMs, windowMs }: Window): readonly CounterSample[] {
+  const isEarly = ({ atMs }: CounterSample): boolean => atMs < endMs - windowMs;
+  const from = samples.findIndex((sample) => !isEarly(sample));
+  if (from < 0) return [];
+  const to = samples.findLastIndex(({ atMs }) => atMs <= endMs) + 1;
+  return from === 0 && to === samples.length ? samples : samples.slice(from, to);
+}
 
 /**
  * Prometheus' rate(): increase per second over the window. A counter that fell began anew at zero. The increase between the first and the

@@ -1,4 +1,5 @@
 import { instanceName, serviceName, type InstanceName, type ServiceName } from "../base/ids.ts";
+import { oncePer } from "../base/once-per.ts";
 import type { HotStandbyConfig, Level, ModelSpec } from "../api/hot-standby-config.ts";
 import { hotWeights } from "../routing/build-table.ts";
 
@@ -14,20 +15,20 @@ export interface DesiredInstance {
 }
 
 /** Hot first, then warm: what stands by all the time. */
-export function desiredInstances(config: HotStandbyConfig): readonly DesiredInstance[] {
+export const desiredInstances = oncePer((config: HotStandbyConfig): readonly DesiredInstance[] => {
   const weights = hotWeights(config.traffic.weights, config.hot.gpuCount / config.model.tensorParallelSize);
   const rest = config.warm?.rest === "asleep" ? "asleep" : "awake";
   return [
     ...named(config, { level: "hot", gpuCount: config.hot.gpuCount }).map((hot, index) => ({ ...hot, weight: weights[index] ?? 0 })),
     ...named(config, { level: "warm", gpuCount: config.warm?.gpuCount ?? 0 }).map((warm) => ({ ...warm, rest }) as const),
   ];
-}
+});
 
 /** The cold reserve: bytes only, until the ladder wants it started. None without bytes of its own. */
-export function reserveInstances(config: HotStandbyConfig): readonly DesiredInstance[] {
+export const reserveInstances = oncePer((config: HotStandbyConfig): readonly DesiredInstance[] => {
   const isHeld = config.cold !== null && config.cold.memoryReservedBytes > 0;
   return named(config, { level: "cold", gpuCount: isHeld ? (config.cold?.gpuCount ?? 0) : 0 });
-}
+});
 
 function named(config: HotStandbyConfig, of: { readonly level: Level; readonly gpuCount: number }): readonly DesiredInstance[] {
   const memberCount = config.model.tensorParallelSize;
@@ -50,7 +51,7 @@ export function serviceOfInstance(name: InstanceName): ServiceName | null {
  * All that decides which tokens an engine gives, and how it was started. Equal text, equal tokens.
  * Arguments count as a whole: which of them touch sampling is the engine's secret.
  */
-export function fingerprintOf(model: ModelSpec): string {
+export const fingerprintOf = oncePer((model: ModelSpec): string => {
   const parts = [`${model.engine}:${model.name}@${model.revision}`, `weights=${model.weightsBytes}`, `context=${model.contextLength}`];
   if (model.tensorParallelSize > 1) parts.push(`tensorParallel=${model.tensorParallelSize}`);
   if (model.image !== null) parts.push(`image=${model.image}`);
@@ -58,4 +59,4 @@ export function fingerprintOf(model: ModelSpec): string {
   if (model.args.length > 0) parts.push(`args=${JSON.stringify(model.args)}`);
   if (model.adapters.length > 0) parts.push(`adapters=${JSON.stringify(model.adapters)}`);
   return parts.join(" ");
-}
+});

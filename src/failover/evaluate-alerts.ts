@@ -133,8 +133,13 @@ const FIRST_TOKENS = Array.from(
 function ratesIn(gateways: ServiceSeries["gateways"], window: Window): Rates {
   const within = gateways.map((samples) => samplesWithin(samples, window));
   return (counters) => {
-    const rates = within.flatMap((samples) => counters.map((counterOf) => ratePerSecond(samples, counterOf, window)));
-    const known = rates.filter((rate) => rate !== null);
-    return known.length === 0 ? null : known.reduce((sum, rate) => sum + rate, 0);
+    let sum: number | null = null;
+    for (const samples of within) {
+      for (const counterOf of counters) {
+        const rate = ratePerSecond(samples, counterOf, window);
+        if (rate !== null) sum = (sum ?? 0) + rate;
+      }
+    }
+    return sum;
   };
 }
