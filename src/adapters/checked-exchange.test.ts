@@ -75,6 +75,18 @@ const mistakes: readonly { readonly name: string; readonly make: () => void }[] 
       }),
   },
   {
+    name: "a given buffer that changes before the end",
+    make: () =>
+      run((one) => {
+        const mine = Buffer.from([1]);
+        one.head(200, []);
+        one.write(mine);
+        one.write(bytes);
+        mine[0] = 2;
+        one.end();
+      }),
+  },
+  {
     name: "two ends of a body",
     make: () => {
       const events = run((one) => one.head(200, []));

@@ -13,6 +13,9 @@ export const checkedHandler =
 /** The same front, every handler checked. */
 export const checkedFront = (front: HttpFront): HttpFront => ({ listen: (at, handler) => front.listen(at, checkedHandler(handler)) });
 
+/** Pieces whose bytes are still looked after. */
+const GIVEN_MAX = 4;
+
 class CheckedExchange implements Exchange {
   readonly method: string;
   readonly target: string;
@@ -59,8 +62,10 @@ class CheckedExchange implements Exchange {
   write(given: Uint8Array): boolean {
     this.#checkOpen("write");
     assert(this.#isOver || this.#hasHead, "a handler writes after its head");
-    this.#checkGiven();
-    this.#given.push({ bytes: given, copy: given.slice() });
+    checkKept(this.#given.at(-1));
+    // A copy also of a Buffer, whose own slice is none.
+    this.#given.push({ bytes: given, copy: new Uint8Array(given) });
+    if (this.#given.length > GIVEN_MAX) checkKept(this.#given.shift());
     const hasRoom = this.#exchange.write(given);
     if (!hasRoom) this.#isFull = true;
     return hasRoom;
@@ -69,7 +74,7 @@ class CheckedExchange implements Exchange {
   end(): void {
     this.#checkOpen("end");
     assert(this.#isOver || this.#hasHead, "a handler ends after its head");
-    this.#checkGiven();
+    for (const kept of this.#given.splice(0)) checkKept(kept);
     this.#hasEnded = true;
     this.#exchange.end();
   }
@@ -120,12 +125,6 @@ class CheckedExchange implements Exchange {
 
   #checkEvent(event: string): void {
     assert(!this.#isInsideHandler && !this.#isOver && !this.#hasEnded, `no ${event} comes inside the handler's call or after the end`);
-  }
-
-  /** What was given may be on its way for long: whoever changes it corrupts an answer. Looked at for the last few pieces only. */
-  #checkGiven(): void {
-    for (const { bytes, copy } of this.#given) assert(equalBytes(bytes, copy), "given bytes are never changed");
-    if (this.#given.length > 4) this.#given.shift();
   }
 }
 
@@ -189,6 +188,11 @@ class CheckedCall implements CallEvents {
   #check(event: string): void {
     assert(!this.#isInsideCall && !this.#isOver, `no ${event} comes inside call() or after the end`);
   }
+}
+
+/** What was given may be on its way for long: whoever changes it corrupts an answer. Looked at with the next piece, and some pieces later or at the end. */
+function checkKept(given: { readonly bytes: Uint8Array; readonly copy: Uint8Array } | undefined): void {
+  assert(given === undefined || equalBytes(given.bytes, given.copy), "given bytes are never changed");
 }
 
 const equalBytes = (one: Uint8Array, other: Uint8Array): boolean => Buffer.compare(one, other) === 0;

@@ -17,8 +17,6 @@ const PENDING_CHARACTERS_MAX = 262_144;
 const STREAM_HEADERS = ["cache-control", "no-cache", "x-accel-buffering", "no"];
 const NEVER = Number.POSITIVE_INFINITY;
 
-const encoder = new TextEncoder();
-
 interface Choice {
   readonly text: AnswerText;
   isOver: boolean;
@@ -89,7 +87,7 @@ export class EngineAnswer {
     }
     if (this.#isComplete && !this.identity.request.isStream) return this.#sendWhole();
     if (this.#pending !== "") {
-      const bytes = encoder.encode(this.#pending);
+      const bytes = Buffer.from(this.#pending);
       this.#pending = "";
       this.#isBlocked = !this.#exchange.write(bytes);
     }
@@ -131,7 +129,7 @@ export class EngineAnswer {
   }
 
   #sendWhole(): void {
-    const bytes = encoder.encode(this.#pending);
+    const bytes = Buffer.from(this.#pending);
     this.#exchange.head(200, ["content-type", this.#format.contentType, "content-length", String(bytes.byteLength)]);
     this.#exchange.write(bytes);
     this.#end();
@@ -143,7 +141,7 @@ export class EngineAnswer {
   }
 
   #truncate(): boolean {
-    if (this.#pending !== "") this.#exchange.write(encoder.encode(this.#pending));
+    if (this.#pending !== "") this.#exchange.write(Buffer.from(this.#pending));
     this.#end();
     return true;
   }

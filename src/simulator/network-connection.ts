@@ -21,6 +21,8 @@ export interface ConnectionGround {
   frameDelayMs(other: string): number;
   areTogether(): boolean;
   isFrameCut(other: string): boolean;
+  /** Gives a copy of these bytes, good for that call only. */
+  lend(bytes: Uint8Array, to: (lent: Uint8Array) => void): void;
   /** null = nobody keeps a log. */
   readonly log: EventLog | null;
   closed(connection: SimulatedConnection): void;
@@ -37,8 +39,6 @@ const CONNECT_TIMEOUT_MS = 1_000;
 /** Bytes under way and unread at which a writer is told to wait. */
 const WINDOW_BYTES = 64 * 1_024;
 const WRITE_STALL_MS = 30_000;
-/** What lent bytes hold after their callback. */
-const OVERWRITTEN = 0xdb;
 
 /** One call and its exchange: the caller's events at one end, the handler's at the other, a lane each way. */
 export class SimulatedConnection {
@@ -222,10 +222,8 @@ export class SimulatedConnection {
   }
 
   #callerData(piece: Uint8Array): void {
-    const lent = piece.slice();
-    this.#record("network.data", { bytes: lent.byteLength });
-    this.#call.events.data(lent);
-    lent.fill(OVERWRITTEN);
+    this.#record("network.data", { bytes: piece.byteLength });
+    this.#ground.lend(piece, (lent) => this.#call.events.data(lent));
   }
 
   #callerEnd(): void {

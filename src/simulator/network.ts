@@ -5,6 +5,7 @@ import type { EventLog } from "../ports/event-log.ts";
 import type { Handler, HttpFront } from "../ports/http-front.ts";
 import type { Random } from "../ports/random.ts";
 import type { Upstream } from "../ports/upstream.ts";
+import { ByteLender } from "./byte-lender.ts";
 import { SimulatedConnection, type ConnectionEnd } from "./network-connection.ts";
 import { Lane } from "./network-lane.ts";
 
@@ -78,6 +79,7 @@ class Network implements SimulatedNetwork {
   readonly #links = new Map<string, LinkQuality>();
   readonly #groups = new Map<string, string>();
   readonly #lanes = new Map<string, Lane>();
+  readonly #lender = new ByteLender();
   #callCount = 0;
   #nextPort = 40_000;
 
@@ -103,6 +105,7 @@ class Network implements SimulatedNetwork {
             frameDelayMs: (other) => this.#frameDelayMs(party, other),
             areTogether: () => this.#areTogether(),
             isFrameCut: (other) => this.#isFrameCut(party, other),
+            lend: (bytes, to) => this.#lender.lend(bytes, to),
             log: this.#log,
             closed: (one) => this.#connections.delete(one),
           },

@@ -1,11 +1,32 @@
 import { sleepOn } from "../adapters/clock/sleep-on.ts";
-import type { Clock } from "../ports/clock.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
 import type { Call, Upstream } from "../ports/upstream.ts";
 
 /** What the dead hear. */
 export const NEVER = new Promise<never>(() => undefined);
 /** What the dead are given for a call. */
 export const NO_CALL: Call = { pause: () => undefined, resume: () => undefined, abort: () => undefined };
+
+/** Of a process: cancelled, it does not fire either when it was due in a pause. */
+class LifeTimer implements Timer {
+  waits: Timer | null = null;
+  #act: (() => void) | null;
+
+  constructor(act: () => void) {
+    this.#act = act;
+  }
+
+  fire(): void {
+    const act = this.#act;
+    this.#act = null;
+    act?.();
+  }
+
+  cancel(): void {
+    this.#act = null;
+    this.waits?.cancel();
+  }
+}
 
 /**
  * What lets one simulated process run, stand still as by SIGSTOP, and die. All that may move a process passes through here: its timers
@@ -25,24 +46,19 @@ export class ProcessLife {
   constructor(clock: Clock) {
     this.#clock = clock;
     const after: Clock["after"] = (delayMs, fire) => {
-      let act: (() => void) | null = fire;
-      const timer = clock.after(delayMs, () =>
-        this.run(() => {
-          const due = act;
-          act = null;
-          due?.();
-        }),
-      );
-      return {
-        cancel: () => {
-          act = null;
-          timer.cancel();
-        },
-      };
+      const timer = new LifeTimer(fire);
+      timer.waits = clock.after(delayMs, () => {
+        if (this.#isFree) timer.fire();
+        else this.run(() => timer.fire());
+      });
+      return timer;
     };
     this.clock = { wallMs: () => clock.wallMs(), monotonicMs: () => clock.monotonicMs(), after, sleep: sleepOn(after) };
   }
 
+  get #isFree(): boolean {
+    return this.#state === "running" && !this.#isDraining;
+  }
   get isDead(): boolean {
     return this.#state === "dead";
   }
@@ -52,7 +68,7 @@ export class ProcessLife {
 
   /** At once in a running process that owes nothing; in a paused one when it goes on; never in a dead one. */
   run(act: () => void): void {
-    if (this.#state === "running" && !this.#isDraining) act();
+    if (this.#isFree) act();
     else if (this.#state !== "dead") this.#waiting.push(act);
   }
 

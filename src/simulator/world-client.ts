@@ -118,12 +118,12 @@ export class WorldClient {
     const { model, key, gateway } = this.#load;
     const body = { model, stream: isStream, max_tokens: tokensMax, temperature: 0, messages: [{ role: "user", content: prompt }] };
     const headers = ["authorization", `Bearer ${key}`, "content-type", "application/json"];
-    const decoder = new TextDecoder();
+    const parts: Uint8Array[] = [];
+    const received = (): string => Buffer.concat(parts).toString("utf8");
     let status = 0;
-    let received = "";
     const call = upstream.call(
       gateway,
-      { method: "POST", target: "/v1/chat/completions", headers, body: new TextEncoder().encode(JSON.stringify(body)) },
+      { method: "POST", target: "/v1/chat/completions", headers, body: Buffer.from(JSON.stringify(body)) },
       {
         head: (answered, sentHeaders) => {
           status = answered;
@@ -131,13 +131,13 @@ export class WorldClient {
         },
         data: (lent) => {
           request.firstByteAtMs ??= clock.monotonicMs();
-          received += decoder.decode(lent, { stream: true });
+          parts.push(new Uint8Array(lent));
         },
-        end: () => this.#over(request, outcomeOf(request, status, received), received),
-        failed: () => this.#over(request, "broken", received),
+        end: () => this.#over(request, outcomeOf(request, status, received()), received()),
+        failed: () => this.#over(request, "broken", received()),
       },
     );
-    this.#open.set(request, { call, received: () => received });
+    this.#open.set(request, { call, received });
   }
 
   #over(request: WorldRequest, outcome: Outcome, received: string): void {
@@ -161,12 +161,17 @@ function outcomeOf(request: WorldRequest, status: number, received: string): Out
 }
 
 /** The pieces of `content` as they stand in the JSON, escaped: enough to compare. */
-const contentOf = (received: string): string =>
-  [...received.matchAll(/"content":"((?:[^"\\]|\\.)*)"/g)].map((match) => match[1] ?? "").join("");
+function contentOf(received: string): string {
+  let text = "";
+  for (const match of received.matchAll(/"content":"((?:[^"\\]|\\.)*)"/g)) text += match[1] ?? "";
+  return text;
+}
 
-const answerIdsOf = (received: string): readonly string[] => [
-  ...new Set([...received.matchAll(/"id":"(chatcmpl-[^"]+)"/g)].map((match) => match[1] ?? "")),
-];
+function answerIdsOf(received: string): readonly string[] {
+  const ids = new Set<string>();
+  for (const match of received.matchAll(/"id":"(chatcmpl-[^"]+)"/g)) ids.add(match[1] ?? "");
+  return [...ids];
+}
 
 /** Raw pairs of name and value. */
 function headerOf(headers: readonly string[], name: string): string | null {

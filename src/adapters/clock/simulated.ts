@@ -1,6 +1,6 @@
 import { assert } from "../../base/assert.ts";
 import { monotonicMs, wallMs } from "../../base/ids.ts";
-import type { Clock } from "../../ports/clock.ts";
+import type { Clock, Timer } from "../../ports/clock.ts";
 import type { Random } from "../../ports/random.ts";
 import { runTurns } from "./run-turns.ts";
 import { sleepOn } from "./sleep-on.ts";
@@ -25,14 +25,7 @@ export function createSimulatedClock(startMs: number = 0, order: Pick<Random, "n
   let nowMs = startMs;
   let isAdvancing = false;
 
-  const after: Clock["after"] = (delayMs, fire) => {
-    const timer = timers.add(nowMs + Math.max(0, delayMs), fire);
-    return {
-      cancel: () => {
-        timer.fire = null;
-      },
-    };
-  };
+  const after: Clock["after"] = (delayMs, fire) => timers.add(nowMs + Math.max(0, delayMs), fire);
 
   return {
     wallMs: () => wallMs(Math.floor(START_WALL_MS + nowMs - startMs)),
@@ -60,13 +53,24 @@ export function createSimulatedClock(startMs: number = 0, order: Pick<Random, "n
   };
 }
 
-interface SimulatedTimer {
+class SimulatedTimer implements Timer {
   readonly dueMs: number;
   /** Among equals of time: drawn, and counted among equals of the draw. */
   readonly rank: number;
   readonly order: number;
   /** null = cancelled; such a timer is dropped when it reaches the top. */
   fire: (() => void) | null;
+
+  constructor(dueMs: number, place: { readonly rank: number; readonly order: number }, fire: () => void) {
+    this.dueMs = dueMs;
+    this.rank = place.rank;
+    this.order = place.order;
+    this.fire = fire;
+  }
+
+  cancel(): void {
+    this.fire = null;
+  }
 }
 
 /** A binary heap by (time, rank, order of request). */
@@ -80,7 +84,7 @@ class TimerHeap {
   }
 
   add(dueMs: number, fire: () => void): SimulatedTimer {
-    const timer: SimulatedTimer = { dueMs, rank: this.#random === null ? 0 : this.#random.next(), order: this.#added, fire };
+    const timer = new SimulatedTimer(dueMs, { rank: this.#random === null ? 0 : this.#random.next(), order: this.#added }, fire);
     this.#added += 1;
     let at = this.#items.length;
     while (at > 0) {
