@@ -1,7 +1,7 @@
 import type { GatewayId, MonotonicMs, ServiceName } from "../base/ids.ts";
 import { ALERT_RULES, type AlertGauge, type AlertRule } from "../api/alert-rules.ts";
 import type { ServiceCounts } from "../api/link-message.ts";
-import type { CounterSample } from "../failover/counter-rate.ts";
+import { sampleAfter, type CounterSample } from "../failover/counter-rate.ts";
 import { evaluateAlerts, evaluatePlatformAlerts, firingAlerts, type AlertState, type AlertStates } from "../failover/evaluate-alerts.ts";
 import type { EventLog } from "../ports/event-log.ts";
 
@@ -79,15 +79,15 @@ export function createAlertDesk(log: EventLog): AlertDesk {
 }
 
 /** A gateway that has left stays until its last minute is over. */
-function keepSample({ gateways }: Desk, gateway: GatewayId, sample: CounterSample): void {
+function keepSample({ gateways }: Desk, gateway: GatewayId, { atMs, counters }: Pick<CounterSample, "atMs" | "counters">): void {
   const samples = gateways.get(gateway) ?? [];
   gateways.set(gateway, samples);
   // What waited for a paused process arrives all at once: only its newest is of now, and no two samples share a time.
-  if (samples.at(-1)?.atMs === sample.atMs) samples.pop();
-  samples.push(sample);
+  if (samples.at(-1)?.atMs === atMs) samples.pop();
+  samples.push(sampleAfter(samples.at(-1) ?? null, atMs, counters));
   if (samples.length > SAMPLES_MAX) samples.shift();
   for (const [id, kept] of gateways) {
-    while (kept[0] !== undefined && sample.atMs - kept[0].atMs > KEPT_MS) kept.shift();
+    while (kept[0] !== undefined && atMs - kept[0].atMs > KEPT_MS) kept.shift();
     if (kept.length === 0) gateways.delete(id);
   }
 }

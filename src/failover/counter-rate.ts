@@ -1,11 +1,23 @@
-import type { AlertCounters } from "../api/alert-counters.ts";
+import { JUDGED_OUTCOMES, type AlertCounters } from "../api/alert-counters.ts";
 import type { MonotonicMs } from "../base/ids.ts";
 
 /** A gateway's counters of a service at one time. */
 export interface CounterSample {
   readonly atMs: MonotonicMs;
   readonly counters: AlertCounters;
+  /** The first sample since which no counter fell: those since then differ by what was counted. */
+  readonly grownSinceMs: MonotonicMs;
 }
+
+/** @param before the sample before it of the same gateway; null = there is none. */
+export function sampleAfter(before: CounterSample | null, atMs: MonotonicMs, counters: AlertCounters): CounterSample {
+  const hasGrown = before !== null && !hasFallen(before.counters, counters);
+  return { atMs, counters, grownSinceMs: hasGrown ? before.grownSinceMs : atMs };
+}
+
+const hasFallen = (before: AlertCounters, { outcomes, firstTokens }: AlertCounters): boolean =>
+  JUDGED_OUTCOMES.some((outcome) => outcomes[outcome] < before.outcomes[outcome]) ||
+  before.firstTokens.some((count, at) => (firstTokens[at] ?? 0) < count);
 
 export interface Window {
   readonly endMs: MonotonicMs;
@@ -51,6 +63,8 @@ export function ratePerSecond(
 }
 
 function increaseOf(samples: readonly CounterSample[], valueOf: (counters: AlertCounters) => number): number {
+  const [first, last] = [samples[0], samples.at(-1)];
+  if (first !== undefined && last !== undefined && last.grownSinceMs <= first.atMs) return valueOf(last.counters) - valueOf(first.counters);
   let increase = 0;
   let before: number | null = null;
   for (const { counters } of samples) {

@@ -1,6 +1,6 @@
 import { FAILED_OUTCOMES, FIRST_TOKEN_BOUNDS_SECONDS, JUDGED_OUTCOMES, type AlertCounters } from "../api/alert-counters.ts";
 import { monotonicMs, type MonotonicMs } from "../base/ids.ts";
-import type { CounterSample } from "./counter-rate.ts";
+import { sampleAfter, type CounterSample } from "./counter-rate.ts";
 import type { FakeSample, FakeSeries } from "./fake-prometheus.ts";
 
 // For tests: what a gateway counts in phases, as samples that it reports and as the series that Prometheus scrapes.
@@ -61,8 +61,13 @@ function countStep({ outcomes, firstTokens }: AlertCounters, phase: Phase, numbe
   };
 }
 
-export const samplesUntil = (steps: readonly Step[], atMs: MonotonicMs): readonly CounterSample[] =>
-  steps.filter((step) => step.scrape === "told" && step.atMs <= atMs);
+export function samplesUntil(steps: readonly Step[], atMs: MonotonicMs): readonly CounterSample[] {
+  const samples: CounterSample[] = [];
+  for (const step of steps) {
+    if (step.scrape === "told" && step.atMs <= atMs) samples.push(sampleAfter(samples.at(-1) ?? null, step.atMs, step.counters));
+  }
+  return samples;
+}
 
 /** When a gateway that is there was scraped last; null = it is not there. */
 export function heardAt(steps: readonly Step[], atMs: MonotonicMs): MonotonicMs | null {
