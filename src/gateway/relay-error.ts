@@ -23,7 +23,7 @@ export class ErrorRelay implements Relay {
 
   data(lent: Uint8Array): void {
     if (this.#bytes >= ERROR_BYTES_MAX) return;
-    this.#parts.push(Uint8Array.from(lent));
+    this.#parts.push(new Uint8Array(lent));
     this.#bytes += lent.length;
   }
 

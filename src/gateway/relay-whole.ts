@@ -21,7 +21,7 @@ export class WholeRelay implements Relay {
       this.#sink.unusable({ isHard: false, code: "upstream_malformed" });
       return;
     }
-    this.#parts.push(Uint8Array.from(lent));
+    this.#parts.push(new Uint8Array(lent));
   }
 
   end(): void {

@@ -32,7 +32,7 @@ export function shortCall(
     data: (lent) => {
       bytes += lent.length;
       if (bytes <= BODY_BYTES_MAX) {
-        parts.push(Uint8Array.from(lent));
+        parts.push(new Uint8Array(lent));
         return;
       }
       call.abort();

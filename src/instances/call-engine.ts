@@ -38,10 +38,9 @@ export function callEngine(
 ): Promise<Result<EngineAnswer, EngineCallError>> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve(err({ code: "CANCELLED" }));
-    const decoder = new TextDecoder();
     const startedMs = ports.clock.monotonicMs();
     let status = 0;
-    let text = "";
+    const parts: Uint8Array[] = [];
     let receivedBytes = 0;
     const settle = (result: Result<EngineAnswer, EngineCallError>): void => {
       timer.cancel();
@@ -63,9 +62,9 @@ export function callEngine(
         data: (lent) => {
           receivedBytes += lent.byteLength;
           if (receivedBytes > ANSWER_BYTES_MAX) return giveUp({ code: "TOO_LARGE" });
-          text += decoder.decode(lent, { stream: true });
+          parts.push(new Uint8Array(lent));
         },
-        end: () => settle(ok({ status, text: text + decoder.decode() })),
+        end: () => settle(ok({ status, text: Buffer.concat(parts).toString("utf8") })),
         failed: ({ code }) => settle(err({ code })),
       },
     );

@@ -1,5 +1,7 @@
 /** A frame longer than this is no event of an engine. */
 export const FRAME_BYTES_MAX = 1_048_576;
+/** The first is small: most answers are short, and it comes out of a pool. */
+const FIRST_SLAB_BYTES = 2_048;
 const SLAB_BYTES = 16_384;
 
 /**
@@ -7,7 +9,7 @@ const SLAB_BYTES = 16_384;
  * the frames are parts of it, never changed afterwards, so that they can be given on and kept.
  */
 export class SseFrames {
-  #slab: Buffer = Buffer.allocUnsafe(SLAB_BYTES);
+  #slab: Buffer = Buffer.allocUnsafe(FIRST_SLAB_BYTES);
   /** Start of the open frame, scan position, and end of what is written, all in the slab. */
   #start = 0;
   #scanned = 0;
