@@ -73,9 +73,15 @@ const cases: readonly Case[] = [
     expected: false,
   },
   {
-    name: "another engine of the same service at the same time excuses nothing",
+    name: "another engine of the same service at the same time is a common fault too, for a request runs in one at a time",
     deaths: [A, B],
     others: [death("x", 5_000)],
+    expected: false,
+  },
+  {
+    name: "another engine of the same service a little later is another fault",
+    deaths: [A, B],
+    others: [death("x", 5_001 + ONE_FAULT_MS)],
     expected: true,
   },
   {
@@ -122,13 +128,13 @@ test("poison: no request is ever blamed when all deaths share a machine, or a zo
   );
 });
 
-test("poison: no request is ever blamed when another service lost an engine with each of its own", () => {
+test("poison: no request is ever blamed when another engine, of any service, died with each of its own", () => {
   fc.assert(
-    fc.property(deathsOf, fc.integer({ min: -ONE_FAULT_MS, max: ONE_FAULT_MS }), (deaths, offMs) => {
+    fc.property(deathsOf, fc.integer({ min: -ONE_FAULT_MS, max: ONE_FAULT_MS }), fc.boolean(), (deaths, offMs, isOwn) => {
       const others = deaths.map((one, index) => ({
         ...one,
         engine: `x${index}/1` as const,
-        service: serviceName("other"),
+        service: isOwn ? one.service : serviceName("other"),
         at: at(one.at + offMs),
         seenAt: at(one.at + offMs),
       }));

@@ -2,7 +2,7 @@ import type { EjectionCause } from "../api/link-message.ts";
 import type { MonotonicMs, ServiceName } from "../base/ids.ts";
 import type { EndpointKey } from "./health.ts";
 
-/** Deaths of several services so near to each other have one cause, and it is no request: a zone, a rack, an injected fault. */
+/** Deaths so near to each other have one cause, and it is no request, which runs in one engine at a time: a zone, a rack, an injected fault. */
 export const ONE_FAULT_MS = 100;
 
 /** The death of one engine as one gateway saw it. */
@@ -32,7 +32,7 @@ interface DeathHistory {
 /**
  * May the request be what killed its engines?
  * The last of `deaths` (oldest first, all of this request's body) must have come after a step of its own, and an earlier one must share
- * neither machine nor zone with it. A death that came together with those of other services counts for nothing.
+ * neither machine nor zone with it. A death that came together with that of an engine under which the body did not run counts for nothing.
  */
 export function isPoison(deaths: readonly DeathUnder[], history: DeathHistory): boolean {
   const last = deaths.at(-1);
@@ -41,7 +41,7 @@ export function isPoison(deaths: readonly DeathUnder[], history: DeathHistory): 
   const own = new Set(deaths.map(({ engine }) => engine));
   const others = history.deaths.filter(({ engine }) => !own.has(engine));
   const isAlone = (death: EngineDeath): boolean =>
-    death.at - ONE_FAULT_MS >= history.since && !others.some((other) => other.service !== death.service && mayBeOneFault(other, death));
+    death.at - ONE_FAULT_MS >= history.since && !others.some((other) => mayBeOneFault(other, death));
   if (!isAlone(last)) return false;
   return deaths.slice(0, -1).some((earlier) => isAlone(earlier) && !sharesPlace(earlier, last));
 }

@@ -193,6 +193,28 @@ test("poison: deaths that other services share blame no request", async () => {
   assert.deepEqual(quarantines(fleet), []);
 });
 
+test("poison: a service that loses all its engines at once, again and again, blames none of the bodies that its clients send anew", async () => {
+  const fleet = new Fleet();
+  for (const port of PORTS) Object.assign(fleet.rig.engine(port), { prefillMs: 50, tokenCount: 40 });
+  await fleet.start();
+  for (let count = 0; count < 4; count += 1) {
+    const cut = PORTS.map(() => fleet.ask("how high is the tide", true));
+    await fleet.work(300);
+    for (const port of PORTS) fleet.rig.engine(port).kill();
+    await fleet.work(500);
+    assert.ok(cut.every(({ text }) => text.includes('"code":"upstream_lost"')));
+    assert.equal(fleet.restartDead(), PORTS.length);
+    await fleet.work(1_500);
+  }
+  const whole = PORTS.map(() => fleet.ask("how high is the tide", true));
+  await fleet.work(3_000);
+  assert.deepEqual(
+    whole.map(({ status }) => status),
+    PORTS.map(() => 200),
+  );
+  assert.deepEqual(quarantines(fleet), []);
+});
+
 test("poison: connections that break while their engines live blame no request", async () => {
   const fleet = new Fleet();
   await fleet.start();
