@@ -35,6 +35,9 @@ const PROCESSES = `
 Processes that \`up\` starts by itself, each with its own --help: engine, gateway, gpu-account.
 Exit codes: 0 done, 1 refused (what, why, what next on the error stream), 2 wrong usage.`;
 
+/** More threads than processors only wait for each other. */
+const JOBS_MAX = 64;
+
 const FORCE_MEANING = "let in promises that physics cannot keep: each such service carries the condition PromiseAtRisk";
 
 const example = (...lines: readonly string[]): string => `\nExample:\n${lines.map((line) => `  $ tidegate ${line}`).join("\n")}`;
@@ -268,6 +271,7 @@ function addSimulate(program: Command, finish: Finish): void {
     .option("--events <list>", "only these of the ladder's events of the seed, such as 3,7,9; or none", eventList)
     .option("--campaign", "ladder only, seed after seed, with a merged table of what was seen", false)
     .option("--first-failure", "of a campaign: end at the first seed that breaks a promise", false)
+    .option("--jobs <n>", "of a campaign: how many worlds run at once, each in a thread", jobCount, 1)
     .option("--shard <i/n>", "of a campaign: the i-th of n parts", shardOf)
     .option("--resume <file>", "of a campaign: a line for each seed; seeds that stand there are not run again")
     .option("--shrink <seed>", "leave out what a failing seed does not need, and print the line that replays the rest", wholeNumber)
@@ -276,7 +280,7 @@ function addSimulate(program: Command, finish: Finish): void {
       example(
         "simulate --seed 7 --seconds 10",
         "simulate --seeds 20 --fault freeze --without-control-plane",
-        "simulate --campaign --seeds 1000 --seconds 60 --shard 1/2 --resume ledger-1.jsonl",
+        "simulate --campaign --seeds 1000 --seconds 60 --jobs 2 --resume ledger.jsonl",
         "simulate --shrink 17 --seconds 60",
       ),
     )
@@ -291,9 +295,14 @@ function addScenario(program: Command, finish: Finish): void {
     .command("scenario")
     .description("play scenario files in the simulator, and check that each ends as it states")
     .argument("<file...>", "scenario files, or folders of them")
-    .option("--seed <n>", "the world; the same seed gives the same run", wholeNumber, 1);
+    .option("--seed <n>", "the world; the same seed gives the same run", wholeNumber, 1)
+    .option("--crash-points", "play each once for every crash point of control plane and gateway, with a death there", false)
+    .option("--jobs <n>", "with --crash-points: how many worlds run at once, each in a thread", jobCount, 1);
   withOptions(scenario, ["output"])
-    .addHelpText("after", example("scenario scenarios/one-hot-killed.scenario", "scenario scenarios -o json"))
+    .addHelpText(
+      "after",
+      example("scenario scenarios/one-hot-killed.scenario", "scenario scenarios -o json", "scenario scenarios --crash-points --jobs 2"),
+    )
     .action(async (paths: readonly string[], options: ScenarioOptions) => {
       const { runScenarios } = await import("./scenario.ts");
       await finish(runScenarios(paths, options));
@@ -309,6 +318,12 @@ function wholeNumber(text: string): number {
 /** Indexes of events, from 1. */
 function eventList(text: string): readonly number[] {
   return text === "none" ? [] : text.split(",").map(wholeNumber);
+}
+
+function jobCount(text: string): number {
+  const count = wholeNumber(text);
+  if (count >= 1 && count <= JOBS_MAX) return count;
+  throw new InvalidArgumentError(`It takes 1 to ${JOBS_MAX}.`);
 }
 
 function shardOf(text: string): Shard {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { runCli } from "./cli-rig.ts";
+import { runCli, startCli } from "./cli-rig.ts";
 import { parseLedger } from "./parse-ledger.ts";
 
 test("a campaign has one line a seed in its ledger, goes on after a cut line, and merges what both parts saw", async (t) => {
@@ -34,4 +34,40 @@ test("a campaign has one line a seed in its ledger, goes on after a cut line, an
   assert.equal(again.exitCode, 0, again.err);
   const [other] = parseLedger(readFileSync(join(folder, "other.jsonl"), "utf8"));
   assert.deepEqual(other, entries[1], "the same seed gives the same line");
+});
+
+test("two jobs run each seed once, and give the lines that one gives", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "tidegate-jobs-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const lines = await Promise.all(
+    ["1", "2"].map(async (jobs) => {
+      const ledger = join(folder, `${jobs}.jsonl`);
+      const run = await runCli(["simulate", "--campaign", "--seeds", "4", "--seconds", "2", "--jobs", jobs, "--resume", ledger]);
+      assert.deepEqual([run.exitCode, /4 of 4 seeds/.test(run.out)], [0, true], run.err);
+      return parseLedger(readFileSync(ledger, "utf8")).toSorted((left, right) => left.seed - right.seed);
+    }),
+  );
+  assert.equal(lines[0]?.length, 4);
+  assert.deepEqual(lines[0], lines[1]);
+});
+
+test("Ctrl-C ends a campaign after the seeds that run, with their lines in the ledger", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "tidegate-interrupt-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const ledger = join(folder, "ledger.jsonl");
+  const run = startCli(["simulate", "--campaign", "--seeds", "100000", "--seconds", "2", "--jobs", "2", "--resume", ledger]);
+  const interrupted = new Promise<void>((resolve) => {
+    const looking = watch(folder, () => {
+      if (!existsSync(ledger)) return;
+      looking.close();
+      run.child.kill("SIGINT");
+      resolve();
+    });
+  });
+  await interrupted;
+  assert.equal(await run.exited, 0, run.err());
+  const entries = parseLedger(readFileSync(ledger, "utf8"));
+  assert.ok(entries.length > 0 && entries.length < 1_000, `${entries.length} seeds`);
+  assert.match(run.err(), /Ends after the seeds that run/);
+  assert.ok(run.out().includes(`${entries.length} of 100000 seeds`), run.out());
 });

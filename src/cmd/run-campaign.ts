@@ -1,11 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
-import { formatViolation } from "../simulator/checker.ts";
 import { CoverageCounter } from "../simulator/coverage.ts";
-import { runLadderScenario, type LadderScenario } from "../simulator/ladder-scenario.ts";
+import type { LadderScenario } from "../simulator/ladder-scenario.ts";
 import { refuse, type ExitCode } from "./explain.ts";
 import { parseLedger, type LedgerEntry } from "./parse-ledger.ts";
 import { printCoverage } from "./print-coverage.ts";
+import { createTaskPool } from "./task-pool.ts";
 
 /** Of `of` equal parts of a campaign the `part`th, from 1. */
 export interface Shard {
@@ -21,13 +21,15 @@ export interface Campaign {
   readonly ledger: string | null;
   /** Ends at the first seed that breaks a promise. */
   readonly firstFailure: boolean;
+  /** Worlds that run at once, each in a thread of its own. */
+  readonly jobs: number;
 }
 
 export type LadderLoad = Pick<LadderScenario, "loadMs" | "requestsPerSecond">;
 
 const PROGRESS_EVERY_MS = 5_000;
 
-/** One world after the other; each is in the ledger before the next begins. Ctrl-C ends after the one that runs. Exit 1 on violations. */
+/** One world after the other in each job; each is in the ledger before the next begins. Ctrl-C ends after those that run. Exit 1 on violations. */
 export async function runCampaign(campaign: Campaign, load: LadderLoad): Promise<ExitCode> {
   const commit = commitName();
   const known = campaign.ledger === null ? [] : readLedger(campaign.ledger);
@@ -41,35 +43,38 @@ export async function runCampaign(campaign: Campaign, load: LadderLoad): Promise
   process.stderr.write(`Campaign at ${commit}: ${seeds.length} seeds of ${seconds} virtual seconds, ${done.size} of them in the ledger.\n`);
   const interrupted = onInterrupt();
   const progress = createProgress(open.length);
-  for (const seed of open) {
-    if (interrupted.isAsked()) break;
-    const entry = await runSeed(seed, load, commit);
-    if (campaign.ledger !== null && !append(campaign.ledger, entry)) return notWritten(campaign.ledger);
-    done.set(seed, entry);
-    for (const violation of entry.violations) process.stderr.write(`seed ${seed}: ${violation}\n`);
-    progress.count(entry);
-    if (campaign.firstFailure && entry.violations.length > 0) break;
+  const pool = createTaskPool(campaign.jobs);
+  let refusal: ExitCode | null = null;
+  let isFailed = false;
+  const work = async (): Promise<void> => {
+    for (let seed = open.shift(); seed !== undefined; seed = open.shift()) {
+      if (interrupted.isAsked() || refusal !== null || (campaign.firstFailure && isFailed)) return;
+      const entry = await pool.run({ kind: "seed", seed, commit, ...load });
+      if (campaign.ledger !== null && !append(campaign.ledger, entry)) refusal = notWritten(campaign.ledger);
+      done.set(seed, entry);
+      for (const violation of entry.violations) process.stderr.write(`seed ${seed}: ${violation}\n`);
+      progress.count(entry);
+      isFailed ||= entry.violations.length > 0;
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: pool.jobs }, work));
+  } finally {
+    interrupted.stop();
+    await pool.close();
   }
-  interrupted.stop();
-  return conclude([...done.values()], seeds.length, seconds);
+  return (
+    refusal ??
+    conclude(
+      [...done.values()].toSorted((left, right) => left.seed - right.seed),
+      seeds.length,
+      seconds,
+    )
+  );
 }
 
 function seedsOf({ seed, seeds, shard }: Campaign): readonly number[] {
   return Array.from({ length: seeds }, (_, at) => seed + at).filter((one) => (one - seed) % shard.of === shard.part - 1);
-}
-
-async function runSeed(seed: number, load: LadderLoad, commit: string): Promise<LedgerEntry> {
-  const { hash, virtualMs, events, violations, coverage } = await runLadderScenario({ seed, ...load });
-  return {
-    seed,
-    seconds: load.loadMs / 1_000,
-    commit,
-    hash,
-    virtualMs,
-    events: countBy(events.map(({ className }) => className)),
-    violations: violations.map(formatViolation),
-    coverage,
-  };
 }
 
 /** The merged tables, and what failed by seed. */
@@ -116,7 +121,7 @@ function onInterrupt(): { isAsked(): boolean; stop(): void } {
   let isAsked = false;
   const ask = (): void => {
     isAsked = true;
-    process.stderr.write("Ends after the seed that runs; the ledger holds all that went before.\n");
+    process.stderr.write("Ends after the seeds that run; the ledger holds all that went before.\n");
   };
   process.once("SIGINT", ask);
   return { isAsked: () => isAsked, stop: () => process.removeListener("SIGINT", ask) };
@@ -154,6 +159,3 @@ function commitName(): string {
     return "unknown";
   }
 }
-
-const countBy = (names: readonly string[]): Readonly<Record<string, number>> =>
-  Object.fromEntries([...Map.groupBy(names, (name) => name)].map(([name, all]) => [name, all.length]));

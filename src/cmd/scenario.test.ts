@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { runCli } from "./cli-rig.ts";
+import { CRASH_PLACES } from "../simulator/crash-points.ts";
 import { objectsAt, textAt } from "./json-at.ts";
 import { parseJsonObject } from "./parse-admin-answer.ts";
 
@@ -37,4 +38,27 @@ test("a scenario file with a slip, and a path without one, are refused together"
   assert.ok(err.includes(`${slip}:4:1: expct is not how a line begins.`), err);
   assert.match(err, /Did you mean expect\?/);
   assert.match(err, /none\.scenario gives no scenario/);
+});
+
+test("crash points: a scenario is played once for each, in as many threads as jobs, and what is planted is left out", async () => {
+  const files = [
+    fileOf("dies", "at 200ms kill gold-hot-1", "expect no lost but refused error-events"),
+    fileOf("planted", "planted bug: some broken"),
+  ];
+  const { exitCode, out, err } = await runCli(["scenario", ...files, "--crash-points", "--jobs", "2", "-o", "json"]);
+  const trials = objectsAt(parseJsonObject(out), "trials");
+  assert.deepEqual([exitCode, err, trials.length], [0, "", CRASH_PLACES.length]);
+  const died = trials.filter((trial) => trial["hasDied"] === true).map((trial) => textAt(trial, "place"));
+  for (const place of ["control-plane store.writeStatus after", "control-plane launcher.ensure before", "gateway upstream.call before"])
+    assert.ok(died.includes(place), `${place} of ${died.join(", ")}`);
+});
+
+test("crash points: a scenario that is not whole in time fails, and says at which of them", async () => {
+  const { exitCode, out } = await runCli([
+    "scenario",
+    fileOf("late", "at 200ms kill gold-hot-1", "expect whole within 1ms"),
+    "--crash-points",
+  ]);
+  assert.equal(exitCode, 1);
+  assert.match(out, /FAIL late: \d+ deaths\n {5}control-plane store\.create before: whole within 1ms: /);
 });

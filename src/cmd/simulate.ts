@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { CRASH_SITES, GATEWAY_CRASH_SITES } from "../simulator/crash-points.ts";
+import { CRASH_PLACES, printCrashPlace } from "../simulator/crash-points.ts";
 import { formatViolation } from "../simulator/checker.ts";
 import { runFaultScenario, type ScenarioFault } from "../simulator/fault-scenario.ts";
 import { runLadderScenario } from "../simulator/ladder-scenario.ts";
@@ -25,6 +25,8 @@ export interface SimulateOptions {
   readonly campaign: boolean;
   /** A campaign ends at its first failure. */
   readonly firstFailure: boolean;
+  /** Of a campaign: worlds that run at once. */
+  readonly jobs: number;
   /** Absent = all of it. */
   readonly shard?: Shard;
   readonly resume?: string;
@@ -35,7 +37,8 @@ export interface SimulateOptions {
 }
 
 const REQUESTS_PER_SECOND = 20;
-const LADDER_REQUESTS_PER_SECOND = 4;
+/** Of each service: all three together ask as often as in the world that speed is told of. */
+const LADDER_REQUESTS_PER_SECOND = 0.7;
 const WHOLE: Shard = { part: 1, of: 1 };
 /** Until the hot paths are compiled: a campaign pays for that once, and runs for hours. */
 const WARM_UP_SECONDS = 300;
@@ -72,8 +75,7 @@ export async function runSimulate(options: SimulateOptions): Promise<ExitCode> {
 }
 
 function printCrashPoints(): ExitCode {
-  const named = [...CRASH_SITES.map((site) => `control-plane ${site}`), ...GATEWAY_CRASH_SITES.map((site) => `gateway ${site}`)];
-  for (const site of named) process.stdout.write(`${site} before\n${site} after\n`);
+  for (const place of CRASH_PLACES) process.stdout.write(`${printCrashPlace(place)}\n`);
   return 0;
 }
 

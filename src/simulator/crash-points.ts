@@ -1,5 +1,8 @@
 import type { ControlPorts } from "../controllers/start-controllers.ts";
 import type { GatewayPorts } from "../gateway/gateway-ports.ts";
+import type { CrashPoint } from "./mortal.ts";
+
+const POINTS: readonly CrashPoint[] = ["before", "after"];
 
 /** Does the call change the world? A `write` is a crash point: its process may die before it, or after it and never hear of it. */
 type CallKind = "read" | "write";
@@ -62,3 +65,16 @@ export const isGatewayCrashSite = (site: string): site is GatewayCrashSite => GA
 export const CRASH_SITES: readonly CrashSite[] = CONTROL_PLANE_WRITES.filter(isCrashSite);
 /** The same of a gateway. */
 export const GATEWAY_CRASH_SITES: readonly GatewayCrashSite[] = GATEWAY_WRITES.filter(isGatewayCrashSite);
+
+/** Where one process of a world dies: at which of its calls, and on which side of it. */
+export type CrashPlace =
+  | { readonly process: "control-plane"; readonly point: CrashPoint; readonly site: CrashSite }
+  | { readonly process: "gateway"; readonly point: CrashPoint; readonly site: GatewayCrashSite };
+
+/** Every crash point of both processes. */
+export const CRASH_PLACES: readonly CrashPlace[] = [
+  ...CRASH_SITES.flatMap((site) => POINTS.map((point): CrashPlace => ({ process: "control-plane", point, site }))),
+  ...GATEWAY_CRASH_SITES.flatMap((site) => POINTS.map((point): CrashPlace => ({ process: "gateway", point, site }))),
+];
+
+export const printCrashPlace = ({ process, point, site }: CrashPlace): string => `${process} ${site} ${point}`;

@@ -14,6 +14,8 @@ export interface MortalPorts {
   readonly life: ProcessLife;
   /** Dies at its next call of that site; null = at its next write to the store, whichever it is. `died` is called then. */
   dieAt(at: { readonly point: CrashPoint; readonly site: CrashSite | null }, died: (site: CallSite) => void): void;
+  /** No such order stands any more. */
+  spare(): void;
 }
 
 export function createMortalPorts(ports: ControlPorts): MortalPorts {
@@ -35,6 +37,7 @@ export function createMortalPorts(ports: ControlPorts): MortalPorts {
       const isAt = (call: CallSite): boolean => (site === null ? isStoreWrite(call) : call === site);
       mortal.dieAt({ point, isAt, died });
     },
+    spare: () => mortal.spare(),
   };
 }
 

@@ -26,6 +26,11 @@ export class Mortal<Site extends string> {
     this.#crash = crash;
   }
 
+  /** No order stands any more. */
+  spare(): void {
+    this.#crash = null;
+  }
+
   ask<Value>(site: Site, call: () => Promise<Value>): Promise<Value> {
     if (this.life.isDead) return NEVER;
     const crash = this.#crash;

@@ -26,6 +26,14 @@ export interface WorldControlPlaneParts {
   readonly ports: ControlPorts;
 }
 
+/** site: null = its next write to the store. */
+interface DeathAt {
+  readonly point: CrashPoint;
+  readonly site: CrashSite | null;
+  /** One that comes to no such call in time lives on. */
+  readonly isSpared?: boolean;
+}
+
 /** One control plane after the other, over the same world. */
 export class WorldControlPlane {
   readonly #parts: WorldControlPlaneParts;
@@ -52,7 +60,7 @@ export class WorldControlPlane {
    * Resolves when it is dead.
    * @returns false = it came to no such call, and was killed where it stood after `withinMs`.
    */
-  async crash(at: { readonly point: CrashPoint; readonly site: CrashSite | null }, withinMs: number): Promise<boolean> {
+  async crash(at: DeathAt, withinMs: number): Promise<boolean> {
     const { clock, network, ports } = this.#parts;
     const mortal = this.#mortal;
     assert(mortal !== null, "a control plane runs");
@@ -62,6 +70,10 @@ export class WorldControlPlane {
       clock.after(LAST_BYTES_MS, () => network.crash(CONTROL_PLANE));
     });
     for (let waitedMs = 0; !mortal.life.isDead && waitedMs < withinMs; waitedMs += STEP_MS) await clock.advance(STEP_MS);
+    if (death.at === null && at.isSpared === true) {
+      mortal.spare();
+      return false;
+    }
     mortal.life.end();
     ports.log.record({
       level: "info",

@@ -36,6 +36,13 @@ const STEP_MS = 10;
 /** The first gateway is `gateway-0`: its name on the network, on the link and in reports. */
 export const gatewayName = (index: number): string => `gateway-${index}`;
 
+interface GatewayDeathAt {
+  readonly point: CrashPoint;
+  readonly site: GatewayCrashSite | null;
+  /** One that comes to no such call in time lives on. */
+  readonly isSpared?: boolean;
+}
+
 /** All gateways of a world, each with an address, a link and a file of its own. */
 export class WorldGateways implements GatewayProcesses {
   readonly #parts: WorldGatewayParts;
@@ -67,11 +74,7 @@ export class WorldGateways implements GatewayProcesses {
   }
 
   /** Dies at its next call of that site (null = any that changes something), or after `withinMs`; the next one starts at once. */
-  async crash(
-    name: string,
-    { point, site }: { readonly point: CrashPoint; readonly site: GatewayCrashSite | null },
-    withinMs: number,
-  ): Promise<boolean> {
+  async crash(name: string, { point, site, isSpared }: GatewayDeathAt, withinMs: number): Promise<boolean> {
     const gateway = this.#named(name);
     const death: { at: GatewayCallSite | null } = { at: null };
     const isAt = (call: GatewayCallSite): boolean => (site === null ? isGatewayCrashSite(call) : call === site);
@@ -83,6 +86,10 @@ export class WorldGateways implements GatewayProcesses {
     gateway.dieAt({ point, isAt, died });
     for (let waitedMs = 0; death.at === null && waitedMs < withinMs; waitedMs += STEP_MS) await clock.advance(STEP_MS);
     if (death.at !== null) await clock.advance(LAST_BYTES_MS);
+    else if (isSpared === true) {
+      gateway.spare();
+      return false;
+    }
     log.record({ level: "info", event: "world.gateway-crashed", fields: { atMs: clock.monotonicMs(), name, point, site: death.at } });
     await this.restart(name);
     return death.at !== null;
@@ -160,6 +167,10 @@ class WorldGateway {
   dieAt(crash: Crash<GatewayCallSite>): void {
     assert(this.#process !== null, `${this.name} runs`);
     this.#process.mortal.dieAt(crash);
+  }
+
+  spare(): void {
+    this.#process?.mortal.spare();
   }
 
   /** As SIGKILL. */

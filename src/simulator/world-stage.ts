@@ -20,11 +20,11 @@ const KEY_MS = 250;
 const CRASH_WITHIN_MS = 500;
 
 /** The scenario's platform in a simulated world. The same seed gives the same run. */
-export async function startWorldStage(scenario: Scenario, seed: number): Promise<ScenarioStage> {
+export async function startWorldStage(scenario: Scenario, seed: number): Promise<WorldStage> {
   return new WorldStage(scenario, await startWorld(seed, draftsOf(scenario)));
 }
 
-class WorldStage implements ScenarioStage {
+export class WorldStage implements ScenarioStage {
   readonly world = "simulator";
   readonly #scenario: Scenario;
   readonly #world: World;
@@ -44,6 +44,10 @@ class WorldStage implements ScenarioStage {
       clock: world.clock,
       addressOf: (instance) => this.#engines.get(instance)?.address ?? null,
     });
+  }
+
+  get platform(): World {
+    return this.#world;
   }
 
   nowMs(): number {

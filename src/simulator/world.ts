@@ -16,7 +16,7 @@ import type { ClusterStore } from "../ports/cluster-store.ts";
 import type { GatewayProcesses } from "../ports/gateway-processes.ts";
 import type { Random } from "../ports/random.ts";
 import type { Upstream } from "../ports/upstream.ts";
-import type { CrashSite, GatewayCrashSite } from "./crash-points.ts";
+import type { CrashPlace, CrashSite, GatewayCrashSite } from "./crash-points.ts";
 import { createFaultyStore, type FaultyStore, type StoreFaults } from "./faulty-store.ts";
 import type { CrashPoint } from "./mortal.ts";
 import { createSimulatedNetwork, type SimulatedNetwork } from "./network.ts";
@@ -77,6 +77,12 @@ export interface World {
     at: { readonly point: CrashPoint; readonly site: GatewayCrashSite | null },
     withinMs: number,
   ): Promise<boolean>;
+  /**
+   * As SIGKILL at its next such call within `withinMs` (of the first gateway, where it is a gateway's), and the next one starts at once;
+   * a process that comes to no such call lives on.
+   * @returns whether it died.
+   */
+  crashAt(place: CrashPlace, withinMs: number): Promise<boolean>;
   /** As SIGSTOP of a control plane, a gateway or an engine: nothing happens in it, its bytes wait, and time goes on until `resume`. */
   pause(party: string): void;
   /** As SIGCONT; a party that has died meanwhile stays dead. */
@@ -132,6 +138,12 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[],
     },
     restartGateway: (name) => gateways.restart(name ?? gatewayName(0)),
     crashGateway: (name, at, withinMs) => gateways.crash(name, at, withinMs),
+    crashAt: async (place, withinMs) => {
+      if (place.process === "gateway") return gateways.crash(gatewayName(0), { ...place, isSpared: true }, withinMs);
+      const hasDied = await controlPlane.crash({ ...place, isSpared: true }, withinMs);
+      if (hasDied) await controlPlane.start();
+      return hasDied;
+    },
     pause,
     resume,
     ...linkSwitch(link),
