@@ -1,5 +1,5 @@
 // Plants each bug of mutants/ in a copy of the source and runs the seeds of CI against it: every one must be caught.
-// node scripts/mutants.ts [--only NAME] [--seeds 120] [--seconds 60] [--jobs 2] [--json FILE]
+// node scripts/mutants.ts [--only NAME] [--seeds 1000] [--seconds 120] [--jobs 2] [--json FILE]
 import { spawn, spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,8 +16,8 @@ interface Caught {
 const { values } = parseArgs({
   options: {
     only: { type: "string" },
-    seeds: { type: "string", default: "120" },
-    seconds: { type: "string", default: "60" },
+    seeds: { type: "string", default: "1000" },
+    seconds: { type: "string", default: "120" },
     jobs: { type: "string", default: "2" },
     json: { type: "string" },
   },

@@ -1,6 +1,6 @@
 import { untilSent, type Bench } from "./bench.ts";
 import { loseGpus, type GpuLoss } from "./gpu-loss.ts";
-import { isRefusal, refusalWaitsMs, servedAgainAtMs } from "./ladder-judge.ts";
+import { isRefusal, refusalWaitsMs, servedAgainAtMs, servedFirst } from "./ladder-judge.ts";
 import { runLadderRow, type LadderSeen } from "./ladder-row.ts";
 import type { LoadClient } from "./load.ts";
 import { saysWhatItNeeds } from "./ladder-rows.ts";
@@ -152,6 +152,8 @@ function goldFirst(bench: Bench, seen: LadderSeen): readonly string[] {
       ({ records }) => (servedAgainAtMs(records, outage, bench.model) ?? Number.POSITIVE_INFINITY) - outage.atMs,
     );
     if (platinumMs === undefined || goldMs === undefined || platinumMs <= goldMs) return [];
-    return [`round ${index + 1}: gold was served again after ${goldMs.toFixed(0)} ms, platinum after ${platinumMs.toFixed(0)} ms`];
+    const first = servedFirst(seen.tenants[1]?.records ?? [], outage, bench.model);
+    const by = first === null ? "" : ` (${first.isStream ? "stream" : "whole answer"} of ${first.maxTokens} tokens by ${first.instance})`;
+    return [`round ${index + 1}: gold was served again after ${goldMs.toFixed(0)} ms${by}, platinum after ${platinumMs.toFixed(0)} ms`];
   });
 }

@@ -17,10 +17,16 @@ const firstTokenMs = (record: RequestRecord, model: EngineModel): number =>
  * @returns null when nobody served before the next fault.
  */
 export function servedAgainAtMs(records: readonly RequestRecord[], outage: Outage, model: EngineModel): number | null {
-  const times = records
-    .filter(({ outcome, arrivedAtMs }) => outcome === "complete" && arrivedAtMs > outage.atMs && arrivedAtMs < outage.untilMs)
-    .map((record) => firstTokenMs(record, model));
-  return times.length === 0 ? null : Math.min(...times);
+  const first = servedFirst(records, outage, model);
+  return first === null ? null : firstTokenMs(first, model);
+}
+
+/** The request of that token. */
+export function servedFirst(records: readonly RequestRecord[], outage: Outage, model: EngineModel): RequestRecord | null {
+  const served = records.filter(
+    ({ outcome, arrivedAtMs }) => outcome === "complete" && arrivedAtMs > outage.atMs && arrivedAtMs < outage.untilMs,
+  );
+  return served.toSorted((left, right) => firstTokenMs(left, model) - firstTokenMs(right, model))[0] ?? null;
 }
 
 /**
