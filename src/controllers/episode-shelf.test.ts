@@ -55,3 +55,17 @@ test("a message that says nothing new is no news, and a loss of another instance
   );
   assert.deepEqual(shelf.of(SERVICE, wallMs(BASE + 600_000)), []);
 });
+
+test("a token that came at the moment of detection does not come before it, whatever fractions the ages have", () => {
+  for (let count = 0; count < 1_000; count += 1) {
+    const shelf = createEpisodeShelf();
+    const ageMs = 20 + count / 7;
+    const laterMs = 100 + count / 11;
+    shelf.hear({ ...EPISODE, faultAgeMs: ageMs + 0.1, detectedAgeMs: ageMs }, hearAt(1_050));
+    const later = { faultAgeMs: ageMs + 0.1 + laterMs, detectedAgeMs: ageMs + laterMs, firstGoodTokenAgeMs: ageMs + laterMs };
+    shelf.hear({ ...EPISODE, ...later }, hearAt(1_150));
+    const [seen] = shelf.of(SERVICE, wallMs(BASE + 2_000));
+    assert.ok(seen !== undefined && seen.firstGoodTokenAtMs !== null);
+    assert.ok(seen.firstGoodTokenAtMs >= seen.detectedAtMs, `${seen.firstGoodTokenAtMs - seen.detectedAtMs} ms, case ${count}`);
+  }
+});

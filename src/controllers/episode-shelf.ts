@@ -42,13 +42,14 @@ const SAME_FAULT_MS = 30_000;
 function steadied(fresh: EpisodeView, before: EpisodeView): EpisodeView {
   if (fresh.instance !== before.instance || Math.abs(fresh.faultAtMs - before.faultAtMs) > SAME_FAULT_MS) return fresh;
   const offByMs = before.faultAtMs - fresh.faultAtMs;
-  const steady = (freshMs: WallMs | null, knownMs: WallMs | null): WallMs | null =>
-    freshMs === null ? null : (knownMs ?? wallMs(freshMs + offByMs));
+  // Of a sum of fractions the last bit is chance: what comes at the moment of detection does not come before it.
+  const moved = (freshMs: WallMs): WallMs => wallMs(Math.max(freshMs + offByMs, before.detectedAtMs));
+  const steady = (freshMs: WallMs | null, knownMs: WallMs | null): WallMs | null => (freshMs === null ? null : (knownMs ?? moved(freshMs)));
   return {
     ...fresh,
     faultAtMs: before.faultAtMs,
     detectedAtMs: before.detectedAtMs,
-    targetReadyAtMs: steady(fresh.targetReadyAtMs, before.targetReadyAtMs),
+    targetReadyAtMs: fresh.targetReadyAtMs === null ? null : (before.targetReadyAtMs ?? wallMs(fresh.targetReadyAtMs + offByMs)),
     firstGoodTokenAtMs: steady(fresh.firstGoodTokenAtMs, before.firstGoodTokenAtMs),
     endedAtMs: steady(fresh.endedAtMs, before.endedAtMs),
   };

@@ -88,6 +88,7 @@ export async function observeService(
     inFlight: ports.desk.countsOf(config.name).inFlight,
     alerts: ports.desk.firingAlertsOf(config.name, status === null ? null : alertGauges(status)),
     vetting: memory.promises.vettingOf(config.name),
+    storm: memory.storms.storm(memory.services.size),
   };
   return { world, nodes, memoryBytes: placed.memoryBytes };
 }

@@ -30,6 +30,7 @@ import { createRecordShelf, type RecordShelf } from "./record-shelf.ts";
 import { removeService } from "./remove-service.ts";
 import type { Requeue } from "./requeue.ts";
 import type { StandbyMemory } from "./standby-memory.ts";
+import { createStormWatch } from "./storm-watch.ts";
 import { TIER_RANK } from "./tier-rank.ts";
 
 export interface StandbyPorts {
@@ -83,6 +84,7 @@ export function createStandbyController(ports: StandbyPorts, kick: (service: str
     tasks: createInstanceTasks({ ...ports, claim: ports.stateId }, kickFor),
     records: createRecordShelf(ports.store, kick),
     promises: createPromiseWatch(ports, kick),
+    storms: createStormWatch(),
   };
   const listening = ports.launcher.onExit((exit) => {
     memory.exits.set(exit.instance, exit);
@@ -128,6 +130,7 @@ async function reconcileService(name: ServiceName, ports: StandbyPorts, memory: 
   const isRecorded = await writeRecords(name, decided, memory.records, ports.log);
   publishIfNew(config.value, decided.next, look.world.table, ports.desk);
   remember(look, decided, memory);
+  memory.storms.saw(name, decided.next.openMove, look.world);
   for (const note of decided.notes) {
     ports.log.record({ level: "info", event: "standby.decided", fields: { service: name, what: note.what, why: note.why } });
   }

@@ -7,6 +7,7 @@ import type { GpuWatch } from "./gpu-watch.ts";
 import type { InstanceTasks } from "./instance-tasks.ts";
 import type { PromiseWatch } from "./promise-watch.ts";
 import type { RecordShelf } from "./record-shelf.ts";
+import type { StormWatch } from "./storm-watch.ts";
 
 /** Kept between two looks only: lost with the process, and then found again by looking. */
 export interface StandbyMemory {
@@ -22,4 +23,5 @@ export interface StandbyMemory {
   readonly tasks: InstanceTasks;
   readonly records: RecordShelf;
   readonly promises: PromiseWatch;
+  readonly storms: StormWatch;
 }

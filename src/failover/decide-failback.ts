@@ -114,6 +114,7 @@ function yieldTo(look: LadderLook, move: NonNullable<Beside["move"]>, lost: stri
 
 function begin(look: LadderLook): FailbackDecision {
   const { before, config } = look;
+  if (look.freeze !== null) return still(look);
   const why = `Every hot instance has been Ready since ${before.soakSince ?? formatWall(look.wallMs)}.`;
   const [first] = config.failoverPolicy.failback.stepsPercent;
   if (before.openMove?.cause === "rollout" || first === undefined) return arrive(look, why);
@@ -122,6 +123,7 @@ function begin(look: LadderLook): FailbackDecision {
 
 function goOn(look: LadderLook, step: NonNullable<FailbackState["step"]>): FailbackDecision {
   if (!isEveryHotReady(look)) return pause(look, step, "Not every hot instance is Ready.");
+  if (look.freeze !== null) return pause(look, step, look.freeze.why);
   const { soakMs, stepsPercent } = look.config.failoverPolicy.failback;
   // A break, such as a suspicion that came to nothing, begins the step anew.
   const sinceMs = wallMs(Math.max(atMs(step.since) ?? look.wallMs, atMs(look.before.soakSince) ?? look.wallMs));

@@ -67,6 +67,7 @@ const world = (more: Partial<ServiceWorld> = {}): ServiceWorld => ({
   inFlight: 0,
   alerts: [],
   vetting: null,
+  storm: null,
   ...more,
 });
 

@@ -23,6 +23,7 @@ import { NEW_MEMO, type InstanceMemo } from "./restart-memo.ts";
 import { rollsNext } from "./rolls-next.ts";
 import { rtoAfter } from "./rto-clock.ts";
 import { serviceConditions } from "./service-conditions.ts";
+import { freezeBy, type Storm } from "./storm.ts";
 import type { Vetting } from "./vet-fleet.ts";
 
 /** One look at a service: everything read before anything is decided. */
@@ -54,6 +55,8 @@ export interface ServiceWorld {
   readonly alerts: readonly AlertRule[];
   /** What its promise is worth; null = not worked out yet. */
   readonly vetting: Vetting | null;
+  /** What befell several services together of late; null = nothing. */
+  readonly storm: Storm | null;
 }
 export type SeenInstance = Omit<InstanceLook, "desired" | "recorded" | "wish" | "isUrgent">;
 
@@ -87,12 +90,13 @@ export function decideService(world: ServiceWorld): ServiceDecision {
   const reserve = reserveInstances(config);
   const quarantined = keepQuarantined(before, world);
   const placements = new Map([...world.seen].map(([name, { placement }]) => [name, placement]));
-  const service = serviceLook(world, { fingerprint, quarantined, rolls: rollsNext(desired, before, { fingerprint, placements }) });
+  const freeze = freezeBy(world.storm, { soakMs: config.failoverPolicy.failback.soakMs, nowMs: world.nowMs });
+  const service = serviceLook(world, { before, desired, placements, fingerprint, quarantined, freeze });
   const known = before.knownAnswerOf === fingerprint ? before.knownAnswer : null;
   // Twice from the same facts: what is there, for the ladder to see; then again with what the ladder wants of each.
   const standing = reserve.filter(({ name }) => before.instances.some((instance) => instance.name === name));
   const found = decideInstances([...desired, ...standing], before, world, { service, known, wishes: null });
-  const lookAt = ladderLook(world, { before, desired, reserve, placements, fingerprint, found, service });
+  const lookAt = ladderLook(world, { before, desired, reserve, placements, fingerprint, found, service, freeze });
   const ladder = decideLadder(lookAt);
   const wishes = decideWishes(lookAt, ladder);
   const running = [...desired, ...reserve.filter(({ name }) => wishes.reserve.has(name))];
@@ -119,8 +123,8 @@ export function decideService(world: ServiceWorld): ServiceDecision {
     quarantined: [...quarantined, ...decided.results.flatMap(({ result }) => result.quarantine).map((entry) => quarantineEntry(entry, at))],
     history,
   };
-  const seen = { placements: running.map(({ name }) => placements.get(name)), ladder, alerts: world.alerts, vetting: world.vetting };
-  const conditions = serviceConditions({ config, status: after, ...seen }, at);
+  const seen = { ...world, placements: running.map(({ name }) => placements.get(name)), ladder, freeze };
+  const conditions = serviceConditions({ ...seen, status: after }, at);
   return {
     next: withRevision({ ...after, conditions }, before, world),
     actions: [
@@ -135,6 +139,7 @@ export function decideService(world: ServiceWorld): ServiceDecision {
       ladder.lookAgainAfterMs,
       wishes.lookAgainAfterMs,
       ladder.openMove === null ? null : OPEN_MOVE_LOOK_MS,
+      freeze?.leftMs ?? null,
     ]),
   };
 }
@@ -144,17 +149,15 @@ const OPEN_MOVE_LOOK_MS = 500;
 
 function serviceLook(
   world: ServiceWorld,
-  facts: {
-    readonly fingerprint: string;
+  facts: Pick<LadderLook, "before" | "desired" | "placements" | "fingerprint" | "freeze"> & {
     readonly quarantined: ServiceStatus["quarantined"];
-    readonly rolls: InstanceName | null;
   },
 ): Omit<ServiceLook, "expectedAnswer"> {
   return {
     service: world.config.name,
     nowMs: world.nowMs,
     fingerprint: facts.fingerprint,
-    rolls: facts.rolls,
+    rolls: facts.freeze === null ? rollsNext(facts.desired, facts.before, facts) : null,
     isAcknowledged: world.isAcknowledged,
     lostGpus: world.lostGpus ?? new Set(),
     quarantinedGpus: new Set(facts.quarantined.map(gpuKey)),
@@ -201,7 +204,7 @@ function decideInstances(
 
 function ladderLook(
   world: ServiceWorld,
-  facts: Pick<LadderLook, "before" | "desired" | "reserve" | "placements" | "fingerprint"> & {
+  facts: Pick<LadderLook, "before" | "desired" | "reserve" | "placements" | "fingerprint" | "freeze"> & {
     readonly found: Decided;
     readonly service: Pick<ServiceLook, "lostGpus" | "quarantinedGpus">;
   },

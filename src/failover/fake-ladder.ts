@@ -25,6 +25,7 @@ import { desiredInstances, reserveInstances } from "./desired-instances.ts";
 import type { EpisodeView } from "./episode-view.ts";
 import type { ActivationView, InstanceAction, TaskView } from "./instance-look.ts";
 import { NEW_MEMO, type InstanceMemo } from "./restart-memo.ts";
+import type { Storm } from "./storm.ts";
 
 // For tests of the ladder: one service with engines that do at once what they are told, seen at the next look.
 
@@ -75,6 +76,7 @@ export class FakeLadder {
   inFlight = 0;
   alerts: readonly AlertRule[] = [];
   samples: readonly CapacitySample[] = [];
+  storm: Storm | null = null;
   nowMs = 0;
   last: ServiceDecision | null = null;
   #memos: ReadonlyMap<InstanceName, InstanceMemo> = new Map();
@@ -107,6 +109,7 @@ export class FakeLadder {
       inFlight: this.inFlight,
       alerts: this.alerts,
       vetting: null,
+      storm: this.storm,
     };
   }
 

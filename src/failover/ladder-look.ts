@@ -27,6 +27,8 @@ export interface LadderLook {
   readonly isAcknowledged: boolean;
   /** This control plane has just begun, and nothing of the service runs: a start, not a failover. */
   readonly isPlatformStart: boolean;
+  /** Why nothing is moved of free will now; null = it may be. */
+  readonly freeze: { readonly why: string } | null;
   readonly episodes: readonly EpisodeView[];
   readonly requests: readonly FailoverRecord[];
   readonly records: ReadonlyMap<string, FailoverRecord>;

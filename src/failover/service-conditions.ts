@@ -22,6 +22,8 @@ interface Seen {
   readonly alerts: readonly AlertRule[];
   /** null = not worked out yet, or not again since this process began. */
   readonly vetting: Vetting | null;
+  /** null = what is free to be moved is. */
+  readonly freeze: { readonly why: string } | null;
 }
 
 /** What holds of a service now, in Kubernetes form; a condition that keeps its status keeps its transition time. */
@@ -35,6 +37,7 @@ export function serviceConditions(seen: Seen, at: string): readonly Condition[] 
     advising(seen),
     pinned(status),
     alerting(seen),
+    frozen(seen),
     ...failbackFacts(config, status, seen.ladder.paused),
     tierInferred(config),
     promise(config, hotCount),
@@ -98,6 +101,11 @@ const pinned = ({ pinned: place }: ServiceStatus): Fact =>
         reason: "Operator",
         message: `An operator moved traffic to ${place}: it stays until failback, or a loss.`,
       };
+
+const frozen = ({ freeze }: Seen): Fact =>
+  freeze === null
+    ? { type: "Frozen", status: "False", reason: "NoStorm", message: "Failbacks and rollouts go their way." }
+    : { type: "Frozen", status: "True", reason: "LostTogether", message: freeze.why };
 
 /** Without figures: a condition is written when it changes, not each second. */
 function alerting({ config, alerts }: Seen): Fact {
