@@ -29,7 +29,7 @@ function judge(one: WorldRequest, { isShaken = false, isExcused = false } = {}):
   const shaken = new ShakenTimes();
   if (isShaken) shaken.shake("tenant-a", 900, 2_000);
   const excused = new Set(isExcused ? [one] : []);
-  const court = { service: "tenant-a", model: "tide-a", revisions: new Set(["r1", "r2"]), excused, shaken };
+  const court = { service: "tenant-a", party: "client of tenant-a", model: "tide-a", revisions: new Set(["r1", "r2"]), excused, shaken };
   return judgeRequests([one], court).map(({ checker }) => checker);
 }
 

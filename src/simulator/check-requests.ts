@@ -6,6 +6,8 @@ import type { WorldRequest } from "./world-client.ts";
 /** What a service's requests are judged by. */
 export interface RequestCourt {
   readonly service: string;
+  /** Who asked. */
+  readonly party: string;
   readonly model: string;
   /** Every revision that its config ever asked for. */
   readonly revisions: ReadonlySet<string>;
@@ -21,7 +23,7 @@ export function judgeRequests(requests: readonly WorldRequest[], court: RequestC
     const found = [wrongEnd(request, court), wrongEngines(request), wrongTokens(request, answersOf), wrongTenant(request, court)];
     return found.flatMap((wrong) => {
       if (wrong === null) return [];
-      const whom = `request ${request.id} of ${court.service}, begun at ${Math.round(request.startedAtMs)} ms`;
+      const whom = `request ${request.id}, ${court.party}, begun at ${Math.round(request.startedAtMs)} ms`;
       return [{ atMs: request.endedAtMs ?? request.startedAtMs, whom, ...wrong }];
     });
   });

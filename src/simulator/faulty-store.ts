@@ -1,4 +1,5 @@
 import { err, type Result } from "../base/result.ts";
+import { isSameJson } from "../base/same-json.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ClusterStore, StoreChange, StoreError, WatchListener } from "../ports/cluster-store.ts";
 import type { EventLog } from "../ports/event-log.ts";
@@ -52,6 +53,8 @@ export interface FaultyStore {
   set(faults: Partial<StoreFaults>): void;
   /** Nothing can be written. */
   isAway(): boolean;
+  /** No fault is switched on. */
+  isSound(): boolean;
   readonly faults: StoreFaults;
 }
 
@@ -62,6 +65,7 @@ export function createFaultyStore(inner: ClusterStore, ports: FaultyStorePorts):
     store: faulty,
     set: (faults) => faulty.set(faults),
     isAway: () => faulty.faults.isOut || faulty.faults.isFull,
+    isSound: () => isSameJson(faulty.faults, NO_STORE_FAULTS),
     get faults() {
       return faulty.faults;
     },

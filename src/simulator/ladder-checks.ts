@@ -110,13 +110,15 @@ export class LadderWatch {
 
   /** When nothing happens any more: requests and records against each other. */
   judge(clients: readonly LadderClient[], view: LadderView): void {
-    for (const { service: name, client } of clients) {
-      const service = view.services.find((one) => one.name === name);
-      if (service === undefined) continue;
-      const { requests } = client;
+    for (const service of view.services) {
+      const { name } = service;
+      const asking = clients.filter((one) => one.service === name);
+      const requests = asking.flatMap(({ client }) => client.requests);
       const revisions = this.#revisions.get(name) ?? new Set<string>();
-      const court = { service: name, model: service.config.model.name, revisions, excused: this.#excused, shaken: this.#shaken };
-      for (const violation of judgeRequests(requests, court)) this.add(violation);
+      const court = { model: service.config.model.name, revisions, excused: this.#excused, shaken: this.#shaken };
+      for (const { party, client } of asking) {
+        for (const violation of judgeRequests(client.requests, { ...court, service: name, party })) this.add(violation);
+      }
       const evidence = { service, records: view.records, requests, atMs: view.atMs, wallOffsetMs: view.wallMs - view.atMs };
       for (const violation of judgeRto(evidence)) this.add(violation);
       for (const { outcome, servedFrom } of requests) this.coverage.count("outcomes by rung", `${outcome} from ${servedFrom ?? "no rung"}`);
@@ -127,7 +129,8 @@ export class LadderWatch {
     const { name, status } = service;
     const revisions = this.#revisions.get(name) ?? new Set<string>();
     this.#revisions.set(name, revisions.add(service.config.model.revision));
-    this.#shaken.see(name, view.atMs, () => whyNotWhole(service, view.records) === null);
+    // What is stored is the truth only as long as somebody looks and writes it down.
+    this.#shaken.see(name, view.atMs, () => view.isTold && whyNotWhole(service, view.records) === null);
     const before = this.#statuses.get(name);
     if (status === null || status === before) return;
     this.#statuses.set(name, status);

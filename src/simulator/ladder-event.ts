@@ -3,6 +3,7 @@ import type { Fault } from "../api/fault.ts";
 import type { Level } from "../api/hot-standby-config.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { CrashPoint } from "./mortal.ts";
+import type { StoreFaults } from "./faulty-store.ts";
 import type { LinkQuality } from "./network.ts";
 
 /** One thing that happens to a platform. Whom it meets is chosen when it happens, among what stands then. */
@@ -17,10 +18,14 @@ export type LadderEvent =
   | { readonly kind: "gpu-lost"; readonly node: string; readonly gpu: number | null; readonly forMs: number }
   | { readonly kind: "zone-lost"; readonly zone: string; readonly forMs: number }
   | { readonly kind: "crash-control-plane"; readonly point: CrashPoint }
+  /** Of the control plane. */
+  | { readonly kind: "store-fault"; readonly faults: Partial<StoreFaults>; readonly forMs: number }
+  /** As SIGSTOP of the whole process, and SIGCONT. */
+  | { readonly kind: "pause"; readonly of: "control-plane" | "gateway"; readonly forMs: number }
   | { readonly kind: "restart-gateway" }
-  /** Between gateway and control plane. */
+  /** Between one gateway and control plane. */
   | { readonly kind: "cut-planes"; readonly forMs: number }
-  /** Between gateway and engines: nothing passes, or badly. */
+  /** Between one gateway and engines: nothing passes, or badly. */
   | { readonly kind: "partition"; readonly of: "one" | "all"; readonly forMs: number }
   | { readonly kind: "bad-link"; readonly quality: Partial<LinkQuality>; readonly forMs: number }
   | { readonly kind: "bad-client-link"; readonly quality: Partial<LinkQuality>; readonly forMs: number }
@@ -66,8 +71,20 @@ const badLink = (name: string, quality: Partial<LinkQuality>): EventClass => ({
 });
 const tokens = (chance: EventDraw): number => Math.floor(chance.next() * 12);
 
-/** An engine that stands still no longer than a long pause of its process: it may come back before anybody minds. */
+const storeFault = (name: string, draw: (chance: EventDraw) => Partial<StoreFaults>): EventClass => ({
+  name,
+  draw: (chance) => ({ kind: "store-fault", faults: draw(chance), forMs: chance.forMs }),
+});
+
+/** A process that stands still no longer than a long pause of its own: it may come back before anybody minds. */
 const PAUSE_MS = { min: 50, max: 3_000 };
+const pauseMs = ({ next }: EventDraw): number => Math.round(PAUSE_MS.min + next() * (PAUSE_MS.max - PAUSE_MS.min));
+/** From a store that loses some calls to one that does not answer at all; what it took it may deny. */
+const AWAY: readonly [Partial<StoreFaults>, ...Partial<StoreFaults>[]] = [
+  { isOut: true },
+  { unavailableRatio: 0.4, lostAnswerRatio: 0.4 },
+  { lostAnswerRatio: 1 },
+];
 const SLOW = { delayMs: { min: 20, max: 120 } };
 const WRONG_SPECS: readonly [JsonObject, ...JsonObject[]] = [
   { hotStandby: { gpuCount: -1, memoryReserved: "40GB" } },
@@ -84,7 +101,7 @@ export const EVENT_CLASSES: readonly EventClass[] = [
   { name: "engine-frozen", draw: () => ({ kind: "freeze", forMs: null }) },
   {
     name: "engine-paused",
-    draw: (chance) => ({ kind: "freeze", forMs: Math.round(PAUSE_MS.min + chance.next() * (PAUSE_MS.max - PAUSE_MS.min)) }),
+    draw: (chance) => ({ kind: "freeze", forMs: pauseMs(chance) }),
   },
   engineFault("engine-hangs", () => ({ kind: "hang" })),
   engineFault("engine-slow", (chance) => ({ kind: "slow", factor: chance.pick([3, 10, 30]) })),
@@ -104,6 +121,13 @@ export const EVENT_CLASSES: readonly EventClass[] = [
   { name: "zone-lost", draw: ({ place, forMs }) => ({ kind: "zone-lost", zone: place.zone, forMs }) },
   { name: "control-plane-killed-before-a-write", draw: () => ({ kind: "crash-control-plane", point: "before" }) },
   { name: "control-plane-killed-after-a-write", draw: () => ({ kind: "crash-control-plane", point: "after" }) },
+  { name: "control-plane-paused", draw: (chance) => ({ kind: "pause", of: "control-plane", forMs: pauseMs(chance) }) },
+  storeFault("store-conflicts", (chance) => ({ conflictRatio: chance.pick([0.2, 0.5, 0.8]) })),
+  storeFault("store-away", (chance) => chance.pick(AWAY)),
+  storeFault("store-slow", (chance) => ({ slowRatio: chance.pick([0.3, 1]) })),
+  storeFault("store-full", () => ({ isFull: true })),
+  storeFault("store-watch-cut", (chance) => (chance.next() < 0.5 ? { isWatchCut: true } : { watchDelayMs: 2_000 })),
+  { name: "gateway-paused", draw: (chance) => ({ kind: "pause", of: "gateway", forMs: pauseMs(chance) }) },
   { name: "gateway-killed", draw: () => ({ kind: "restart-gateway" }) },
   { name: "planes-cut", draw: ({ forMs }) => ({ kind: "cut-planes", forMs }) },
   { name: "engine-cut-off", draw: ({ forMs }) => ({ kind: "partition", of: "one", forMs }) },

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatViolation } from "./checker.ts";
-import { runLadderScenario } from "./ladder-scenario.ts";
+import { runLadderScenario, scheduleOf } from "./ladder-scenario.ts";
 
 const LOAD = { loadMs: 8_000, requestsPerSecond: 4 } as const;
 
@@ -31,4 +31,28 @@ test("one seed gives one history of the ladders, to the byte", async () => {
   assert.notEqual(first.hash, other.hash);
   const unkept = await runLadderScenario({ ...LOAD, seed: 7 });
   assert.deepEqual([unkept.hash, unkept.log], [first.hash, ""], "kept or not");
+});
+
+test("while only the store fails and whole processes stand still, every request of every tenant completes, at one gateway or at three", async () => {
+  const load = { loadMs: 40_000, requestsPerSecond: 4 };
+  const classes = new Map<string, number>();
+  for (let seed = 1; seed <= 12; seed += 1) {
+    const harmless = scheduleOf(seed, load.loadMs).filter(({ event: { kind } }) => kind === "store-fault" || kind === "pause");
+    const events = harmless.map(({ index }) => index);
+    const { violations, outcomes } = await runLadderScenario({ ...load, seed, events });
+    assert.deepEqual(violations.map(formatViolation), [], `npm run sim -- --seconds 40 --seed ${seed} --events ${events.join(",")}`);
+    const { complete, ...others } = outcomes;
+    assert.ok(complete > 300, `${complete} complete`);
+    assert.deepEqual(others, { open: 0, refused: 0, "error-event": 0, broken: 0, left: 0 }, `seed ${seed}`);
+    for (const { className } of harmless) classes.set(className, (classes.get(className) ?? 0) + 1);
+  }
+  assert.deepEqual([...classes.keys()].toSorted(), [
+    "control-plane-paused",
+    "gateway-paused",
+    "store-away",
+    "store-conflicts",
+    "store-full",
+    "store-slow",
+    "store-watch-cut",
+  ]);
 });

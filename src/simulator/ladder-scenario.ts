@@ -74,6 +74,7 @@ const RESOURCES: readonly ResourceDraft[] = [
   ),
 ];
 
+const GATEWAYS_MAX = 3;
 const READY_WITHIN_MS = 30_000;
 const STEP_MS = 250;
 /** The longest fault, a Hold's window, a soak, a quarantine and a cold start, one after another. */
@@ -85,10 +86,16 @@ const TAKE_BACK_MS = 5_000;
 export const scheduleOf = (seed: number, loadMs: number): readonly ScheduledEvent[] =>
   drawSchedule(createSeededRandom(`${seed}/events`), PLACES, loadMs);
 
+/** Of its own chance: how many there are moves no event. */
+const gatewayCountOf = (seed: number): number => 1 + Math.floor(createSeededRandom(`${seed}/gateways`).next() * GATEWAYS_MAX);
+
 /** A platform to which one thing after another happens by chance: no promise breaks, and once that ends all is as configured again. */
 export async function runLadderScenario(scenario: LadderScenario): Promise<LadderReport> {
   const { seed, loadMs, requestsPerSecond } = scenario;
-  const world = await startWorld(seed, RESOURCES, scenario.isLogKept === true ? {} : { eventsMax: 0 });
+  const world = await startWorld(seed, RESOURCES, {
+    gateways: gatewayCountOf(seed),
+    ...(scenario.isLogKept === true ? {} : { eventsMax: 0 }),
+  });
   const watch = new LadderWatch(world, [...createLadderCheckers(), ...(scenario.checkers ?? [])]);
   const run: Run = { world, watch, operator: createOperator(world), clients: [] };
   const isReady = await waitUntil(run, READY_WITHIN_MS, async (view) => wholeness(view).length === 0);
@@ -130,14 +137,18 @@ interface Run {
   readonly clients: LadderClient[];
 }
 
+/** Of each service one client at every gateway; together they ask as often as one would. */
 async function startClients({ world, clients }: Run, requestsPerSecond: number): Promise<void> {
   for (const { name, model } of SERVICES) {
     const key = await world.createKey(name);
     await world.clock.advance(STEP_MS);
-    const party = `client of ${name}`;
-    const ports = { clock: world.clock, random: world.chance(party), upstream: world.upstreamOf(party), log: world.log };
-    const client = new WorldClient(ports, { gateway: world.gatewayAddress, key, model, requestsPerSecond });
-    clients.push({ service: name, party, client });
+    for (const { name: gateway, address } of world.gateways) {
+      const party = `client of ${name} at ${gateway}`;
+      const ports = { clock: world.clock, random: world.chance(party), upstream: world.upstreamOf(party), log: world.log };
+      const share = requestsPerSecond / world.gateways.length;
+      const client = new WorldClient(ports, { gateway: address, key, model, requestsPerSecond: share });
+      clients.push({ service: name, party, gateway, client });
+    }
   }
 }
 

@@ -104,6 +104,7 @@ export const view = (more: Partial<LadderView> = {}): LadderView => ({
   begun: [],
   isLinkCut: false,
   isControlled: true,
+  isTold: true,
   performed: [],
   ...more,
 });

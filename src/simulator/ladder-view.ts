@@ -38,6 +38,8 @@ export interface LadderView {
   readonly isLinkCut: boolean;
   /** A control plane runs, and its store takes what it writes. */
   readonly isControlled: boolean;
+  /** And nothing delays or loses what it reads and writes: what is stored is what it saw a moment ago. */
+  readonly isTold: boolean;
   /** What was done to the world so far. */
   readonly performed: readonly ScheduledEvent[];
 }
@@ -62,7 +64,13 @@ export function createLadderEyes(world: World, performed: readonly ScheduledEven
   return {
     async look() {
       const { clock } = world;
-      const now = { atMs: clock.monotonicMs(), wallMs: clock.wallMs(), isLinkCut: world.isLinkCut(), isControlled: world.isControlled() };
+      const now = {
+        atMs: clock.monotonicMs(),
+        wallMs: clock.wallMs(),
+        isLinkCut: world.isLinkCut(),
+        isControlled: world.isControlled(),
+        isTold: world.isTold(),
+      };
       // All asked for in one turn, so that no write comes between two of them.
       const [configs, stored, promised, gpus, engines] = await Promise.all([
         world.store.list("HotStandbyConfig"),

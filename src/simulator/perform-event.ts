@@ -9,13 +9,16 @@ import type { LadderView } from "./ladder-view.ts";
 import { LOOPBACK, type LinkQuality } from "./network.ts";
 import type { Operator } from "./operator.ts";
 import type { WorldClient, WorldRequest } from "./world-client.ts";
+import { CONTROL_PLANE } from "./world-control-plane.ts";
 import { partyOf } from "./world-engine.ts";
+import { gatewayName } from "./world-gateway.ts";
 import type { World } from "./world.ts";
 
-/** A client's party on the network, and the service that it asks. */
+/** A client's party on the network, the service that it asks, and at which gateway. */
 export interface LadderClient {
   readonly service: string;
   readonly party: string;
+  readonly gateway: string;
   readonly client: WorldClient;
 }
 
@@ -40,7 +43,6 @@ export interface Effect {
   readonly wrongs: readonly Wrong[];
 }
 
-const GATEWAY_PARTY = "gateway-0";
 const CRASH_WITHIN_MS = 3_000;
 /** An order to an engine has arrived. */
 const ORDER_MS = 5;
@@ -55,10 +57,11 @@ export async function performEvent({ event, aim, index }: ScheduledEvent, ground
   const met = { ...NOTHING, untilMs: "forMs" in event && event.forMs !== null ? nowMs + event.forMs : nowMs };
   const service = view.services[Math.floor(aim * view.services.length)]?.name ?? "";
   const client = clients[Math.floor(aim * clients.length)] ?? null;
+  const gateway = gatewayOf(world, aim);
   world.log.record({
     level: "info",
     event: "ladder.event",
-    fields: { atMs: nowMs, index, kind: event.kind, victim: victim?.instance ?? null },
+    fields: { atMs: nowMs, index, kind: event.kind, victim: victim?.instance ?? null, gateway },
   });
   switch (event.kind) {
     case "kill":
@@ -67,7 +70,7 @@ export async function performEvent({ event, aim, index }: ScheduledEvent, ground
     case "bad-wake":
     case "partition":
     case "bad-link": {
-      const hit = await hitEngines(event, { world, engines, victim, aim });
+      const hit = await hitEngines(event, { world, engines, victim, gateway, aim });
       const isForGood = event.kind === "freeze" && event.forMs === null;
       return { ...met, ...whose(hit), untilMs: isForGood ? nowMs + SILENCE_FOUND_MS : met.untilMs };
     }
@@ -75,20 +78,14 @@ export async function performEvent({ event, aim, index }: ScheduledEvent, ground
     case "zone-lost":
       return { ...met, ...loseGpus(event, ground) };
     case "crash-control-plane":
-      await world.crashControlPlane(event.point, CRASH_WITHIN_MS);
-      return met;
-    case "restart-gateway": {
-      const excused = clients.flatMap((one) => one.client.openRequests);
-      await world.restartGateway();
-      return { ...met, excused };
-    }
+    case "restart-gateway":
+    case "store-fault":
+    case "pause":
     case "cut-planes":
-      world.cutLink();
-      world.clock.after(event.forMs, () => world.restoreLink());
-      return met;
+      return { ...met, ...(await hitPlanes(event, { gateway, world, clients })) };
     case "bad-client-link":
       if (client === null) return met;
-      setLinkFor(world, client.party, event);
+      setLinkFor(world, [client.gateway, client.party], event);
       return { ...met, services: [client.service] };
     case "clients-gone":
       client?.client.leave(Math.ceil(event.share * client.client.openCount));
@@ -98,6 +95,44 @@ export async function performEvent({ event, aim, index }: ScheduledEvent, ground
     case "policy":
     case "bad-config":
       return { ...met, ...(await order(event, { service, index, ground })) };
+  }
+}
+
+/** By another digit of the same number than the one that chooses an engine: any gateway meets any of them. */
+function gatewayOf({ gateways }: World, aim: number): string {
+  const at = Math.floor(((aim * 1_000) % 1) * gateways.length);
+  return gateways[at]?.name ?? gatewayName(0);
+}
+
+type PlaneEvent = Extract<LadderEvent, { kind: "crash-control-plane" | "restart-gateway" | "store-fault" | "pause" | "cut-planes" }>;
+
+/** What befalls the platform's own processes and the ways between them: no tenant has anything of its own broken. */
+async function hitPlanes(
+  event: PlaneEvent,
+  { gateway, world, clients }: Pick<EventGround, "world" | "clients"> & { readonly gateway: string },
+): Promise<Partial<Effect>> {
+  switch (event.kind) {
+    case "crash-control-plane":
+      await world.crashControlPlane(event.point, CRASH_WITHIN_MS);
+      return {};
+    case "restart-gateway": {
+      const excused = clients.filter((one) => one.gateway === gateway).flatMap((one) => one.client.openRequests);
+      await world.restartGateway(gateway);
+      return { excused };
+    }
+    case "store-fault":
+      world.faultStore(event.faults, event.forMs);
+      return {};
+    case "pause": {
+      const party = event.of === "gateway" ? gateway : CONTROL_PLANE;
+      world.pause(party);
+      world.clock.after(event.forMs, () => world.resume(party));
+      return {};
+    }
+    case "cut-planes":
+      world.cutLink(gateway);
+      world.clock.after(event.forMs, () => world.restoreLink(gateway));
+      return {};
   }
 }
 
@@ -140,11 +175,12 @@ interface Targets {
   readonly world: World;
   readonly engines: readonly RunningEngine[];
   readonly victim: RunningEngine | null;
+  readonly gateway: string;
   readonly aim: number;
 }
 
 /** @returns the engines that it met. */
-async function hitEngines(event: EngineEvent, { world, engines, victim, aim }: Targets): Promise<readonly RunningEngine[]> {
+async function hitEngines(event: EngineEvent, { world, engines, victim, gateway, aim }: Targets): Promise<readonly RunningEngine[]> {
   if (victim === null) return [];
   const party = partyOf(victim.instance, victim.generation);
   switch (event.kind) {
@@ -171,11 +207,11 @@ async function hitEngines(event: EngineEvent, { world, engines, victim, aim }: T
     }
     case "partition": {
       const cut = event.of === "one" ? [victim] : engines;
-      for (const { instance, generation } of cut) cutFor(world, partyOf(instance, generation), event.forMs);
+      for (const { instance, generation } of cut) cutFor(world, [gateway, partyOf(instance, generation)], event.forMs);
       return cut;
     }
     case "bad-link":
-      setLinkFor(world, party, event);
+      setLinkFor(world, [gateway, party], event);
       return [victim];
   }
 }
@@ -197,18 +233,21 @@ export function inject(
   world.upstreamOf("drill").call(address, request, { head: nothing, data: nothing, end: nothing, failed: nothing });
 }
 
-function cutFor({ network, clock }: World, party: string, forMs: number): void {
-  network.partition(GATEWAY_PARTY, party);
-  clock.after(forMs, () => network.heal(GATEWAY_PARTY, party));
+/** The two ends of a way on the network. */
+type Ends = readonly [one: string, other: string];
+
+function cutFor({ network, clock }: World, ends: Ends, forMs: number): void {
+  network.partition(...ends);
+  clock.after(forMs, () => network.heal(...ends));
 }
 
 function setLinkFor(
   { network, clock }: World,
-  party: string,
+  ends: Ends,
   { quality, forMs }: { readonly quality: Partial<LinkQuality>; readonly forMs: number },
 ): void {
-  network.setLink(GATEWAY_PARTY, party, quality);
-  clock.after(forMs, () => network.setLink(GATEWAY_PARTY, party, LOOPBACK));
+  network.setLink(...ends, quality);
+  clock.after(forMs, () => network.setLink(...ends, LOOPBACK));
 }
 
 /** Everybody who has bytes there, or is promised some. */

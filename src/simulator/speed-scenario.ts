@@ -5,6 +5,7 @@ import type { LadderClient } from "./perform-event.ts";
 import { whyNotWhole } from "./why-not-whole.ts";
 import { WorldClient } from "./world-client.ts";
 import { draft, gpuNodeDraft, worldModel } from "./world-resources.ts";
+import { gatewayName } from "./world-gateway.ts";
 import { startWorld, type World } from "./world.ts";
 
 export interface SpeedReport {
@@ -106,7 +107,7 @@ async function startClient(world: World, name: string, model: string): Promise<L
   const ports = { clock: world.clock, random: world.chance(party), upstream: world.upstreamOf(party), log: world.log };
   const requestsPerSecond = REQUESTS_PER_SECOND / SERVICES.length;
   const load = { gateway: world.gatewayAddress, key, model, requestsPerSecond, prompts: PROMPTS, tokensMax: TOKENS_MAX };
-  return { service: name, party, client: new WorldClient(ports, load) };
+  return { service: name, party, gateway: gatewayName(0), client: new WorldClient(ports, load) };
 }
 
 async function whyNot(watch: LadderWatch): Promise<readonly string[]> {

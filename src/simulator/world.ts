@@ -93,6 +93,8 @@ export interface World {
   isLinkCut(gateway?: string): boolean;
   /** A control plane runs, does not stand still, and its store takes what it writes. */
   isControlled(): boolean;
+  /** And its store has no fault at all. */
+  isTold(): boolean;
   /** The control plane's store misbehaves for so long, and so only; a later order replaces it. */
   faultStore(faults: Partial<StoreFaults>, forMs: number): void;
   healStore(): void;
@@ -113,6 +115,7 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[],
   assert(first !== undefined, "there is a gateway");
   const faults = storeFaults(clock, faulty);
   const { pause, resume } = pauses(network, lives);
+  const isLooking = (): boolean => lives.get(CONTROL_PLANE)?.isPaused === false;
   return {
     clock,
     network,
@@ -147,7 +150,8 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[],
     pause,
     resume,
     ...linkSwitch(link),
-    isControlled: () => lives.get(CONTROL_PLANE)?.isPaused === false && !faulty.isAway(),
+    isControlled: () => isLooking() && !faulty.isAway(),
+    isTold: () => isLooking() && faulty.isSound(),
     ...faults,
     stop: async () => {
       faults.healStore();
