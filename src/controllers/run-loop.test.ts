@@ -100,6 +100,40 @@ test("a failing look is repeated after 100 ms, doubling to 10 s, and logged each
   await loop.stop();
 });
 
+test("a look that fails and reports its own write is repeated every 100 ms, not at once", async () => {
+  const { clock, looks, loop } = world(async (name, look) => {
+    if (look > 4) return null;
+    loop.kick(name);
+    await Promise.resolve();
+    throw new Error("the answer was lost");
+  });
+  loop.kick("a");
+  await clock.advance(450);
+  await loop.stop();
+  assert.deepEqual(
+    looks.map(({ atMs }) => atMs),
+    [0, 100, 200, 300, 400],
+  );
+});
+
+test("a report after a failed look is looked at 100 ms after it, whatever its backoff has grown to", async () => {
+  const { clock, looks, loop } = world(() => Promise.reject(new Error("the store is away")));
+  loop.kick("a");
+  await clock.advance(2_000);
+  assert.equal(looks.at(-1)?.atMs, 1_500);
+  loop.kick("a");
+  assert.equal(looks.at(-1)?.atMs, 2_000);
+  await clock.advance(50);
+  loop.kick("a");
+  loop.kick("a");
+  await clock.advance(60);
+  assert.deepEqual(
+    looks.slice(-2).map(({ atMs }) => atMs),
+    [2_000, 2_100],
+  );
+  await loop.stop();
+});
+
 test("the first names are asked for again while the store cannot be read", async () => {
   let asked = 0;
   const { clock, looks, loop } = world(

@@ -42,6 +42,8 @@ interface Named {
   isRunning: boolean;
   isQueued: boolean;
   failures: number;
+  /** What reports something cuts the backoff short, but not to nothing: a look that fails may report its own writes. */
+  restsUntilMs: number;
   timer: Timer | null;
 }
 
@@ -83,12 +85,12 @@ class RunLoop implements Loop {
 
   kick(name: string): void {
     if (this.#ending.signal.aborted) return;
-    const entry = this.#names.get(name) ?? { isRunning: false, isQueued: false, failures: 0, timer: null };
+    const entry = this.#names.get(name) ?? { isRunning: false, isQueued: false, failures: 0, restsUntilMs: 0, timer: null };
     this.#names.set(name, entry);
     if (entry.isQueued) return;
     entry.isQueued = true;
     this.#queue.push(name);
-    this.#startNext();
+    if (!entry.isRunning) this.#startAfterRest(entry);
   }
 
   async stop(): Promise<void> {
@@ -102,7 +104,11 @@ class RunLoop implements Loop {
 
   #startNext(): void {
     while (this.#looks.size < LOOKS_MAX && !this.#ending.signal.aborted) {
-      const at = this.#queue.findIndex((name) => this.#names.get(name)?.isRunning === false);
+      const nowMs = this.#ports.clock.monotonicMs();
+      const at = this.#queue.findIndex((name) => {
+        const queued = this.#names.get(name);
+        return queued?.isRunning === false && queued.restsUntilMs <= nowMs;
+      });
       const name = at < 0 ? undefined : this.#queue.splice(at, 1)[0];
       const entry = name === undefined ? undefined : this.#names.get(name);
       if (name === undefined || entry === undefined) return;
@@ -118,11 +124,19 @@ class RunLoop implements Loop {
     }
   }
 
+  #startAfterRest(entry: Named): void {
+    const restMs = entry.restsUntilMs - this.#ports.clock.monotonicMs();
+    if (restMs <= 0) return this.#startNext();
+    entry.timer?.cancel();
+    entry.timer = this.#ports.clock.after(restMs, () => this.#startNext());
+  }
+
   async #look(name: string, entry: Named): Promise<void> {
     const requeue = await this.#attempt(name, entry);
     entry.isRunning = false;
     if (this.#unseen?.delete(name) === true && this.#unseen.size === 0) this.#first.resolve();
-    if (entry.isQueued || this.#ending.signal.aborted) return;
+    if (this.#ending.signal.aborted) return;
+    if (entry.isQueued) return this.#startAfterRest(entry);
     if (requeue === null) this.#names.delete(name);
     else entry.timer = this.#ports.clock.after(Math.max(REQUEUE_MIN_MS, requeue.afterMs), () => this.kick(name));
   }
@@ -134,6 +148,7 @@ class RunLoop implements Loop {
       return requeue;
     } catch (cause) {
       entry.failures += 1;
+      entry.restsUntilMs = this.#ports.clock.monotonicMs() + ERROR_BACKOFF_FIRST_MS;
       return { afterMs: this.#reportFailure(name, entry.failures, cause) };
     }
   }
