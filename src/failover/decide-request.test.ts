@@ -115,6 +115,20 @@ test("a resume clears the count, and what was held back goes on", () => {
   assert.deepEqual([ladder.status?.level, ladder.status?.failovers.inWindow, ladder.status?.failovers.windowStart], ["hot", 0, null]);
 });
 
+test("a resume whose record could not be written is obeyed once, however often it is read", () => {
+  const ladder = steadyLadder({ failoverPolicy: { maxFailoverCount: 1, failback: { soak: "10m" } } }).kill(hot1, hot2);
+  for (let second = 0; second < 6; second += 1) ladder.look(1_000);
+  ladder.ask("resume").lookOnly();
+  assert.equal(ladder.status?.failovers.inWindow, 0);
+  const lines = ladder.status?.history.length;
+  for (let again = 0; again < 3; again += 1) ladder.lookOnly();
+  assert.deepEqual([ladder.status?.history.length, answer(ladder, "resume-x")], [lines, "new: "]);
+  ladder.kill(hot1, hot2, warm1).lookOnly();
+  assert.equal(ladder.status?.failovers.inWindow, 1, "the move after it counts");
+  ladder.look();
+  assert.deepEqual([ladder.status?.failovers.inWindow, answer(ladder, "resume-x").slice(0, 9)], [1, "Completed"]);
+});
+
 test("one move at a time: a second request waits for the end of the first", () => {
   const ladder = steadyLadder().ask("failover", "warm", "first").ask("failback", null, "second");
   ladder.look();

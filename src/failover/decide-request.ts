@@ -25,19 +25,23 @@ const NOTHING: Answer = { isResumed: false, move: null, target: null, pinned: un
 export function decideRequest(look: LadderLook): Answer {
   const open = look.requests.filter(({ name, status }) => name !== look.before.openMove?.record && (status?.epoch ?? null) === null);
   const resumes = open.filter((request) => request.action === "resume");
+  const fresh = resumes.filter((request) => !look.before.history.some(({ what }) => what === resumeWords(request)));
   const first = open.find((request) => request.action !== "resume");
   const moving = first === undefined ? NOTHING : first.action === "failback" ? decideFailback(first, look) : decideFailover(first, look);
   if (resumes.length === 0) return moving;
   return {
     ...moving,
-    isResumed: true,
+    isResumed: fresh.length > 0,
     records: [
       ...resumes.map((request) => answered(request, look, "Completed", "The count of moves and the error budget begin anew.")),
       ...moving.records,
     ],
-    notes: [{ what: "Counts moves and the error budget anew.", why: "An operator resumed the service." }, ...moving.notes],
+    notes: [...fresh.map((request) => ({ what: resumeWords(request), why: "An operator resumed the service." })), ...moving.notes],
   };
 }
+
+/** As it stands in the history: a resume whose record could not be written meanwhile is not obeyed twice. */
+const resumeWords = ({ name }: FailoverRecord): string => `Counts moves and the error budget anew (${name}).`;
 
 function decideFailback(request: FailoverRecord, look: LadderLook): Answer {
   if (look.before.level === "hot") return done(request, look, { pinned: null, reason: "Traffic is on hot already." });
@@ -59,7 +63,7 @@ function decideFailover(request: FailoverRecord, look: LadderLook): Answer {
     const reason = means.map(({ why }) => why).join(" ") || "There is no rung below.";
     return request.status === null || request.status.phase === "Requested"
       ? refused(request, look, reason)
-      : { ...NOTHING, records: [answered(request, look, "Failed", reason)], notes: [noteOf(request, "Failed", reason)] };
+      : { ...NOTHING, records: [answered(request, look, "Failed", reason)], notes: saidOnce(look, noteOf(request, "Failed", reason)) };
   }
   if (chosen.can === "serve") {
     return { ...NOTHING, move: { to: chosen.level, request }, pinned: chosen.level === "hot" ? null : chosen.level };
@@ -89,16 +93,25 @@ function meansOf(look: LadderLook, level: Level): { readonly can: "serve" | "pre
 }
 
 function done(request: FailoverRecord, look: LadderLook, { pinned, reason }: { readonly pinned: Level | null; readonly reason: string }) {
-  return { ...NOTHING, pinned, records: [answered(request, look, "Completed", reason)], notes: [noteOf(request, "Completed", reason)] };
+  return {
+    ...NOTHING,
+    pinned,
+    records: [answered(request, look, "Completed", reason)],
+    notes: saidOnce(look, noteOf(request, "Completed", reason)),
+  };
 }
 
 function refused(request: FailoverRecord, look: LadderLook, reason: string): Answer {
-  return { ...NOTHING, records: [answered(request, look, "Refused", reason)], notes: [noteOf(request, "Refused", reason)] };
+  return { ...NOTHING, records: [answered(request, look, "Refused", reason)], notes: saidOnce(look, noteOf(request, "Refused", reason)) };
 }
 
-const noteOf = ({ action, to }: FailoverRecord, phase: "Completed" | "Refused" | "Failed", reason: string): Note => {
+/** Until its record is written, each look gives the same answer again. */
+const saidOnce = ({ before }: LadderLook, note: Note): readonly Note[] =>
+  before.history.some(({ what, why }) => what === note.what && why === note.why) ? [] : [note];
+
+const noteOf = ({ name, action, to }: FailoverRecord, phase: "Completed" | "Refused" | "Failed", reason: string): Note => {
   const where: LadderPlace | "" = to ?? "";
-  return { what: `An operator's ${action}${where === "" ? "" : ` to ${where}`}: ${phase}.`, why: reason };
+  return { what: `An operator's ${action}${where === "" ? "" : ` to ${where}`}: ${phase} (${name}).`, why: reason };
 };
 
 function answered(request: FailoverRecord, look: LadderLook, phase: RecordPhase, reason: string): FailoverRecord {
