@@ -103,6 +103,41 @@ test("a finished record whose last writing failed stays open until it is stored"
   assert.deepEqual([ladder.recorded, ladder.status?.openMove], [["gold-2 hot>warm Completed"], null]);
 });
 
+test("a record whose status was never written ends as Failed when the service has gone on, and says why", () => {
+  const ladder = steadyLadder().kill(hot1, hot2);
+  ladder.look();
+  const stored = ladder.records.get("gold-2");
+  assert.ok(stored !== undefined);
+  ladder.settle(40);
+  assert.equal(ladder.status?.openMove, null);
+  ladder.records.set("gold-2", { ...stored, status: null });
+  ladder.look();
+  const ended = ladder.records.get("gold-2");
+  assert.deepEqual([ended?.from, ended?.to, ended?.status?.phase, ended?.status?.epoch], ["hot", "warm", "Failed", null]);
+  assert.match(ended?.status?.reason ?? "", /had gone on, and what was measured had not been stored\.$/);
+});
+
+test("two losses of one millisecond do not share a clock: the worse one stands in the record alone", () => {
+  const ladder = steadyLadder({ failoverPolicy: { failback: { soak: "60s" } } });
+  ladder.badStarts.add(hot2);
+  const faultMs = ladder.nowMs + 20;
+  ladder.kill(hot1, hot2).look();
+  const first = episodeAt(faultMs, { rtoMs: 15, firstGoodTokenAtMs: wallMs(WALL + faultMs + 15) });
+  ladder.episodes = [first];
+  ladder.look();
+  const worse = episodeAt(faultMs, {
+    number: 2,
+    instance: hot2,
+    detectedAtMs: wallMs(WALL + faultMs + 237),
+    firstGoodTokenAtMs: null,
+    rtoMs: 237,
+  });
+  ladder.episodes = [first, worse];
+  ladder.look();
+  const { clock, rtoMs } = ladder.records.get("gold-2")?.status ?? assert.fail("the record is written");
+  assert.deepEqual([clock.fault, clock.detected, clock.firstGoodToken, rtoMs], [at(faultMs), at(faultMs + 237), null, 237]);
+});
+
 test("a record that a deleted service of the same name left says nothing of this one's move", () => {
   const earlier = steadyLadder().kill(hot1, hot2).settle(3).records.get("gold-2");
   assert.ok(earlier !== undefined);

@@ -20,11 +20,19 @@ export function decideRecords(look: LadderLook, ladder: LadderDecision, history:
   const last = look.before.openMove;
   const superseded = last !== null && last.record !== open?.record ? [superseding(look, moveRecord(look, last, history))] : [];
   const current = open === null ? [] : [moveRecord(look, open, history)];
-  const known = new Set([...superseded, ...current, ...ladder.records].map(({ name }) => name));
-  const leftover = [...look.records.values()].filter(
-    ({ name, status }) => !known.has(name) && status !== null && status.phase === "Running" && status.epoch !== null,
-  );
-  return [...leftover.map((record) => superseding(look, record)), ...superseded, ...current, ...ladder.records, ...advised(look, ladder)];
+  const advice = advised(look, ladder);
+  const known = new Set([...superseded, ...current, ...ladder.records, ...advice].map(({ name }) => name));
+  const others = [...look.records.values()].filter(({ name }) => !known.has(name));
+  const leftover = others.filter(({ status }) => status !== null && status.phase === "Running" && status.epoch !== null);
+  const unwritten = others.filter(({ status, requestedBy }) => status === null && requestedBy === "automatic");
+  return [
+    ...leftover.map((record) => superseding(look, record)),
+    ...unwritten.map((record) => forgotten(look, record)),
+    ...superseded,
+    ...current,
+    ...ladder.records,
+    ...advice,
+  ];
 }
 
 /** The stored record says all that it ever will, so the status need not hold the move any longer. */
@@ -47,7 +55,7 @@ function moveRecord(look: LadderLook, open: OpenMove, history: ServiceStatus["hi
   const decidedAtMs = parseWall(open.decidedAt) ?? look.wallMs;
   const seen = isDown && open.requestedBy === "automatic" ? lossNear(look.episodes, moveTimeOf(open, was, decidedAtMs)) : null;
   // The times of one loss stand together: a later one, which nobody has got over yet, does not take the place of what was measured.
-  const isOther = seen !== null && was !== null && was.clock.fault !== null && was.clock.fault !== seen.clock.fault;
+  const isOther = seen !== null && was !== null && was.clock.fault !== null && !isSameLoss(was.clock, seen.clock);
   const loss = isOther && was.rtoMs !== null && (seen.rtoMs ?? 0) <= was.rtoMs ? null : seen;
   const measured = loss !== null && isOther ? null : was;
   const clock = clockOf(look, open, { was: was?.clock ?? NO_CLOCK, measured: measured?.clock ?? NO_CLOCK, loss });
@@ -68,6 +76,9 @@ function moveRecord(look: LadderLook, open: OpenMove, history: ServiceStatus["hi
   const { record: name, from, to, cause, requestedBy } = open;
   return { name, service: look.config.name, action: isDown ? "failover" : "failback", from, to, cause, requestedBy, status };
 }
+
+/** Two gateways, or two engines, may be lost in the same millisecond, and be found at different times. */
+const isSameLoss = (was: RtoClock, seen: Loss["clock"]): boolean => was.fault === seen.fault && was.detected === seen.detected;
 
 const moveTimeOf = (open: OpenMove, was: FailoverRecordStatus | null, atMs: WallMs): MoveTime => {
   const redundantAtMs = was === null || was.clock.redundant === null ? null : parseWall(was.clock.redundant);
@@ -110,6 +121,21 @@ function superseding(look: LadderLook, record: FailoverRecord): FailoverRecord {
   return { ...record, status: { ...status, phase: hasServed ? "Completed" : "Failed", reason } };
 }
 
+/** The store took the record and not its status, and meanwhile the service went on: nobody knows any more what was measured. */
+function forgotten(look: LadderLook, record: FailoverRecord): FailoverRecord {
+  const reason = `At ${formatWall(look.wallMs)} the service had gone on, and what was measured had not been stored.`;
+  return { ...record, status: { ...NOTHING_MEASURED, phase: "Failed", reason } };
+}
+
+const NOTHING_MEASURED: Omit<FailoverRecordStatus, "phase" | "reason"> = {
+  epoch: null,
+  clock: NO_CLOCK,
+  rtoMs: null,
+  capacityRtoMs: null,
+  mttrrMs: null,
+  affected: { requests: 0, lost: 0 },
+};
+
 const reasonOf = (open: OpenMove, history: ServiceStatus["history"]): string | null =>
   history.findLast(({ what }) => what.startsWith("Moves ") && what.endsWith(`(epoch ${open.epoch}).`))?.why ?? null;
 
@@ -117,16 +143,12 @@ const reasonOf = (open: OpenMove, history: ServiceStatus["history"]): string | n
 function advised(look: LadderLook, ladder: LadderDecision): readonly FailoverRecord[] {
   if (look.config.failoverPolicy.isAutomatic || ladder.withheld === null) return [];
   const name = `${look.config.name}-${ladder.epoch}-advised`;
-  if (look.records.has(name)) return [];
+  if ((look.records.get(name)?.status ?? null) !== null) return [];
   const { to, what } = ladder.withheld;
   const status: FailoverRecordStatus = {
+    ...NOTHING_MEASURED,
     phase: "Advised",
-    epoch: null,
     clock: { ...NO_CLOCK, decided: formatWall(look.wallMs) },
-    rtoMs: null,
-    capacityRtoMs: null,
-    mttrrMs: null,
-    affected: { requests: 0, lost: 0 },
     reason: `${what} ${ladder.held ?? ""}.`,
   };
   const action = to === "hot" ? "failback" : "failover";
