@@ -46,8 +46,8 @@ export interface RungActivated {
   readonly instance: InstanceName;
   readonly uid: Uid;
   readonly generation: Generation;
-  /** lost = nobody above could serve; saturated = overflow, which is no failover. */
-  readonly because: "lost" | "saturated";
+  /** lost = nobody above could serve; saturated = overflow, suspected = all that serve may be lost soon: neither is a failover. */
+  readonly because: "lost" | "saturated" | "suspected";
   readonly outcome: "awake" | "failed";
   /** For people: why it failed; empty when it is awake. */
   readonly reason: string;

@@ -128,7 +128,7 @@ const up = z.discriminatedUnion("type", [
     type: z.literal("rung-activated"),
     ...ofInstance,
     generation: counted.transform(generation),
-    because: z.enum(["lost", "saturated"]),
+    because: z.enum(["lost", "saturated", "suspected"]),
     outcome: z.enum(["awake", "failed"]),
     reason: z.string().max(2_000),
     ageMs: age,

@@ -1,3 +1,4 @@
+import type { RungActivated } from "../api/link-message.ts";
 import type { InstanceStatus } from "../api/service-status.ts";
 import type { Note } from "./add-history.ts";
 import { fenceAndRestart, restart } from "./decide-end.ts";
@@ -138,10 +139,16 @@ const wakeNote = ({ name }: InstanceStatus, { desired, isUrgent }: InstanceLook)
   why: isUrgent ? "Nobody else can serve." : desired?.rest === "asleep" ? "Its rung is needed." : "The config asks for it to be awake.",
 });
 
+const WOKEN_BECAUSE: Readonly<Record<RungActivated["because"], string>> = {
+  lost: "A gateway woke it, for nobody else could serve.",
+  saturated: "A gateway woke it, for all that served was full.",
+  suspected: "A gateway woke it, for all that served was under suspicion.",
+};
+
 /** A gateway verified it already and sends to it: awake for a while, unless the ladder itself was about to wake it for the same loss. */
 function ratify(seen: InstanceStatus, look: InstanceLook, service: ServiceLook): InstanceDecision {
   const because = look.activation?.because ?? "lost";
-  const why = because === "lost" ? "A gateway woke it, for nobody else could serve." : "A gateway woke it, for all that served was full.";
+  const why = WOKEN_BECAUSE[because];
   const isOwn = seen.state === "Waking" && because === "lost";
   const memo: InstanceMemo = isOwn ? look.memo : { ...look.memo, neededAtMs: service.nowMs };
   return awake(seen, { ...look, memo }, service, why);

@@ -1,5 +1,5 @@
 import type { Generation, InstanceName, MonotonicMs, NodeName, ServiceName, Uid } from "../base/ids.ts";
-import type { EjectionCause } from "../api/link-message.ts";
+import type { EjectionCause, RungActivated } from "../api/link-message.ts";
 import type { InstanceStatus, Member } from "../api/service-status.ts";
 import type { Note } from "./add-history.ts";
 import type { DesiredInstance } from "./desired-instances.ts";
@@ -59,7 +59,7 @@ export interface ReportView {
 /** A gateway woke it, or tried to. */
 export interface ActivationView {
   readonly generation: Generation;
-  readonly because: "lost" | "saturated";
+  readonly because: RungActivated["because"];
   readonly outcome: "awake" | "failed";
   readonly reason: string;
 }

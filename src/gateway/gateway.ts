@@ -114,7 +114,13 @@ class AssembledGateway implements Gateway {
       },
     });
     this.#prober = new Prober({ ...parts, stateId: () => this.#link.stateId, returned: (watch) => this.#pumpHeld(watch.tableUid) });
-    this.#judge = new Judge({ ...parts, prober: this.#prober });
+    this.#judge = new Judge({
+      ...parts,
+      prober: this.#prober,
+      suspected: (suspects, tables) => {
+        for (const uid of tables) this.#waker.suspected(routes.get(uid), suspects);
+      },
+    });
     this.handler = serveExchange({
       ...parts,
       keys,

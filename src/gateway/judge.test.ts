@@ -31,6 +31,7 @@ class Courtroom {
   readonly ejected: EjectionCause[] = [];
   readonly log: string[] = [];
   lookCount = 0;
+  suspectedCount = 0;
   /** How an idle endpoint answers when all are asked; null = not at all. */
   witness: EndpointWatch | null = null;
   readonly #watches: readonly EndpointWatch[];
@@ -91,7 +92,8 @@ class Courtroom {
       if (this.witness !== null) this.witness.heardAt = monotonicMs(this.nowMs);
     };
     this.#self = new SelfSuspicion({ ports, board, health, metrics: createGatewayMetrics(), lookAround });
-    this.#judge = new Judge({ ports, board, health, ejector, prober, self: this.#self });
+    const suspected = (): number => (this.suspectedCount += 1);
+    this.#judge = new Judge({ ports, board, health, ejector, prober, self: this.#self, suspected });
     this.#judge.reset();
   }
 

@@ -1,8 +1,8 @@
-import { monotonicMs, type MonotonicMs } from "../base/ids.ts";
+import { monotonicMs, type MonotonicMs, type Uid } from "../base/ids.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Host } from "../ports/host.ts";
-import type { HealthIndex } from "../routing/health.ts";
-import { judge } from "../routing/suspicion.ts";
+import { endpointKey, type EndpointKey, type HealthIndex } from "../routing/health.ts";
+import { isSuspected, judge } from "../routing/suspicion.ts";
 import type { EndpointBoard, EndpointWatch } from "./endpoint-board.ts";
 import type { Ejector } from "./ejector.ts";
 import type { Prober } from "./prober.ts";
@@ -20,7 +20,9 @@ export interface JudgeParts {
   readonly health: HealthIndex;
   readonly ejector: Pick<Ejector, "eject">;
   readonly prober: Pick<Prober, "probe" | "askReturn">;
-  readonly self: Pick<SelfSuspicion, "prepare" | "believe" | "tick">;
+  readonly self: Pick<SelfSuspicion, "prepare" | "believe" | "tick" | "mayBeOurs">;
+  /** At each tick at which somebody is under one signal's suspicion, and was not ejected: who, and of which tables. */
+  readonly suspected: (suspects: ReadonlySet<EndpointKey>, tables: ReadonlySet<Uid>) => void;
 }
 
 /** One look at every endpoint each tick: who owes answers and is silent, who lives, who is hung. */
@@ -40,9 +42,16 @@ export class Judge {
       return;
     }
     this.#parts.self.tick();
-    const condemned = this.#look(now);
-    if (condemned.length === 0) return;
-    for (const { watch, cause } of this.#parts.self.believe(condemned)) this.#parts.ejector.eject(watch, cause);
+    const { condemned, suspected } = this.#look(now);
+    if (condemned.length > 0) {
+      for (const { watch, cause } of this.#parts.self.believe(condemned)) this.#parts.ejector.eject(watch, cause);
+    }
+    if (suspected.length === 0) return;
+    const believed = suspected.filter((watch) => !this.#parts.self.mayBeOurs(watch));
+    this.#parts.suspected(
+      new Set(believed.map(({ endpoint }) => endpointKey(endpoint))),
+      new Set(believed.map(({ tableUid }) => tableUid)),
+    );
   }
 
   /**
@@ -60,8 +69,9 @@ export class Judge {
     return this.#awayAt === null || now - this.#awayAt > LAG_MEMORY_MS;
   }
 
-  #look(now: MonotonicMs): readonly Condemned[] {
+  #look(now: MonotonicMs): { readonly condemned: readonly Condemned[]; readonly suspected: readonly EndpointWatch[] } {
     const condemned: Condemned[] = [];
+    const suspected: EndpointWatch[] = [];
     for (const watch of this.#parts.board.all()) {
       if (this.#parts.health.ejectionOf(watch.endpoint) !== null) {
         this.#parts.prober.askReturn(watch);
@@ -69,12 +79,16 @@ export class Judge {
       }
       // Who owes nothing is not judged; most are idle at most ticks.
       if (watch.calls.size === 0) continue;
-      const verdict = judge(watch.evidence(now), now);
+      const evidence = watch.evidence(now);
+      const verdict = judge(evidence, now);
       if (verdict.kind === "probe") this.#probe(watch);
       if (verdict.kind === "eject") condemned.push({ watch, cause: verdict.cause });
-      else this.#cutLost(watch, now);
+      else {
+        if (isSuspected(evidence, now)) suspected.push(watch);
+        this.#cutLost(watch, now);
+      }
     }
-    return condemned;
+    return { condemned, suspected };
   }
 
   #probe(watch: EndpointWatch): void {

@@ -68,6 +68,11 @@ export class SelfSuspicion {
     if (heardAt === null || this.#now() - heardAt > HEARD_JUST_NOW_MS) this.#askOthers();
   }
 
+  /** Its first probe ended in vain, and so did most others', or nobody was heard since it was sent: the silence may be ours. */
+  mayBeOurs(watch: EndpointWatch): boolean {
+    return watch.unanswered > 0 && (this.#isUnwitnessed({ watch, cause: "silent" }) || this.#areMostSilent([]));
+  }
+
   /** @returns those of the condemned of whom it may be believed. */
   believe(condemned: readonly Condemned[]): readonly Condemned[] {
     const areMost = this.#areMostSilent(condemned);

@@ -1,7 +1,8 @@
 import type { RouteTable, RungEndpoint } from "../api/route-table.ts";
 import { later, type Epoch, type MonotonicMs, type Uid } from "../base/ids.ts";
 import { wakeInstance, type WakeError } from "../instances/wake-instance.ts";
-import { endpointKey, type EndpointKey } from "../routing/health.ts";
+import { endpointKey, type EndpointKey, type HealthIndex } from "../routing/health.ts";
+import { wishToPreWake } from "../routing/pre-wake.ts";
 import { wakeBudgetMs, type WakeReason, type WakeView, type WakeWish } from "../routing/wake-wish.ts";
 import type { EndpointBoard } from "./endpoint-board.ts";
 import type { GatewayMetrics } from "./gateway-metrics.ts";
@@ -13,6 +14,7 @@ export interface WakerParts {
   readonly ports: Pick<GatewayPorts, "clock" | "upstream" | "link" | "eventLog">;
   readonly routes: RouteStore;
   readonly board: Pick<EndpointBoard, "get" | "lastHeardAt">;
+  readonly health: Pick<HealthIndex, "ejectionOf">;
   readonly metrics: GatewayMetrics;
   /** Woken and verified while their table calls them asleep: written here, read by the ladder. */
   readonly woken: Set<EndpointKey>;
@@ -42,6 +44,8 @@ interface Wake {
 const GATHER_MS: Readonly<Record<RouteTable["tier"], number>> = { platinum: 0, gold: 50, silver: 100 };
 /** Who has heard nobody for so long when a wake fails cannot tell whose fault it was. */
 const HEARD_WITHIN_MS = 1_000;
+/** What somebody waits for first, what may never be needed last. */
+const REASON_ORDER: Readonly<Record<WakeReason, number>> = { lost: 0, saturated: 1, suspected: 2 };
 const TIER_ORDER: Readonly<Record<RouteTable["tier"], number>> = { platinum: 0, gold: 1, silver: 2 };
 
 /**
@@ -53,6 +57,9 @@ export class Waker {
   readonly #wakes = new Map<EndpointKey, Wake>();
   /** Moves begun under the epoch of each table. */
   readonly #moves = new Map<Uid, { readonly epoch: Epoch; count: number }>();
+
+  /** When the last wake for a suspicion began, by table. */
+  readonly #preWokenAt = new Map<Uid, MonotonicMs>();
 
   constructor(parts: WakerParts) {
     this.#parts = parts;
@@ -96,10 +103,35 @@ export class Waker {
     clock.after(GATHER_MS[table.tier], () => this.#startNext());
   }
 
-  /** The service has nobody now: what was begun for overflow is needed for a loss, and goes first. */
+  /** One signal speaks against some that serve: wakes ahead where the second would leave nobody. */
+  suspected(table: RouteTable | null, suspects: ReadonlySet<EndpointKey>): void {
+    if (table === null) return;
+    const { health, routes, ports } = this.#parts;
+    const now = ports.clock.monotonicMs();
+    // The control plane's wakes too: their tables say so.
+    const others = [...routes.endpoints()].flatMap(({ endpoint }) => (endpoint.isWaking ? [endpoint] : []));
+    const waking = [...others, ...[...this.#wakes.values()].filter(isRunning).map(({ endpoint }) => endpoint)];
+    const busy = new Set(waking.map(linkOf));
+    const wish = wishToPreWake(table, {
+      health,
+      woken: this.#parts.woken,
+      suspects,
+      wakes: this.viewOf(table),
+      lastAt: this.#preWokenAt.get(table.uid) ?? null,
+      isLinkBusy: (endpoint) => busy.has(linkOf(endpoint)),
+      now,
+    });
+    if (wish === null) return;
+    this.#preWokenAt.set(table.uid, now);
+    this.wake(table, wish);
+  }
+
+  /** The service has nobody now: what was begun for overflow or on suspicion is needed for a loss, and goes first. */
   lost(table: RouteTable): void {
     for (const wake of this.#wakes.values()) {
-      if (wake.tableUid === table.uid && wake.because === "saturated" && isRunning(wake)) wake.because = "lost";
+      if (wake.tableUid !== table.uid || wake.because === "lost" || !isRunning(wake)) continue;
+      if (wake.because === "suspected") this.#movesOf(table).count += 1;
+      wake.because = "lost";
     }
   }
 
@@ -114,7 +146,9 @@ export class Waker {
         this.#forget(key, wake);
       }
     }
-    for (const uid of Array.from(this.#moves.keys())) if (this.#parts.routes.get(uid) === null) this.#moves.delete(uid);
+    for (const known of [this.#moves, this.#preWokenAt]) {
+      for (const uid of Array.from(known.keys())) if (this.#parts.routes.get(uid) === null) known.delete(uid);
+    }
     this.#startNext();
   }
 
@@ -166,7 +200,7 @@ export class Waker {
   }
 
   #compare(a: Wake, b: Wake): number {
-    if (a.because !== b.because) return a.because === "lost" ? -1 : 1;
+    if (a.because !== b.because) return REASON_ORDER[a.because] - REASON_ORDER[b.because];
     const [tableA, tableB] = [this.#parts.routes.get(a.tableUid), this.#parts.routes.get(b.tableUid)];
     if (tableA === null || tableB === null) return 0;
     return TIER_ORDER[tableA.tier] - TIER_ORDER[tableB.tier] || tableB.priority - tableA.priority;

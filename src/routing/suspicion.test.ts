@@ -2,7 +2,17 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
 import { monotonicMs } from "../base/ids.ts";
-import { HANG_MS, isCutOff, isSelfSuspect, judge, PROBE_EVERY_MS, SILENCE_MS, type Evidence, type Verdict } from "./suspicion.ts";
+import {
+  HANG_MS,
+  isCutOff,
+  isSelfSuspect,
+  isSuspected,
+  judge,
+  PROBE_EVERY_MS,
+  SILENCE_MS,
+  type Evidence,
+  type Verdict,
+} from "./suspicion.ts";
 
 const NOW = 100_000;
 const ago = (ms: number): ReturnType<typeof monotonicMs> => monotonicMs(NOW - ms);
@@ -55,6 +65,17 @@ const cases: readonly { readonly name: string; readonly given: Partial<Evidence>
   },
 ];
 for (const c of cases) test(`suspicion: ${c.name}`, () => assert.deepEqual(judge({ ...silent, ...c.given }, monotonicMs(NOW)), c.expected));
+
+const signals: readonly { readonly name: string; readonly given: Partial<Evidence>; readonly expected: boolean }[] = [
+  { name: "silence alone is no signal", given: {}, expected: false },
+  { name: "a probe in vain in the silence is one", given: { unanswered: 1 }, expected: true },
+  { name: "work without a step for 600 ms is one", given: { lastByteAt: ago(10), unmovedSince: ago(600) }, expected: true },
+  { name: "work without a step for less is none", given: { unmovedSince: ago(599) }, expected: false },
+  { name: "a token just now ends all signals", given: { lastTokenAt: ago(10), unanswered: 1, unmovedSince: ago(600) }, expected: false },
+  { name: "nobody who owes nothing is suspected", given: { waiting: 0, unanswered: 1, unmovedSince: ago(600) }, expected: false },
+];
+for (const { name, given, expected } of signals)
+  test(`suspicion: one signal: ${name}`, () => assert.equal(isSuspected({ ...silent, ...given }, monotonicMs(NOW)), expected));
 
 test("suspicion: many silent endpoints on several nodes point at ourselves, one node's loss does not", () => {
   assert.equal(isSelfSuspect({ silentNodes: 1, silent: 1, owing: 1 }), false);

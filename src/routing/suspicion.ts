@@ -47,6 +47,19 @@ export function judge(evidence: Evidence, now: MonotonicMs): Verdict {
   return { kind: "wait" };
 }
 
+/** Long enough that a wake of a few hundred milliseconds gains by it, and half of what makes a hang sure. */
+const UNMOVED_SUSPECT_MS = 600;
+
+/**
+ * One signal of the two that make an ejection: a probe in vain in its silence, or work without a step. Silence alone is none: a long
+ * prefill is silent.
+ */
+export function isSuspected(evidence: Evidence, now: MonotonicMs): boolean {
+  if (evidence.waiting === 0 || now - evidence.lastTokenAt < SILENCE_MS) return false;
+  if (now - evidence.lastByteAt >= SILENCE_MS && evidence.unanswered > 0) return true;
+  return evidence.unmovedSince !== null && now - evidence.unmovedSince >= UNMOVED_SUSPECT_MS;
+}
+
 /**
  * true = no engine at all is heard while one is asked in vain: the network that failed is likely ours. Nothing is lost by doing nothing
  * then, for nobody who could serve instead answers either. One engine alone has no witness, and is judged by itself.
