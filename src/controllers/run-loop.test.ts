@@ -89,12 +89,12 @@ test("a requeue looks again after its time, once, also when a kick came before",
   await loop.stop();
 });
 
-test("a failing look is repeated after 100 ms, doubling to 10 s, and logged each time", async () => {
+test("a failing look is repeated after 100 ms, doubling to 2 s, and logged each time", async () => {
   const { clock, looks, events, loop } = world(() => Promise.reject(new Error("the store is away")));
   loop.kick("a");
-  await clock.advance(60_000);
+  await clock.advance(10_000);
   const gaps = looks.slice(1).map((look, index) => look.atMs - (looks[index]?.atMs ?? 0));
-  assert.deepEqual(gaps, [100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000, 10_000, 10_000]);
+  assert.deepEqual(gaps, [100, 200, 400, 800, 1_600, 2_000, 2_000, 2_000]);
   assert.equal(events.length, looks.length);
   assert.equal(events[0]?.fields["reason"], "the store is away");
   await loop.stop();

@@ -32,7 +32,8 @@ export interface Loop {
 }
 
 const ERROR_BACKOFF_FIRST_MS = 100;
-const ERROR_BACKOFF_MAX_MS = 10_000;
+/** As rare as looks are when all is well: a store that is back is noticed, and one that is away is not asked more often than before. */
+const ERROR_BACKOFF_MAX_MS = 2_000;
 /** Looks of different names run together, so many at most. */
 const LOOKS_MAX = 16;
 /** A look that asks for another at once still lets others run. */
