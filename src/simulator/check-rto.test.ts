@@ -25,6 +25,21 @@ test("no recovery time is believed that no client has waited", () => {
   assert.deepEqual(judge(2_900, 0, 9_000), ["its worst RTO is 9000 ms, and no client waited longer than 3000 ms"]);
 });
 
+test("a client that came late in a long loss waited for its recovery as one that was there at the fault", () => {
+  const request = { id: 1, ask: "", prompt: "", tokensMax: 1, isStream: true, firstByteAtMs: null, outcome: "complete", text: "" } as const;
+  const late = { ...request, startedAtMs: 20_000, endedAtMs: 23_000, servedFrom: null, answerIds: [] };
+  const judge = (firstGoodToken: string | null): readonly string[] =>
+    judgeRto({
+      service: serviceView(status()),
+      records: [record({ phase: "Completed", clock: { ...NO_CLOCK, fault: at(10_000), firstGoodToken }, rtoMs: 2_900 })],
+      requests: [late],
+      atMs: 30_000,
+      wallOffsetMs: 0,
+    }).map(({ what }) => what);
+  assert.deepEqual(judge(at(22_900)), []);
+  assert.deepEqual(judge(null), ["its RTO is 2900 ms, and no client of that time waited so long"]);
+});
+
 test("a service is whole on hot, at rest, at its spec, with no record open", () => {
   const why = (of: ServiceStatus, more: Partial<ServiceView> = {}): string | null => whyNotWhole({ ...serviceView(of), ...more }, []);
   assert.equal(why(status()), null);

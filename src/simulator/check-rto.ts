@@ -30,9 +30,12 @@ export function judgeRto({ service, records, requests, atMs, wallOffsetMs }: Rto
     if (faultMs === null) continue;
     const fromMs = faultMs - wallOffsetMs - CLOCK_SLACK_MS;
     const rtoMs = status.rtoMs ?? 0;
-    const near = requests.filter(
-      ({ startedAtMs, endedAtMs }) => startedAtMs <= fromMs + 2 * CLOCK_SLACK_MS + rtoMs && (endedAtMs ?? atMs) >= fromMs,
+    // Who came while the loss lasted belongs to it, however late: its wait counts from its arrival.
+    const lastedMs = [status.clock.firstGoodToken, status.clock.redundant].flatMap((time) =>
+      time === null ? [] : (parseWall(time) ?? []),
     );
+    const untilMs = Math.max(faultMs + rtoMs, ...lastedMs) - wallOffsetMs + CLOCK_SLACK_MS;
+    const near = requests.filter(({ startedAtMs, endedAtMs }) => startedAtMs <= untilMs && (endedAtMs ?? atMs) >= fromMs);
     if (rtoMs > DURATION_SLACK_MS && !near.some((request) => durationMs(request, atMs) >= rtoMs - DURATION_SLACK_MS))
       found.push({ whom: name, what: `its RTO is ${rtoMs} ms, and no client of that time waited so long` });
     const lostCount = requests.filter(({ outcome }) => outcome !== "complete").length;

@@ -51,8 +51,6 @@ export interface FaultyStore {
   readonly store: ClusterStore;
   /** From now on exactly these; what is left out does not happen. */
   set(faults: Partial<StoreFaults>): void;
-  /** Nothing can be written. */
-  isAway(): boolean;
   /** No fault is switched on. */
   isSound(): boolean;
   readonly faults: StoreFaults;
@@ -64,7 +62,6 @@ export function createFaultyStore(inner: ClusterStore, ports: FaultyStorePorts):
   return {
     store: faulty,
     set: (faults) => faulty.set(faults),
-    isAway: () => faulty.faults.isOut || faulty.faults.isFull,
     isSound: () => isSameJson(faulty.faults, NO_STORE_FAULTS),
     get faults() {
       return faulty.faults;

@@ -130,7 +130,7 @@ export class LadderWatch {
     const revisions = this.#revisions.get(name) ?? new Set<string>();
     this.#revisions.set(name, revisions.add(service.config.model.revision));
     // What is stored is the truth only as long as somebody looks and writes it down.
-    this.#shaken.see(name, view.atMs, () => view.isTold && whyNotWhole(service, view.records) === null);
+    this.#shaken.see(name, view.atMs, () => view.isControlled && whyNotWhole(service, view.records) === null);
     const before = this.#statuses.get(name);
     if (status === null || status === before) return;
     this.#statuses.set(name, status);

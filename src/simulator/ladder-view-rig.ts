@@ -104,7 +104,6 @@ export const view = (more: Partial<LadderView> = {}): LadderView => ({
   begun: [],
   isLinkCut: false,
   isControlled: true,
-  isTold: true,
   performed: [],
   ...more,
 });

@@ -36,10 +36,8 @@ export interface LadderView {
   /** Requests for tokens that gateways began at engines since the view before. */
   readonly begun: readonly Begun[];
   readonly isLinkCut: boolean;
-  /** A control plane runs, and its store takes what it writes. */
+  /** A control plane runs, and nothing delays or loses what it reads and writes: what is stored is what it saw a moment ago. */
   readonly isControlled: boolean;
-  /** And nothing delays or loses what it reads and writes: what is stored is what it saw a moment ago. */
-  readonly isTold: boolean;
   /** What was done to the world so far. */
   readonly performed: readonly ScheduledEvent[];
 }
@@ -69,7 +67,6 @@ export function createLadderEyes(world: World, performed: readonly ScheduledEven
         wallMs: clock.wallMs(),
         isLinkCut: world.isLinkCut(),
         isControlled: world.isControlled(),
-        isTold: world.isTold(),
       };
       // All asked for in one turn, so that no write comes between two of them.
       const [configs, stored, promised, gpus, engines] = await Promise.all([

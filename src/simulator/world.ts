@@ -91,10 +91,8 @@ export interface World {
   cutLink(gateway?: string): void;
   restoreLink(gateway?: string): void;
   isLinkCut(gateway?: string): boolean;
-  /** A control plane runs, does not stand still, and its store takes what it writes. */
+  /** A control plane runs, does not stand still, and its store has no fault. */
   isControlled(): boolean;
-  /** And its store has no fault at all. */
-  isTold(): boolean;
   /** The control plane's store misbehaves for so long, and so only; a later order replaces it. */
   faultStore(faults: Partial<StoreFaults>, forMs: number): void;
   healStore(): void;
@@ -150,8 +148,7 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[],
     pause,
     resume,
     ...linkSwitch(link),
-    isControlled: () => isLooking() && !faulty.isAway(),
-    isTold: () => isLooking() && faulty.isSound(),
+    isControlled: () => isLooking() && faulty.isSound(),
     ...faults,
     stop: async () => {
       faults.healStore();
