@@ -9,7 +9,7 @@ import { whyNotWhole } from "./why-not-whole.ts";
 
 test("no recovery time is believed that no client has waited", () => {
   const request = { id: 1, ask: "", prompt: "", tokensMax: 1, isStream: true, firstByteAtMs: null, outcome: "complete", text: "" } as const;
-  const waited = { ...request, startedAtMs: 9_000, endedAtMs: 12_000, servedFrom: null, answerIds: [] };
+  const waited = { ...request, startedAtMs: 9_000, endedAtMs: 12_000, servedFrom: null, retryAfter: null, answerIds: [] };
   const clock = { ...NO_CLOCK, fault: at(10_000) };
   const judge = (rtoMs: number, lost: number, worstMs: number): readonly string[] =>
     judgeRto({

@@ -4,7 +4,7 @@ import { HealthyNoise } from "./healthy-noise.ts";
 import { HARD_FAULTS } from "./noise-fault.ts";
 import { runNoiseScenario } from "./noise-scenario.ts";
 
-const CALM_MS = 600_000;
+const CALM_MS = 300_000;
 
 test("noise of a platform that is well moves, ejects and restarts nobody and loses nothing, and then every kind of hard fault is found in time", async () => {
   const found = new Set<string>();
@@ -17,7 +17,7 @@ test("noise of a platform that is well moves, ejects and restarts nobody and los
   }
   assert.deepEqual([...found].toSorted(), [...HARD_FAULTS].toSorted());
   const { pauses = 0, gaps = 0, jumps = 0, requests = 0 } = counts;
-  assert.ok(pauses > 100 && gaps >= 5 && jumps > 20 && requests > 1_000, JSON.stringify(counts));
+  assert.ok(pauses > 100 && gaps >= 3 && jumps > 10 && requests > 500, JSON.stringify(counts));
 });
 
 test("one seed gives one noise", async () => {
