@@ -78,7 +78,11 @@ export async function runCutOffScenario({ seed }: { readonly seed: number }): Pr
   await world.stop();
   return {
     violations: found,
-    counts: { "activations by the one cut off": acts.cutOff.length, "activations by others": acts.others, "without a control plane": isAlone ? 1 : 0 },
+    counts: {
+      "activations by the one cut off": acts.cutOff.length,
+      "activations by others": acts.others,
+      "without a control plane": isAlone ? 1 : 0,
+    },
     timesMs: {},
     virtualMs: world.clock.monotonicMs(),
     hash: world.log.hash(),
@@ -97,8 +101,8 @@ function watchActs(world: World, isCut: () => boolean): Acts {
   let others = 0;
   world.log.listen(({ event, fields: { from, target, to } }) => {
     if (event !== "network.call" || typeof target !== "string" || !target.startsWith("/wake_up")) return;
-    if (from === CUT && isCut())
-      cutOff.push(`${(world.clock.monotonicMs() / 1_000).toFixed(3)} s, activation: ${CUT} is cut off and wakes ${String(to)}`);
+    if (from === CUT && isCut() && typeof to === "string")
+      cutOff.push(`${(world.clock.monotonicMs() / 1_000).toFixed(3)} s, activation: ${CUT} is cut off and wakes ${to}`);
     else if (typeof from === "string" && from.startsWith("gateway-")) others += 1;
   });
   return {
@@ -131,12 +135,21 @@ async function pass(world: World, watch: LadderWatch, forMs: number): Promise<vo
 
 /** Both services are shaken until the cut and the loss are over: one of their gateways answers nobody. */
 function tell(watch: LadderWatch, view: Awaited<ReturnType<typeof lookAt>>, className: string, untilMs: number): void {
-  const scheduled: ScheduledEvent = { index: 1, className, atMs: view.atMs, event: { kind: "partition", of: "all", forMs: untilMs - view.atMs }, aim: 0 };
+  const scheduled: ScheduledEvent = {
+    index: 1,
+    className,
+    atMs: view.atMs,
+    event: { kind: "partition", of: "all", forMs: untilMs - view.atMs },
+    aim: 0,
+  };
   const services = SERVICES.map(({ name }) => name);
   watch.happened(scheduled, { services, instances: [], untilMs: untilMs + WAKE_FOUND_MS, excused: [], wrongs: [] }, view);
 }
 
-async function startClients(world: World, requestsPerSecond: number): Promise<readonly (JudgedClient & { readonly client: WorldClient })[]> {
+async function startClients(
+  world: World,
+  requestsPerSecond: number,
+): Promise<readonly (JudgedClient & { readonly client: WorldClient })[]> {
   const keys = new Map<string, string>();
   for (const { name } of SERVICES) keys.set(name, await world.createKey(name));
   await world.clock.advance(500);

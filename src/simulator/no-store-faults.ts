@@ -56,20 +56,28 @@ const PASSING_SHARE = 0.7;
 /** Room for a burst before and the recovery after. */
 const MARGIN_MS = 60_000;
 
+export interface Outage {
+  readonly seed: number;
+  readonly places: readonly [Place, ...Place[]];
+  readonly outageMs: number;
+  /** How many of the passing classes it has; without it: all. */
+  readonly passing?: number;
+}
+
 /** All that happens in one outage, in order of time after its start: each passing class once, and some lasting ones at its end. */
-export function drawOutage(
-  random: Random,
-  { seed, places, outageMs }: { readonly seed: number; readonly places: readonly [Place, ...Place[]]; readonly outageMs: number },
-): readonly OutageFault[] {
-  const lasting = Array.from({ length: LASTING_PER_SEED }, (_, at) => LASTING[(seed * LASTING_PER_SEED + at) % LASTING.length] ?? LASTING[0]);
+export function drawOutage(random: Random, { seed, places, outageMs, passing = PASSING.length }: Outage): readonly OutageFault[] {
+  const lasting = Array.from(
+    { length: LASTING_PER_SEED },
+    (_, at) => LASTING[(seed * LASTING_PER_SEED + at) % LASTING.length] ?? LASTING[0],
+  );
   const draw = createDraw(random, places);
-  const names = [...shuffled(PASSING, random), ...shuffled(lasting, random)];
+  const names = [...shuffled(PASSING, random).slice(0, passing), ...shuffled(lasting, random)];
   const split = outageMs * PASSING_SHARE;
   return names.map((className, at) => {
-    const isLasting = at >= PASSING.length;
+    const isLasting = at >= passing;
     const slot = isLasting
-      ? { fromMs: split, widthMs: (outageMs - split) / LASTING_PER_SEED, at: at - PASSING.length }
-      : { fromMs: 0, widthMs: split / PASSING.length, at };
+      ? { fromMs: split, widthMs: (outageMs - split) / LASTING_PER_SEED, at: at - passing }
+      : { fromMs: 0, widthMs: split / passing, at };
     const roomMs = Math.max(0, slot.widthMs - 2 * MARGIN_MS);
     const atMs = slot.fromMs + slot.at * slot.widthMs + MARGIN_MS + random.next() * roomMs;
     return { className, isLasting, scheduled: { index: at + 1, className, atMs, event: eventOf(className, draw), aim: random.next() } };

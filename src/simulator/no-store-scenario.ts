@@ -20,6 +20,8 @@ export interface NoStoreScenario {
   readonly seed: number;
   /** How long every call of the control plane to the store fails. */
   readonly outageMs: number;
+  /** How many of the passing classes of faults happen; without it: all. */
+  readonly passing?: number;
 }
 
 const PLACES: readonly [Place, ...Place[]] = [
@@ -61,7 +63,8 @@ const WHOLE_FOR_MS = 15_000;
 const TAKE_BACK_MS = 5_000;
 
 /** The store is away for long, and one thing after another breaks: gateways fail over within what they hold, and all is whole once it is back. */
-export async function runNoStoreScenario({ seed, outageMs }: NoStoreScenario): Promise<RowReport> {
+export async function runNoStoreScenario(scenario: NoStoreScenario): Promise<RowReport> {
+  const { seed, outageMs } = scenario;
   const world = await startWorld(seed, RESOURCES, { eventsMax: 0 });
   await untilWhole(world, READY_WITHIN_MS);
   const watch = new LadderWatch(world, createLadderCheckers());
@@ -73,7 +76,7 @@ export async function runNoStoreScenario({ seed, outageMs }: NoStoreScenario): P
   const truth = new OutageTruth(world, view, outageMs);
   startClients(run, QUIET_PER_SECOND);
   const met = new Map<string, number>();
-  for (const fault of drawOutage(world.chance("outage"), { seed, places: PLACES, outageMs }))
+  for (const fault of drawOutage(world.chance("outage"), { ...scenario, places: PLACES }))
     if (await suffer(run, truth, fault)) met.set(fault.className, (met.get(fault.className) ?? 0) + 1);
   await pass(run, truth.endsAtMs - world.clock.monotonicMs(), LOOK_EVERY_MS.quiet);
   for (const { client } of run.clients) client.stop();
@@ -135,7 +138,12 @@ async function pass(run: Run, forMs: number, lookEveryMs: number): Promise<void>
 function startClients({ world, keys, clients }: Run, requestsPerSecond: number): readonly LadderClient[] {
   const started = SERVICES.map(({ name, model }) => {
     const party = `client of ${name}`;
-    const ports = { clock: world.clock, random: world.chance(`${party} ${clients.length}`), upstream: world.upstreamOf(party), log: world.log };
+    const ports = {
+      clock: world.clock,
+      random: world.chance(`${party} ${clients.length}`),
+      upstream: world.upstreamOf(party),
+      log: world.log,
+    };
     const load = { gateway: world.gatewayAddress, key: keys.get(name) ?? "", model, requestsPerSecond };
     return { service: name, party, client: new WorldClient(ports, load) };
   });

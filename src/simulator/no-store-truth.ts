@@ -53,10 +53,12 @@ export class OutageTruth {
     }
     this.#listening = world.launcher.onExit(({ instance, generation, reason }) => {
       if (!this.#diedAtMs.has(instance)) this.#diedAtMs.set(instance, world.clock.monotonicMs());
-      if (reason.startsWith(UNCLAIMED) && !this.#frozen.has(instance)) this.#wrong("unclaimed", `${instance} generation ${generation} ended: ${reason}`);
+      if (reason.startsWith(UNCLAIMED) && !this.#frozen.has(instance))
+        this.#wrong("unclaimed", `${instance} generation ${generation} ended: ${reason}`);
     });
     world.log.listen(({ event, fields: { service, instance } }) => {
-      if (this.#isOpen && event === "gateway.wake-begun") this.#woken(String(service), String(instance));
+      if (!this.#isOpen || event !== "gateway.wake-begun") return;
+      if (typeof service === "string" && typeof instance === "string") this.#woken(service, instance);
     });
   }
 
@@ -82,7 +84,8 @@ export class OutageTruth {
     this.#isOpen = false;
     this.#listening.stop();
     for (const { instance, uid, generation } of await this.#world.launcher.observe())
-      if (!this.#engines.has(`${uid} ${generation}`)) this.#wrong("started", `${instance} generation ${generation}, and no intent is stored`);
+      if (!this.#engines.has(`${uid} ${generation}`))
+        this.#wrong("started", `${instance} generation ${generation}, and no intent is stored`);
     return this.#found;
   }
 
@@ -118,7 +121,8 @@ export class OutageTruth {
     if (standing === undefined) return;
     this.counts["wakes in the outage"] += 1;
     standing.woken.add(instance);
-    if (standing.woken.size > standing.movesLeft) this.#wrong("grants", `${instance} is woken, and ${standing.movesLeft} moves were granted`);
+    if (standing.woken.size > standing.movesLeft)
+      this.#wrong("grants", `${instance} is woken, and ${standing.movesLeft} moves were granted`);
   }
 
   #wrong(what: string, why: string): void {
