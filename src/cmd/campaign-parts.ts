@@ -51,7 +51,7 @@ export function onInterrupt(): { isAsked(): boolean; stop(): void } {
   let isAsked = false;
   const ask = (): void => {
     isAsked = true;
-    process.stderr.write("Ends after the seed that runs; the ledger holds all that went before.\n");
+    process.stderr.write("Ends after the seeds that run; the ledger holds all that went before.\n");
   };
   process.once("SIGINT", ask);
   return { isAsked: () => isAsked, stop: () => process.removeListener("SIGINT", ask) };
