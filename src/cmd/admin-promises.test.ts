@@ -94,8 +94,8 @@ test("a service that makes another one wait is told so when it is applied", asyn
     objectsAt((await call(`POST ${APPLY}`, filesOf(...documents))).json, "warnings").flatMap(({ code, what }) =>
       code === "PROMISE_AT_RISK" ? [typeof what === "string" ? what.split(" = ")[0] : what] : [],
     );
-  assert.deepEqual(await risks(inZone("a", "az-1"), inZone("b", "az-2"), sleeper("cheap", "gold", "3100ms")), []);
+  assert.deepEqual(await risks(inZone("a", "az-1"), inZone("b", "az-2"), sleeper("cheap", "gold", "3400ms")), []);
   assert.deepEqual(await risks(sleeper("dear", "platinum", "5s")), [
-    "cheap: loss of node a: 1.8 s to find a hang + 1.3 s behind dear + 1.2 s for the wake of 54 GB over 54 GB/s hostToGpu of b + 0.05 s to verify + 0.03 s to read 1 x 8192 tokens again",
+    "cheap: loss of node a: 2 s to find a hang + 1.3 s behind dear + 1.2 s for the wake of 54 GB over 54 GB/s hostToGpu of b + 0.05 s to verify + 0.03 s to read 1 x 8192 tokens again",
   ]);
 });

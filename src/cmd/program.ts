@@ -5,7 +5,7 @@ import { ADMIN_PORT, LOOPBACK } from "./find-admin.ts";
 import type { GetOptions } from "./get.ts";
 import type { MoveOptions } from "./request-move.ts";
 import type { RenderOptions } from "./render.ts";
-import type { Shard } from "./run-campaign.ts";
+import type { Shard } from "./campaign-parts.ts";
 import type { ScenarioOptions } from "./scenario.ts";
 import type { SimulateOptions } from "./simulate.ts";
 

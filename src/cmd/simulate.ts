@@ -6,7 +6,7 @@ import { runLadderScenario } from "../simulator/ladder-scenario.ts";
 import { startSpeedWorld } from "../simulator/speed-scenario.ts";
 import { printCoverage } from "./print-coverage.ts";
 import type { ExitCode } from "./explain.ts";
-import type { Shard } from "./run-campaign.ts";
+import type { Shard } from "./campaign-parts.ts";
 
 export interface SimulateOptions {
   readonly seed: number;

@@ -20,7 +20,7 @@ const sleeper = (more: JsonObject = {}): JsonObject => ({
 });
 
 /** 300 ms of silence, 250 ms to the second question, 1,200 ms without a step. */
-const HANG_FOUND_MS = 1_750;
+const HANG_FOUND_MS = 2_050;
 /** 8,192 tokens at 250,000 a second. */
 const READ_MS = 32.768;
 

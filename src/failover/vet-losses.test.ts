@@ -36,9 +36,9 @@ const high = fakeConfig("h", asleep("gold", { priority: "high" }));
 
 test("a sleeper on another node wakes alone: 1,750 + 496.3 + 50 + 32.8 ms, whatever is lost", () => {
   assert.deepEqual(lossesOf("p", [platinum], { "p-hot-1": "a/0", "p-warm-1": "c/0" }), [
-    "GPU a/0: 2329.1",
-    "node a: 2329.1",
-    "zone az-1: 2329.1",
+    "GPU a/0: 2629.1",
+    "node a: 2629.1",
+    "zone az-1: 2629.1",
   ]);
 });
 
@@ -47,9 +47,9 @@ test("wakes over one link go by tier, then by priority, each dearer one costs 54
   const all = [gold, high, platinum];
   assert.deepEqual(
     ["p", "h", "g"].map((service) => lossesOf(service, all, places)[1]),
-    ["node a: 2625.4 beside g", "node a: 3171.7 behind p beside g", "node a: 3421.7 behind h, p"],
+    ["node a: 2925.4 beside g", "node a: 3471.7 behind p beside g", "node a: 3721.7 behind h, p"],
   );
-  assert.equal(lossesOf("g", all, places)[0], "GPU a/1: 2329.1", "the loss of its own GPU is nobody else's");
+  assert.equal(lossesOf("g", all, places)[0], "GPU a/1: 2629.1", "the loss of its own GPU is nobody else's");
 });
 
 test("a cheaper wake that runs already costs a dearer one no more than the link had to carry for the dearer one itself", () => {
@@ -57,16 +57,16 @@ test("a cheaper wake that runs already costs a dearer one no more than the link 
   const model = (weights: string): JsonObject => ({ model: { name: "m", weights } });
   // 5.4 GB over 54 GB/s = 100 ms.
   const small = fakeConfig("g", asleep("gold", model("5400MB")));
-  assert.deepEqual(lossesOf("p", [platinum, small], places)[1], "node a: 2429.1 beside g");
+  assert.deepEqual(lossesOf("p", [platinum, small], places)[1], "node a: 2729.1 beside g");
   const large = fakeConfig("g", asleep("gold", model("54GB")));
-  assert.deepEqual(lossesOf("p", [platinum, large], places)[1], "node a: 2625.4 beside g");
+  assert.deepEqual(lossesOf("p", [platinum, large], places)[1], "node a: 2925.4 beside g");
 });
 
 test("of equally dear ones each is taken to come last", () => {
   const other = fakeConfig("o", asleep("gold"));
   const places = { "g-hot-1": "a/0", "g-warm-1": "c/0", "o-hot-1": "a/1", "o-warm-1": "c/1" };
-  assert.deepEqual(lossesOf("g", [gold, other], places)[1], "node a: 2875.4 behind o");
-  assert.deepEqual(lossesOf("o", [gold, other], places)[1], "node a: 2875.4 behind g");
+  assert.deepEqual(lossesOf("g", [gold, other], places)[1], "node a: 3175.4 behind o");
+  assert.deepEqual(lossesOf("o", [gold, other], places)[1], "node a: 3175.4 behind g");
 });
 
 test("a wake and a load share no link, and two nodes share none", () => {
@@ -78,30 +78,30 @@ test("a wake and a load share no link, and two nodes share none", () => {
     coldStandby: { memoryReserved: "20GB" },
   });
   const places = { "p-hot-1": "a/0", "p-warm-1": "c/0", "r-hot-1": "a/1", "r-cold-1": "c/1", "g-hot-1": "a/2", "g-warm-1": "b/0" };
-  assert.deepEqual(lossesOf("r", [platinum, reserve, gold], places)[1], "node a: 3487.3");
-  assert.deepEqual(lossesOf("g", [platinum, reserve, gold], places)[1], "node a: 2329.1");
+  assert.deepEqual(lossesOf("r", [platinum, reserve, gold], places)[1], "node a: 3787.3");
+  assert.deepEqual(lossesOf("g", [platinum, reserve, gold], places)[1], "node a: 2629.1");
 });
 
 test("a hot or an awake warm instance that is left takes over, and no load is waited for", () => {
   const spread = fakeConfig("s", { tier: "platinum" });
   assert.deepEqual(lossesOf("s", [spread], { "s-hot-1": "a/0", "s-hot-2": "b/0", "s-warm-1": "c/0" }), [
-    "GPU a/0: 1782.8",
-    "GPU b/0: 1782.8",
-    "node a: 1782.8",
-    "node b: 1782.8",
-    "zone az-1: 1782.8",
+    "GPU a/0: 2082.8",
+    "GPU b/0: 2082.8",
+    "node a: 2082.8",
+    "node b: 2082.8",
+    "zone az-1: 2082.8",
   ]);
 });
 
 test("two sleepers of a service wake side by side over two links, and the first serves", () => {
   const two = fakeConfig("t", asleep("gold", { warmStandby: { rest: "asleep", gpuCount: 2, memoryReserved: "40GB" } }));
   const places = { "p-hot-1": "a/0", "p-warm-1": "c/0", "t-hot-1": "a/1", "t-warm-1": "c/1", "t-warm-2": "b/0" };
-  assert.deepEqual(lossesOf("t", [platinum, two], places)[1], "node a: 2329.1");
-  assert.deepEqual(lossesOf("t", [platinum, two], { ...places, "t-warm-2": "c/2" })[1], "node a: 2875.4 behind p");
+  assert.deepEqual(lossesOf("t", [platinum, two], places)[1], "node a: 2629.1");
+  assert.deepEqual(lossesOf("t", [platinum, two], { ...places, "t-warm-2": "c/2" })[1], "node a: 3175.4 behind p");
   const cheap = fakeConfig("u", asleep("gold", { priority: "low" }));
   assert.deepEqual(
     lossesOf("u", [two, cheap], { ...places, "t-warm-2": "c/2", "u-hot-1": "a/2", "u-warm-1": "c/3" })[1],
-    "node a: 3421.7 behind t",
+    "node a: 3721.7 behind t",
     "both of them go over the link first",
   );
 });
@@ -109,21 +109,21 @@ test("two sleepers of a service wake side by side over two links, and the first 
 test("with autoFailover false the dead load again where they may, and no wake stands before others", () => {
   const manual = fakeConfig("m", asleep("platinum", { failoverPolicy: { autoFailover: false } }));
   const places = { "m-hot-1": "a/0", "m-warm-1": "c/0", "g-hot-1": "a/1", "g-warm-1": "c/1" };
-  assert.deepEqual(lossesOf("m", [manual, gold], places)[1], "node a: 3487.3");
-  assert.deepEqual(lossesOf("g", [manual, gold], places)[1], "node a: 2329.1");
+  assert.deepEqual(lossesOf("m", [manual, gold], places)[1], "node a: 3787.3");
+  assert.deepEqual(lossesOf("g", [manual, gold], places)[1], "node a: 2629.1");
 });
 
 test("without a reserve it starts where it may: alone on one of several nodes, in the queue of the only one", () => {
   const spec = { tier: "silver", hotStandby: { gpuCount: 1 } } as const;
   const [one, two] = [fakeConfig("s1", spec), fakeConfig("s2", spec)];
   const places = { "s1-hot-1": "a/0", "s2-hot-1": "a/1" };
-  assert.deepEqual(lossesOf("s1", [one, two], places), ["GPU a/0: 3487.3", "node a: 3487.3", "zone az-1: 5191.9 behind s2"]);
+  assert.deepEqual(lossesOf("s1", [one, two], places), ["GPU a/0: 3787.3", "node a: 3787.3", "zone az-1: 5491.9 behind s2"]);
 });
 
 test("what may stand only in the lost zone has nothing left", () => {
   const selector = { nodeSelector: { "topology.kubernetes.io/zone": "az-2" } };
   const pinned = fakeConfig("z", { tier: "silver", hotStandby: { gpuCount: 1, ...selector } });
-  assert.deepEqual(lossesOf("z", [pinned], { "z-hot-1": "c/0" }), ["GPU c/0: 3487.3", "node c: none", "zone az-2: none"]);
+  assert.deepEqual(lossesOf("z", [pinned], { "z-hot-1": "c/0" }), ["GPU c/0: 3787.3", "node c: none", "zone az-2: none"]);
 });
 
 test("a node that keeps too few GPUs takes no wide instance", () => {
@@ -140,7 +140,7 @@ test("the loss of the whole fleet is no loss that is vetted", () => {
 });
 
 test("a warm instance without a place is not counted on", () => {
-  assert.deepEqual(lossesOf("p", [platinum], { "p-hot-1": "a/0" })[1], "node a: 3487.3");
+  assert.deepEqual(lossesOf("p", [platinum], { "p-hot-1": "a/0" })[1], "node a: 3787.3");
 });
 
 test("half of the contexts are read again when half of the hot instances are lost, by all that are left", () => {
@@ -152,5 +152,5 @@ test("half of the contexts are read again when half of the hot instances are los
   });
   // 50 x 8,192 tokens at 2 x 250,000 a second = 819.2 ms.
   const places = { "q-hot-1": "a/0", "q-hot-2": "a/1", "q-hot-3": "c/0", "q-hot-4": "c/1" };
-  assert.deepEqual(lossesOf("q", [busy], places)[4], "node a: 2569.2");
+  assert.deepEqual(lossesOf("q", [busy], places)[4], "node a: 2869.2");
 });

@@ -3,7 +3,7 @@ import type { MonotonicMs, ServiceName, Uid } from "../base/ids.ts";
 import { GapHistogram } from "../routing/gap-histogram.ts";
 import { endpointKey, type EndpointIdentity, type EndpointKey } from "../routing/health.ts";
 import type { AttemptFailure } from "../routing/next-attempt.ts";
-import type { Evidence } from "../routing/suspicion.ts";
+import type { Evidence, Unmoved } from "../routing/suspicion.ts";
 import type { Progress } from "../wire/dialect.ts";
 import type { ClientRequest } from "./client-request.ts";
 
@@ -48,7 +48,9 @@ export class EndpointWatch {
   /** The newest step count of its metrics, and when they were asked for. */
   #counted: { readonly steps: number; readonly askedAt: MonotonicMs } | null = null;
   #steps: { readonly count: number; readonly since: MonotonicMs } | null = null;
-  #unmovedSince: MonotonicMs | null = null;
+  #unmoved: Unmoved | null = null;
+  /** The newest answer to a probe of any kind. */
+  #answeredAt: MonotonicMs | null = null;
 
   constructor(endpoint: RungEndpoint, of: { readonly service: ServiceName; readonly uid: Uid }, now: MonotonicMs) {
     this.endpoint = endpoint;
@@ -75,7 +77,7 @@ export class EndpointWatch {
     this.#startSilence(now);
     this.lastTokenAt = now;
     this.#steps = null;
-    this.#unmovedSince = null;
+    this.#unmoved = null;
   }
 
   /** A call's next token: the engine made a step after the one before it, or after the call began. */
@@ -87,20 +89,27 @@ export class EndpointWatch {
     return this.#steppedAfter !== null && this.#steppedAfter >= at;
   }
 
+  /** The last probe has no answer yet, or none came. */
+  get isProbeOpen(): boolean {
+    return this.lastProbeAt !== null && (this.#answeredAt === null || this.#answeredAt < this.lastProbeAt);
+  }
+
   sawProbeAnswer(progress: Progress | null, { askedAt, now }: { readonly askedAt: MonotonicMs; readonly now: MonotonicMs }): void {
     this.unanswered = 0;
+    this.#answeredAt = now;
     if (progress === null) return;
     this.#count(progress.steps, askedAt);
     if (this.#steps === null || this.#steps.count !== progress.steps) {
       this.#steps = { count: progress.steps, since: now };
-      this.#unmovedSince = null;
+      this.#unmoved = null;
       return;
     }
-    this.#unmovedSince = progress.running + progress.waiting > 0 ? this.#steps.since : null;
+    this.#unmoved = progress.running + progress.waiting > 0 ? { since: this.#steps.since, until: askedAt } : null;
   }
 
+  /** Whoever answered another question after this one was asked lives: a page may be missing while its engine serves. */
   sawProbeTimeout(sentAt: MonotonicMs): void {
-    if (sentAt < this.lastByteAt) return;
+    if (sentAt < this.lastByteAt || (this.#answeredAt !== null && this.#answeredAt >= sentAt)) return;
     this.unanswered += 1;
     this.askedInVainAt = sentAt;
   }
@@ -128,7 +137,7 @@ export class EndpointWatch {
       hasLateStream,
       lastProbeAt: this.lastProbeAt,
       unanswered: this.unanswered,
-      unmovedSince: this.#unmovedSince,
+      unmoved: this.#unmoved,
     };
   }
 

@@ -41,15 +41,27 @@ export class Prober {
     this.#parts = parts;
   }
 
-  /** A metrics page is the second opinion on silence: it tells life and progress at once. */
+  /**
+   * A metrics page is the second opinion on silence: it tells life and progress at once. Where the one before has not come,
+   * health is asked beside it: metrics may be missing while their engine serves.
+   */
   probe(watch: EndpointWatch): void {
     const sentAt = this.#parts.ports.clock.monotonicMs();
+    if (watch.isProbeOpen) this.#probeHealth(watch, sentAt);
     watch.lastProbeAt = sentAt;
     this.#ask(watch, { request: this.#get("/metrics"), timeoutMs: PROBE_TIMEOUT_MS }, (answer) => {
       if (answer.kind === "timeout") watch.sawProbeTimeout(sentAt);
       else if (answer.kind === "answer") this.#sawAnswer(watch, answer, sentAt);
       else if (answer.failure.code === "REFUSED") this.#parts.ejector.eject(watch, "refused");
       else watch.sawProbeTimeout(sentAt);
+    });
+  }
+
+  /** Only a word counts: its silence is that of the metrics page, which is counted already. */
+  #probeHealth(watch: EndpointWatch, askedAt: MonotonicMs): void {
+    this.#ask(watch, { request: this.#get("/health"), timeoutMs: PROBE_TIMEOUT_MS }, (answer) => {
+      if (answer.kind === "answer") watch.sawProbeAnswer(null, { askedAt, now: this.#parts.ports.clock.monotonicMs() });
+      else if (answer.kind === "failed" && answer.failure.code === "REFUSED") this.#parts.ejector.eject(watch, "refused");
     });
   }
 

@@ -9,8 +9,18 @@ export const PROBE_TIMEOUT_MS = 400;
  * Two that overlap: one alone may fall into a pause of a starved but living process; both cost 250 ms more.
  */
 const UNANSWERED_PROBES_MAX = 2;
-/** Running work and no engine step for this long, seen by answered probes: hung. Longer than the longest step of a slowed engine. */
-export const HANG_MS = 1_200;
+/**
+ * Running work and no engine step for this long, from one answered probe to a later one: hung. As long as the longest step of an engine
+ * that is well and under pressure: two looks inside one such step are never so far apart.
+ */
+export const HANG_MS = 1_500;
+
+export interface Unmoved {
+  /** The first of them was answered. */
+  readonly since: MonotonicMs;
+  /** The last of them was asked: from then back to `since` there was no step. */
+  readonly until: MonotonicMs;
+}
 
 /** What is known of one endpoint that owes answers. */
 export interface Evidence {
@@ -25,8 +35,8 @@ export interface Evidence {
   readonly lastProbeAt: MonotonicMs | null;
   /** Timed-out probes in a row, all sent after `lastByteAt`. */
   readonly unanswered: number;
-  /** Since when answered probes have shown running work and the same step count, without a token; null = it moves, or is unknown. */
-  readonly unmovedSince: MonotonicMs | null;
+  /** Answered probes that showed running work and the same step count, no token between; null = it moves, or is unknown. */
+  readonly unmoved: Unmoved | null;
 }
 
 export type Verdict =
@@ -41,13 +51,15 @@ export function judge(evidence: Evidence, now: MonotonicMs): Verdict {
   if (!isTokenless && !evidence.hasLateStream) return { kind: "wait" };
   const isSilent = now - evidence.lastByteAt >= SILENCE_MS;
   if (isSilent && evidence.unanswered >= UNANSWERED_PROBES_MAX) return { kind: "eject", cause: "silent" };
-  if (isTokenless && evidence.unmovedSince !== null && now - evidence.unmovedSince >= HANG_MS)
-    return { kind: "eject", cause: "no-progress" };
-  if (evidence.lastProbeAt === null || now - evidence.lastProbeAt >= PROBE_EVERY_MS) return { kind: "probe" };
-  return { kind: "wait" };
+  const { unmoved, lastProbeAt } = evidence;
+  if (isTokenless && unmoved !== null && unmoved.until - unmoved.since > HANG_MS) return { kind: "eject", cause: "no-progress" };
+  if (lastProbeAt === null || now - lastProbeAt >= PROBE_EVERY_MS) return { kind: "probe" };
+  // One more look decides, and none was sent since it could.
+  const isDecisive = isTokenless && unmoved !== null && now - unmoved.since > HANG_MS && lastProbeAt - unmoved.since <= HANG_MS;
+  return isDecisive ? { kind: "probe" } : { kind: "wait" };
 }
 
-/** Long enough that a wake of a few hundred milliseconds gains by it, and half of what makes a hang sure. */
+/** Long enough that a wake of a few hundred milliseconds gains by it, and less than half of what makes a hang sure. */
 const UNMOVED_SUSPECT_MS = 600;
 
 /**
@@ -57,7 +69,7 @@ const UNMOVED_SUSPECT_MS = 600;
 export function isSuspected(evidence: Evidence, now: MonotonicMs): boolean {
   if (evidence.waiting === 0 || now - evidence.lastTokenAt < SILENCE_MS) return false;
   if (now - evidence.lastByteAt >= SILENCE_MS && evidence.unanswered > 0) return true;
-  return evidence.unmovedSince !== null && now - evidence.unmovedSince >= UNMOVED_SUSPECT_MS;
+  return evidence.unmoved !== null && evidence.unmoved.until - evidence.unmoved.since >= UNMOVED_SUSPECT_MS;
 }
 
 /**

@@ -21,6 +21,7 @@ const request = (more: Partial<WorldRequest>): WorldRequest => ({
   outcome: "complete",
   text: text("r1"),
   servedFrom: "hot",
+  retryAfter: null,
   answerIds: ["chatcmpl-1"],
   ...more,
 });

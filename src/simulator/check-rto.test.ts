@@ -9,7 +9,7 @@ import { whyNotWhole } from "./why-not-whole.ts";
 
 test("no recovery time is believed that no client has waited", () => {
   const request = { id: 1, ask: "", prompt: "", tokensMax: 1, isStream: true, firstByteAtMs: null, outcome: "complete", text: "" } as const;
-  const waited = { ...request, startedAtMs: 9_000, endedAtMs: 12_000, servedFrom: null, answerIds: [] };
+  const waited = { ...request, startedAtMs: 9_000, endedAtMs: 12_000, servedFrom: null, retryAfter: null, answerIds: [] };
   const clock = { ...NO_CLOCK, fault: at(10_000) };
   const judge = (rtoMs: number, lost: number, worstMs: number): readonly string[] =>
     judgeRto({
@@ -27,7 +27,7 @@ test("no recovery time is believed that no client has waited", () => {
 
 test("a client that came late in a long loss waited for its recovery as one that was there at the fault", () => {
   const request = { id: 1, ask: "", prompt: "", tokensMax: 1, isStream: true, firstByteAtMs: null, outcome: "complete", text: "" } as const;
-  const late = { ...request, startedAtMs: 20_000, endedAtMs: 23_000, servedFrom: null, answerIds: [] };
+  const late = { ...request, startedAtMs: 20_000, endedAtMs: 23_000, servedFrom: null, answerIds: [], retryAfter: null };
   const judge = (firstGoodToken: string | null): readonly string[] =>
     judgeRto({
       service: serviceView(status()),

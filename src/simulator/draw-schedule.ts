@@ -53,7 +53,8 @@ function pickWeighted(chance: Random, weights: readonly Weighted[]): Weighted["o
 const between = (chance: Random, { min, max }: { readonly min: number; readonly max: number }): number => min + chance.next() * (max - min);
 const nextGapMs = (chance: Random, meanMs: number): number => GAP_MIN_MS - Math.log(1 - chance.next()) * meanMs;
 
-const createDraw =
+/** What a class of events draws its event with. */
+export const createDraw =
   (chance: Random, places: readonly [Place, ...Place[]]): (() => EventDraw) =>
   () => {
     const pick = <Item>(items: readonly [Item, ...Item[]]): Item => items[Math.floor(chance.next() * items.length)] ?? items[0];

@@ -15,6 +15,8 @@ export interface EnginePorts {
   readonly random: Random;
   /** null = memory and links are not accounted for. */
   readonly account: GpuAccount | null;
+  /** What a step takes, where the profile says `plannedMs`; without it: just that. */
+  readonly stepMs?: (plannedMs: number) => number;
 }
 
 /** What an engine tells its process. */
@@ -26,6 +28,8 @@ export interface EngineEvents {
   /** Nobody has claimed the engine for 30 s: it must end. */
   unclaimed(): void;
 }
+
+const asPlanned = (plannedMs: number): number => plannedMs;
 
 /** The parts of one engine that its routes share. */
 export class EngineCore {
@@ -52,7 +56,13 @@ export class EngineCore {
     this.metrics = createEngineMetrics(options.model, plan.kvBlocks);
     this.faults = createEngineFaults(ports.clock, (kinds) => this.#faultsChanged(kinds));
     const profile = { ...options.profile, kvBlocks: plan.kvBlocks };
-    this.loop = new EngineLoop({ clock: ports.clock, profile, faults: this.faults, metrics: this.metrics });
+    this.loop = new EngineLoop({
+      clock: ports.clock,
+      profile,
+      faults: this.faults,
+      metrics: this.metrics,
+      stepMs: ports.stepMs ?? asPlanned,
+    });
     this.residence = new EngineResidence(options, plan, { ...ports, signal: this.#stopping.signal });
     this.createdSeconds = Math.floor(ports.clock.wallMs() / 1_000);
   }

@@ -29,6 +29,7 @@ export interface LoopParts {
   readonly profile: BatchProfile;
   readonly faults: LoopFaults;
   readonly metrics: EngineMetrics;
+  readonly stepMs: (plannedMs: number) => number;
 }
 
 // A process that was late by more than this was stopped or starved: it does not run its missed steps after one another.
@@ -111,7 +112,7 @@ export class EngineLoop {
   }
 
   #begin(): void {
-    const { clock, faults } = this.#parts;
+    const { clock, faults, stepMs } = this.#parts;
     if (this.#timer !== null || this.#isStepHeld || faults.isHung) return;
     const step = this.#scheduler.beginStep();
     if (step === null) {
@@ -121,7 +122,7 @@ export class EngineLoop {
     this.#stepTokens = step.tokens;
     const nowMs = clock.monotonicMs();
     const isOnTime = this.#lastEndMs !== null && nowMs - this.#lastEndMs < CATCH_UP_MS;
-    this.#lastEndMs = (isOnTime ? (this.#lastEndMs ?? nowMs) : nowMs) + step.durationMs * faults.slowFactor;
+    this.#lastEndMs = (isOnTime ? (this.#lastEndMs ?? nowMs) : nowMs) + stepMs(step.durationMs) * faults.slowFactor;
     this.#timer = clock.after(Math.max(0, this.#lastEndMs - nowMs), () => this.#end());
   }
 

@@ -65,7 +65,7 @@ test("pre-wake: a hang is got over sooner by the whole wake, for the sleeper is 
   assert.deepEqual(activations(ahead), ["suspected awake"]);
 
   const late = await startLadder();
-  await scare(late, 950);
+  await scare(late, 1_200);
   await putToSleep(late);
   // A minute is not over: the second suspicion wakes nobody, and the loss pays for the wake.
   const lateMs = await recoveryMs(late);
@@ -75,7 +75,7 @@ test("pre-wake: a hang is got over sooner by the whole wake, for the sleeper is 
 
 test("pre-wake: a suspicion that goes away costs one wake a minute, takes no request from hot, and begins no move", async () => {
   const rig = await startLadder({ grants: { descent: "automatic", movesLeft: 1 } });
-  const client = await scare(rig, 950);
+  const client = await scare(rig, 1_200);
   assert.equal(client.wholeStream, WHOLE);
   assert.deepEqual([activations(rig), rig.engine(WARM).wakes, rig.engine(WARM).work.length], [["suspected awake"], 1, 0]);
   assert.match(rig.gateway.metricsText(), /tidegate_gateway_wakes_total\{service="gold",because="suspected",outcome="awake"\} 1/);
@@ -83,10 +83,10 @@ test("pre-wake: a suspicion that goes away costs one wake a minute, takes no req
   await rig.clock.advance(500);
   assert.equal(next.header("x-tidegate-level"), "hot");
   await putToSleep(rig);
-  await scare(rig, 950);
+  await scare(rig, 1_200);
   assert.equal(rig.engine(WARM).wakes, 1);
   await rig.clock.advance(60_000);
-  await scare(rig, 950);
+  await scare(rig, 1_200);
   assert.equal(rig.engine(WARM).wakes, 2);
   await putToSleep(rig, 4);
   rig.engine(1).kill();
@@ -103,7 +103,7 @@ const unwoken: readonly { readonly name: string; readonly change: Partial<RouteT
 for (const { name, change } of unwoken) {
   test(`pre-wake: ${name} a suspicion wakes nobody`, async () => {
     const rig = await startLadder(change);
-    await scare(rig, 950);
+    await scare(rig, 1_200);
     assert.deepEqual([rig.engine(WARM).wakes, activations(rig)], [0, []]);
   });
 }

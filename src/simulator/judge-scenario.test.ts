@@ -20,6 +20,7 @@ const request = (id: number, changes: Partial<WorldRequest> = {}): WorldRequest 
   outcome: "complete",
   text: "in and out",
   servedFrom: "hot",
+  retryAfter: null,
   answerIds: ["chatcmpl-1"],
   ...changes,
 });

@@ -11,7 +11,7 @@ import type { LadderChecker, Violation } from "./checker.ts";
 import { CoverageCounter } from "./coverage.ts";
 import type { ScheduledEvent } from "./draw-schedule.ts";
 import { createLadderEyes, type LadderView, type ServiceView } from "./ladder-view.ts";
-import type { Effect, LadderClient } from "./perform-event.ts";
+import type { Effect } from "./perform-event.ts";
 import { ShakenTimes } from "./shaken-times.ts";
 import { whyNotWhole } from "./why-not-whole.ts";
 import type { WorldRequest } from "./world-client.ts";
@@ -32,6 +32,13 @@ export const createLadderCheckers = (): readonly LadderChecker[] => [
 
 /** Ends of engines that only a wrong caller brings about. */
 const WRONG_ENDS = ["a request came while the engine was asleep", "sleep was asked for while a request ran"];
+
+/** All requests of a service, whoever sent them: what a record says of its worst must have been seen by one of them. */
+export interface JudgedClient {
+  readonly service: string;
+  readonly party: string;
+  readonly client: { readonly requests: readonly WorldRequest[] };
+}
 
 /** Looks at one world from its start to its end; collects what must never be, and what was seen. */
 export class LadderWatch {
@@ -109,7 +116,7 @@ export class LadderWatch {
   }
 
   /** When nothing happens any more: requests and records against each other. */
-  judge(clients: readonly LadderClient[], view: LadderView): void {
+  judge(clients: readonly JudgedClient[], view: LadderView): void {
     for (const service of view.services) {
       const { name } = service;
       const asking = clients.filter((one) => one.service === name);

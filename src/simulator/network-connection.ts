@@ -16,6 +16,8 @@ export interface ConnectionGround {
   readonly clock: SimulatedClock;
   readonly random: Random;
   listenerAt(): { readonly party: string; readonly handler: Handler } | null;
+  /** Who listens there, or did so last: its host says no for it. null = nobody ever did. */
+  hostAt(): string | null;
   isPartitioned(other: string): boolean;
   isHeld(other: string): boolean;
   frameDelayMs(other: string): number;
@@ -113,7 +115,9 @@ export class SimulatedConnection {
   #connect(): void {
     if (this.#isCallerOver) return this.#ground.closed(this);
     const listener = this.#ground.listenerAt();
-    if (listener !== null && this.#ground.isPartitioned(listener.party)) {
+    const host = this.#ground.hostAt();
+    // Nor does the host's refusal come through a partition.
+    if (host !== null && this.#ground.isPartitioned(host)) {
       this.#ground.clock.after(CONNECT_TIMEOUT_MS, () => this.#failCaller("CONNECT_TIMEOUT"));
       return;
     }

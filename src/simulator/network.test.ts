@@ -106,6 +106,19 @@ test("a crash ends every call to the party by FIN or RST, silences it and refuse
   assert.deepEqual([network.openCount(), goneCount()], [0, 0]);
 });
 
+test("no refusal of a dead party's host comes through a partition", async () => {
+  const { clock, network, call } = place(1);
+  network.partition(GATEWAY, "engine");
+  network.crash("engine");
+  const late = call();
+  await clock.advance(2_000);
+  assert.equal(late.failure()?.code, "CONNECT_TIMEOUT");
+  network.heal(GATEWAY, "engine");
+  const later = call();
+  await clock.advance(200);
+  assert.equal(later.failure()?.code, "REFUSED");
+});
+
 test("a crashed caller is gone for the party that it called", async () => {
   const { clock, network, call, goneCount } = place(1);
   const one = call();

@@ -73,6 +73,7 @@ class Network implements SimulatedNetwork {
   readonly #random: Random;
   readonly #log: EventLog | null;
   readonly #listening = new Map<string, Listening>();
+  readonly #hosts = new Map<string, string>();
   readonly #connections = new Set<SimulatedConnection>();
   readonly #frozen = new Set<string>();
   readonly #partitions = new Set<string>();
@@ -100,6 +101,7 @@ class Network implements SimulatedNetwork {
             clock: this.#clock,
             random: this.#random,
             listenerAt: () => this.#listening.get(key) ?? null,
+            hostAt: () => this.#hosts.get(key) ?? null,
             isPartitioned: (other) => this.#isPartitioned(party, other),
             isHeld: (other) => this.#isHeld(party, other),
             frameDelayMs: (other) => this.#frameDelayMs(party, other),
@@ -130,6 +132,7 @@ class Network implements SimulatedNetwork {
 
   attach(address: EndpointAddress, handler: Handler, party: string = keyOf(address)): void {
     this.#listening.set(keyOf(address), { party, handler });
+    this.#hosts.set(keyOf(address), party);
   }
 
   detach(address: EndpointAddress): void {

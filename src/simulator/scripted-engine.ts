@@ -43,6 +43,8 @@ export class ScriptedEngine {
   aborts = 0;
   pauses = 0;
   isLosingProbes = false;
+  /** Questions for its metrics alone find no answer. */
+  isLosingMetrics = false;
   isAsleep = false;
   /** How long a wake takes. */
   wakeMs = 300;
@@ -110,7 +112,7 @@ export class ScriptedEngine {
     if (call.isOver || this.#mustWait(call, ["stopped"], () => this.#meet(call))) return;
     if (this.mode === "dead") return this.#fail(call, { code: "REFUSED", sent: "none" });
     if (call.request.target === "/is_sleeping") return this.#whole(call, 200, JSON.stringify({ is_sleeping: this.isAsleep }));
-    if (call.request.method === "GET") return this.isLosingProbes ? undefined : this.#page(call);
+    if (call.request.method === "GET") return this.#isLost(call) ? undefined : this.#page(call);
     if (this.#mustWait(call, ["hung"], () => this.#meet(call))) return;
     if (isWake(call.request)) return this.#wake(call);
     if (this.isAsleep) {
@@ -128,6 +130,10 @@ export class ScriptedEngine {
       if (isStream) this.#begin(call);
       else this.#answer(call);
     });
+  }
+
+  #isLost({ request }: OpenCall): boolean {
+    return this.isLosingProbes || (this.isLosingMetrics && request.target === "/metrics");
   }
 
   #wake(call: OpenCall): void {

@@ -22,6 +22,8 @@ export interface WorldRequest {
   text: string;
   /** The rung that served it; null = the gateway answered itself, or nothing came. */
   servedFrom: string | null;
+  /** Of a refusal: in how many seconds to come again; null = it was not said. */
+  retryAfter: string | null;
   /** What engines called their answers: more than one = the answer was put together. */
   answerIds: readonly string[];
 }
@@ -111,6 +113,7 @@ export class WorldClient {
       outcome: "open",
       text: "",
       servedFrom: null,
+      retryAfter: null,
       answerIds: [],
     };
     this.requests.push(request);
@@ -128,6 +131,7 @@ export class WorldClient {
         head: (answered, sentHeaders) => {
           status = answered;
           request.servedFrom = headerOf(sentHeaders, "x-tidegate-level");
+          request.retryAfter = headerOf(sentHeaders, "retry-after");
         },
         data: (lent) => {
           request.firstByteAtMs ??= clock.monotonicMs();

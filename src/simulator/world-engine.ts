@@ -1,5 +1,4 @@
 import type { SimulatedClock } from "../adapters/clock/simulated.ts";
-import { checkedHandler } from "../adapters/checked-exchange.ts";
 import type { StartSimulatedEngine } from "../adapters/engine-launcher/simulated.ts";
 import type { SimulatedAccount } from "../adapters/gpu-driver/simulated.ts";
 import { createSeededRandom } from "../adapters/random/simulated.ts";
@@ -11,6 +10,7 @@ import { createEngine, explainStartError } from "./engine-handler.ts";
 import { ENGINE_DEFAULTS, type EngineOptions } from "./engine-options.ts";
 import type { SimulatedNetwork } from "./network.ts";
 import { ProcessLife } from "./process-life.ts";
+import { clockOf, noisyHandler, type WorldNoise } from "./world-noise.ts";
 
 export interface WorldEngineParts {
   readonly seed: number;
@@ -20,6 +20,7 @@ export interface WorldEngineParts {
   readonly account: SimulatedAccount;
   /** Every process of the world by its party. */
   readonly lives: Map<string, ProcessLife>;
+  readonly noise: WorldNoise;
 }
 
 /** The group of all engine processes on the network, those of later generations too. */
@@ -31,17 +32,25 @@ const FIRST_PORT = 40_000;
 /** An engine process's name on the network. */
 export const partyOf = (instance: InstanceName, generation: Generation): string => `${instance}/${generation}`;
 
+/** The instance that such a party is a process of. */
+export const instanceOf = (party: string): string => party.slice(0, party.lastIndexOf("/"));
+
 /** Engines as processes of the simulated machine: an address, an account of its GPUs, and a death that its kernel tells. */
 export const startWorldEngines =
-  ({ seed, stateId, clock, network, account, lives }: WorldEngineParts): StartSimulatedEngine =>
+  ({ seed, stateId, clock, network, account, lives, noise }: WorldEngineParts): StartSimulatedEngine =>
   (plan, process) => {
     const party = partyOf(plan.instance, plan.generation);
     const address = { host: "127.0.0.1", port: FIRST_PORT + process.pid };
     const holding = account.open({ instance: plan.instance, pid: process.pid });
-    const life = new ProcessLife(clock);
+    const life = new ProcessLife(clockOf(clock, noise, party));
     const made = createEngine(
       optionsOf(plan, stateId),
-      { clock: life.clock, random: createSeededRandom(`${seed}/${party}`), account: accountOf(life, holding.account) },
+      {
+        clock: life.clock,
+        random: createSeededRandom(`${seed}/${party}`),
+        account: accountOf(life, holding.account),
+        stepMs: (plannedMs) => noise.stepMs(party, plannedMs),
+      },
       {
         crashed: (reason) => process.ended(reason),
         gpuLost: (reason) => process.ended(reason),
@@ -52,7 +61,11 @@ export const startWorldEngines =
     const engine = made.value;
     lives.set(party, life);
     network.join(party, ENGINES);
-    network.attach(address, checkedHandler(engine.handler), party);
+    network.attach(
+      address,
+      noisyHandler(engine.handler, (question) => noise.answerLateMs(party, question), life.clock),
+      party,
+    );
     void engine.start().then((started) => {
       if (!started.ok) process.ended(explainStartError(started.error).why);
     });

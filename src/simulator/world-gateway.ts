@@ -18,6 +18,7 @@ import { Mortal, type Crash, type CrashPoint } from "./mortal.ts";
 import type { SimulatedNetwork } from "./network.ts";
 import { NO_CALL, ProcessLife } from "./process-life.ts";
 import { LAST_BYTES_MS } from "./world-control-plane.ts";
+import { clockOf, type WorldNoise } from "./world-noise.ts";
 
 export interface WorldGatewayParts {
   readonly clock: SimulatedClock;
@@ -26,6 +27,7 @@ export interface WorldGatewayParts {
   readonly lives: Map<string, ProcessLife>;
   readonly chance: (purpose: string) => Random;
   readonly addLink: () => GatewayLink;
+  readonly noise: WorldNoise;
 }
 
 const FIRST_PORT = 8_080;
@@ -135,9 +137,9 @@ class WorldGateway {
   }
 
   async start(pid: number): Promise<void> {
-    const { clock, chance, network, addLink, log, lives } = this.#parts;
+    const { clock, chance, network, addLink, log, lives, noise } = this.#parts;
     this.#starts += 1;
-    const life = new ProcessLife(clock);
+    const life = new ProcessLife(clockOf(clock, noise, this.name));
     const mortal = new Mortal<GatewayCallSite>(life);
     const host = createSimulatedHost();
     life.onResume((pausedMs) => {
@@ -153,7 +155,11 @@ class WorldGateway {
         link: mortalLink(addLink(), mortal),
         memory: mortalMemory(this.#memory, mortal),
         keyDigest: createSha256KeyDigest(),
-        eventLog: { record: (event) => (life.isDead ? undefined : log.record(event)) },
+        eventLog: {
+          record: (event) => {
+            if (!life.isDead) log.record({ ...event, fields: { ...event.fields, gateway: this.name } });
+          },
+        },
       },
       { id: gatewayId(this.name), pid },
     );

@@ -24,6 +24,7 @@ import type { ProcessLife } from "./process-life.ts";
 import { CONTROL_PLANE, WorldControlPlane } from "./world-control-plane.ts";
 import { startWorldEngines } from "./world-engine.ts";
 import { gatewayName, WorldGateways } from "./world-gateway.ts";
+import { clockOf, NO_NOISE, type WorldNoise } from "./world-noise.ts";
 
 const STATE_ID = "simulated-state";
 /** Calls that are under way when everything ends. */
@@ -34,6 +35,8 @@ export interface WorldOptions {
   readonly gateways?: number;
   /** How many events the log keeps; 0 = none, only their hash. */
   readonly eventsMax?: number;
+  /** Without it: nothing is uneven but the network. */
+  readonly noise?: WorldNoise;
 }
 
 /**
@@ -167,14 +170,15 @@ interface Ground extends Pick<World, "clock" | "network" | "launcher" | "account
   readonly link: InProcessLink;
   /** Every living process, by its party. */
   readonly lives: Map<string, ProcessLife>;
+  readonly noise: WorldNoise;
 }
 
-function createGround(seed: number, { eventsMax }: WorldOptions): Ground {
+function createGround(seed: number, { eventsMax, noise = NO_NOISE }: WorldOptions): Ground {
   const chance = (purpose: string): Random => createSeededRandom(`${seed}/${purpose}`);
   const clock = createSimulatedClock(0, chance("order"));
   const log = createMemoryEventLog(eventsMax);
   const network = createSimulatedNetwork(clock, chance("network"), log);
-  const store = createMemoryStore(clock);
+  const store = createMemoryStore(clockOf(clock, noise, "store"));
   const account = createSimulatedAccount(clock);
   const lives = new Map<string, ProcessLife>();
   return {
@@ -184,15 +188,16 @@ function createGround(seed: number, { eventsMax }: WorldOptions): Ground {
     store,
     account,
     lives,
+    noise,
     chance,
     faulty: createFaultyStore(store, { clock, random: chance("store"), log }),
-    launcher: createSimulatedLauncher(startWorldEngines({ seed, stateId: STATE_ID, clock, network, account, lives })),
+    launcher: createSimulatedLauncher(startWorldEngines({ seed, stateId: STATE_ID, clock, network, account, lives, noise })),
     link: createInProcessLink((gateway) => linkWay(network, gateway)),
   };
 }
 
 function createControlPlane(ground: Ground, gatewayProcesses: GatewayProcesses): WorldControlPlane {
-  const { clock, network, lives, faulty, launcher, account, link, chance, log } = ground;
+  const { clock, network, lives, faulty, launcher, account, link, chance, log, noise } = ground;
   return new WorldControlPlane({
     clock,
     network,
@@ -204,7 +209,7 @@ function createControlPlane(ground: Ground, gatewayProcesses: GatewayProcesses):
       upstream: checkedUpstream(network.upstreamOf(CONTROL_PLANE)),
       hub: link.hub,
       gatewayProcesses,
-      clock,
+      clock: clockOf(clock, noise, CONTROL_PLANE),
       random: chance("control-plane"),
       log,
       stateId: STATE_ID,
