@@ -39,6 +39,7 @@ function findingsOf(draft: ResourceDraft): { readonly problems: readonly Problem
     case "ApiKey":
     case "AttachedEngine":
     case "ReservationMap":
+    case "Lease":
       return { problems: [notWritable(draft.kind)], warnings: [] };
   }
 }
@@ -49,6 +50,7 @@ const HOW: Readonly<Record<Exclude<Kind, "HotStandbyConfig" | "GPUNode">, string
   ApiKey: "Make a key with `tidegate keys`.",
   AttachedEngine: "Attach an engine with `tidegate up --attach NAME=URL`.",
   ReservationMap: "Write the ConfigMap standby-gpu-reservation of the namespace kube-system.",
+  Lease: "A control plane takes the lease when it starts to lead.",
 };
 
 function notWritable(kind: Exclude<Kind, "HotStandbyConfig" | "GPUNode">): ProblemFinding {

@@ -12,6 +12,7 @@ export const KINDS = [
   "ApiKey",
   "AttachedEngine",
   "ReservationMap",
+  "Lease",
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
@@ -24,6 +25,7 @@ export const PLURALS: Readonly<Record<Kind, string>> = {
   ApiKey: "apikeys",
   AttachedEngine: "attachedengines",
   ReservationMap: "reservationmaps",
+  Lease: "leases",
 };
 
 /** One stored object, as written: defaults are applied by the kind's parser at each read. */

@@ -125,7 +125,7 @@ function putOf(partition: AnyPartition, current: Resource | undefined): readonly
 }
 
 function describeChange(change: StoreChange, plan: PartitionPlan): JsonObject {
-  if (change.verb === "remove") return { partition: change.name, to: "removed" };
+  if (change.verb !== "put") return { partition: change.name, to: "removed" };
   const partition = plan.desired.find((candidate) => candidate.partition.name === change.draft.name)?.partition;
   const to =
     partition === undefined || partition.node === null ? (partition?.refusal.code ?? "nowhere") : `${partition.node}/${partition.gpu}`;

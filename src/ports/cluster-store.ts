@@ -45,4 +45,5 @@ export interface ClusterStore {
 }
 export type StoreChange =
   | { readonly verb: "put"; readonly draft: ResourceDraft; readonly version: string | null }
+  | { readonly verb: "status"; readonly kind: Kind; readonly name: string; readonly status: JsonObject; readonly version: string }
   | { readonly verb: "remove"; readonly kind: Kind; readonly name: string };

@@ -208,6 +208,9 @@ class Faulty implements ClusterStore {
 
 /** The first change that names a version; a conflict of one refuses them all. */
 function versionedOf(changes: readonly StoreChange[]): Pick<Target, "kind" | "name"> | null {
-  for (const change of changes) if (change.verb === "put" && change.version !== null) return change.draft;
+  for (const change of changes) {
+    if (change.verb === "status") return change;
+    if (change.verb === "put" && change.version !== null) return change.draft;
+  }
   return null;
 }

@@ -23,6 +23,10 @@ export interface Stamp {
 
 export const changeOf = (change: StoreChange): Change => {
   if (change.verb === "remove") return change;
+  if (change.verb === "status") {
+    const { kind, name, status, version } = change;
+    return { verb: "write-status", kind, name, status, version };
+  }
   if (change.version === null) return { verb: "create", draft: change.draft };
   return { verb: "write-spec", draft: change.draft, version: change.version };
 };
