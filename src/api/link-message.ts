@@ -9,8 +9,12 @@ export interface KeyEntry {
   readonly tenant: TenantId;
 }
 
-/** Control plane to gateway. After `welcome` everything is sent once as a whole, then only what changes. */
-export type DownMessage =
+/**
+ * Control plane to gateway. After `welcome` everything is sent once as a whole, then only what changes. `term` is its sender's, as a
+ * leader: a gateway that has heard of a newer one drops it. Absent = 0, older than all.
+ */
+export type DownMessage = DownWord & { readonly term?: number | undefined };
+type DownWord =
   | { readonly type: "welcome"; readonly stateId: string }
   | { readonly type: "table"; readonly table: RouteTable }
   | { readonly type: "table-removed"; readonly uid: Uid }

@@ -83,12 +83,13 @@ const keyEntries = z
   )
   .max(1_000_000);
 
+const term = { term: counted.optional() };
 const down = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("welcome"), stateId: name }),
-  z.object({ type: z.literal("table"), table }),
-  z.object({ type: z.literal("table-removed"), uid: name.transform(uid) }),
-  z.object({ type: z.literal("keys"), keys: keyEntries }),
-  z.object({ type: z.literal("synced") }),
+  z.object({ type: z.literal("welcome"), stateId: name, ...term }),
+  z.object({ type: z.literal("table"), table, ...term }),
+  z.object({ type: z.literal("table-removed"), uid: name.transform(uid), ...term }),
+  z.object({ type: z.literal("keys"), keys: keyEntries, ...term }),
+  z.object({ type: z.literal("synced"), ...term }),
 ]);
 
 const alertCounters = z.object({

@@ -44,9 +44,13 @@ const STORE_RETRY_MS = 200;
 const FIRST_LOOKS_MAX_MS = 1_000;
 const ALL = "all";
 
-/** Starts one loop per kind, and lets gateways in as soon as what is stored is published. Resolves when they are let in. */
-export async function startControllers(ports: ControlPorts): Promise<Controllers> {
+/**
+ * Starts one loop per kind, and lets gateways in as soon as what is stored is published. Resolves when they are let in.
+ * @param giveUp ends the wait for that: the store may be away for long. What has begun still wants `stop`.
+ */
+export async function startControllers(ports: ControlPorts, giveUp?: AbortSignal): Promise<Controllers> {
   const ending = new AbortController();
+  giveUp?.addEventListener("abort", () => ending.abort(), { once: true });
   const loops: Loop[] = [];
   const kick = { service: (_name: string): void => undefined, engine: (_name: string): void => undefined };
   const link = createLinkController(ports, {

@@ -29,6 +29,8 @@ export class LinkClient {
   /** Tables heard since the file was last written: they are acknowledged when it is. */
   #unsaved = new Set<Uid>();
   #stateId = "";
+  /** The newest leader that was heard of, in this state. */
+  #term = 0;
   #hasBeenTold = false;
 
   constructor(parts: LinkClientParts) {
@@ -75,6 +77,7 @@ export class LinkClient {
   }
 
   #take(message: DownMessage): void {
+    if (!this.#isOfLeader(message)) return;
     switch (message.type) {
       case "welcome":
         this.#stateId = message.stateId;
@@ -94,6 +97,22 @@ export class LinkClient {
       case "synced":
         this.#endRound();
     }
+  }
+
+  /** Of two control planes that both speak the newer one leads; what the other still had on its way is dropped, whole rounds too. */
+  #isOfLeader(message: DownMessage): boolean {
+    const { term = 0 } = message;
+    const isOtherState = message.type === "welcome" && message.stateId !== this.#stateId;
+    if (term < this.#term && !isOtherState) {
+      this.#parts.ports.eventLog.record({
+        level: "warn",
+        event: "gateway.word-of-old-leader",
+        fields: { gateway: this.#parts.options.id, type: message.type, term, newest: this.#term },
+      });
+      return false;
+    }
+    this.#term = term;
+    return true;
   }
 
   #takeTable(table: RouteTable): void {

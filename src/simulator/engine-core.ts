@@ -9,6 +9,7 @@ import { createEngineMetrics, type EngineMetrics } from "./engine-metrics.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import type { RequestLimits } from "./engine-request.ts";
 import { EngineResidence } from "./engine-residence.ts";
+import { HeardLeaders } from "./heard-leaders.ts";
 
 export interface EnginePorts {
   readonly clock: Clock;
@@ -42,6 +43,7 @@ export class EngineCore {
   readonly faults: EngineFaults;
   readonly loop: EngineLoop;
   readonly residence: EngineResidence;
+  readonly leaders = new HeardLeaders();
   readonly createdSeconds: number;
   readonly #stopping = new AbortController();
   /** The last wake brought broken weights. */

@@ -4,6 +4,7 @@ import { planMemory, type WeightsDoNotFit } from "../engine-model/memory-plan.ts
 import type { AccountError } from "../ports/gpu-account.ts";
 import type { Exchange, ExchangeEvents, Handler } from "../ports/http-front.ts";
 import { PROMETHEUS_TEXT_TYPE } from "../wire/prometheus-text.ts";
+import { termOf } from "../wire/term-header.ts";
 import type { EngineAnswer } from "./engine-answer.ts";
 import { watchClaim, type ClaimWatch } from "./engine-claim.ts";
 import { clearRoute, injectRoute, rpcRoute, sleepRoute, wakeRoute } from "./engine-control.ts";
@@ -73,6 +74,7 @@ function serve(core: EngineCore, claim: ClaimWatch | null, exchange: Exchange): 
   const queryAt = exchange.target.indexOf("?");
   const path = queryAt < 0 ? exchange.target : exchange.target.slice(0, queryAt);
   if (path === "/health" || path === "/metrics") claim?.saw(exchange.headers);
+  core.leaders.heard(termOf(exchange.headers));
   const parts: Uint8Array[] = [];
   let bodyBytes = 0;
   let answer: EngineAnswer | null = null;
@@ -149,6 +151,10 @@ function answerQuestion(core: EngineCore, exchange: Exchange, asked: Asked): boo
 function answerOrder(core: EngineCore, exchange: Exchange, { path, query, body }: Asked): boolean {
   const { areFaultsEnabled, isSleepEnabled } = core.options;
   const order = `${exchange.method} ${path}`;
+  if (core.leaders.isOld(termOf(exchange.headers))) {
+    answerError(exchange, serverError(409, "A newer leader has spoken to this engine: an order of an older one is refused.", "old_term"));
+    return true;
+  }
   if (areFaultsEnabled && order === "POST /tidegate/faults") injectRoute(core, exchange, body);
   else if (areFaultsEnabled && order === "DELETE /tidegate/faults") clearRoute(core, exchange);
   else if (isSleepEnabled && order === "POST /sleep") void sleepRoute(core, exchange, query);

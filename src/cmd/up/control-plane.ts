@@ -7,6 +7,9 @@ import type { Apply } from "../../admin/apply.ts";
 import { createAdmin } from "../../admin/create-admin.ts";
 import type { EndpointAddress } from "../../api/route-table.ts";
 import { err, ok, type Explanation, type Result } from "../../base/result.ts";
+import { termHub, termUpstream } from "../../controllers/carry-term.ts";
+import { takeTerm } from "../../controllers/hold-lease.ts";
+import { LEASE } from "../../controllers/lead.ts";
 import { startControllers } from "../../controllers/start-controllers.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ClusterStore } from "../../ports/cluster-store.ts";
@@ -82,6 +85,8 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
     return err(explainBusyPort({ host: options.adminHost, port: options.adminPort }, "admin API"));
 
   const launcher = findEngines(parts);
+  // The lock of the store's file proves that no other control plane lives. Taken while the account starts.
+  const taking = takeTerm({ store, clock }, { name: LEASE, holder: `${process.pid} since ${startedAt}` });
   const helperPorts = { clock, random, log, say: terminal.line };
   const account = await keepHelper(ACCOUNT, [ACCOUNT, "--socket", state.gpuSocket, "--state-dir", state.path], state, helperPorts);
   if (!account.ok) return account;
@@ -91,14 +96,15 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
 
   started.defer(() => endEngines(launcher, graceMs(ENGINE_GRACE_MS)));
 
+  const term = await taking;
   const hub = createUnixGatewayHub(state.linkSocket);
   started.defer(() => hub.close());
   const controllers = await startControllers({
     store,
     launcher,
     driver,
-    upstream: createUndiciUpstream(),
-    hub,
+    upstream: termUpstream(createUndiciUpstream(), term),
+    hub: termHub(hub, term),
     gatewayProcesses: await gatewayLives({ name: GATEWAY, port: gateway.value.main.port }, state),
     clock,
     random,
