@@ -23,16 +23,7 @@ export function createMortalPorts(ports: ControlPorts): MortalPorts {
   const mortal = new Mortal<CallSite>(life);
   return {
     life,
-    ports: {
-      ...ports,
-      clock: life.clock,
-      store: mortalStore(ports.store, mortal),
-      launcher: mortalLauncher(ports.launcher, mortal),
-      driver: mortalDriver(ports.driver, mortal),
-      upstream: mortalUpstream(life.upstream(ports.upstream), mortal),
-      hub: mortalHub(ports.hub, mortal),
-      log: { record: (event) => (life.isDead ? undefined : ports.log.record(event)) },
-    },
+    ports: mortalControlPorts(ports, mortal),
     dieAt: ({ point, site }, died) => {
       const isAt = (call: CallSite): boolean => (site === null ? isStoreWrite(call) : call === site);
       mortal.dieAt({ point, isAt, died });
@@ -40,6 +31,18 @@ export function createMortalPorts(ports: ControlPorts): MortalPorts {
     spare: () => mortal.spare(),
   };
 }
+
+/** The same world, touched by that process. */
+export const mortalControlPorts = (ports: ControlPorts, mortal: Mortal<CallSite>): ControlPorts => ({
+  ...ports,
+  clock: mortal.life.clock,
+  store: mortalStore(ports.store, mortal),
+  launcher: mortalLauncher(ports.launcher, mortal),
+  driver: mortalDriver(ports.driver, mortal),
+  upstream: mortalUpstream(mortal.life.upstream(ports.upstream), mortal),
+  hub: mortalHub(ports.hub, mortal),
+  log: { record: (event) => (mortal.life.isDead ? undefined : ports.log.record(event)) },
+});
 
 const isStoreWrite = (call: CallSite): boolean => call.startsWith("store.") && isCrashSite(call);
 
@@ -71,7 +74,7 @@ const mortalDriver = (driver: GpuDriver, mortal: Mortal<CallSite>): GpuDriver =>
 });
 
 const mortalUpstream = (upstream: Upstream, mortal: Mortal<CallSite>): Upstream => ({
-  call: (to, request, events) => mortal.tell("upstream.call", NO_CALL, () => upstream.call(to, request, events)),
+  call: (to, request, events) => mortal.tell("upstream.call", NO_CALL, () => upstream.call(to, request, events), request.target),
 });
 
 const mortalHub = (hub: GatewayHub, mortal: Mortal<CallSite>): GatewayHub => ({

@@ -5,9 +5,12 @@ import { createSeededRandom } from "../adapters/random/simulated.ts";
 import type { Generation, InstanceName } from "../base/ids.ts";
 import type { LaunchPlan } from "../ports/engine-launcher.ts";
 import type { GpuAccount } from "../ports/gpu-account.ts";
+import type { Handler } from "../ports/http-front.ts";
+import { termOf } from "../wire/term-header.ts";
 import { maxBatchOf } from "../wire/dialect-simulated.ts";
 import { createEngine, explainStartError } from "./engine-handler.ts";
 import { ENGINE_DEFAULTS, type EngineOptions } from "./engine-options.ts";
+import type { ObeyedOrder } from "./node-agent.ts";
 import type { SimulatedNetwork } from "./network.ts";
 import { ProcessLife } from "./process-life.ts";
 import { clockOf, noisyHandler, type WorldNoise } from "./world-noise.ts";
@@ -21,6 +24,8 @@ export interface WorldEngineParts {
   /** Every process of the world by its party. */
   readonly lives: Map<string, ProcessLife>;
   readonly noise: WorldNoise;
+  /** Hears of each sleep and wake that was done for a control plane with a term. */
+  readonly ordered: (order: Pick<ObeyedOrder, "verb" | "term" | "whom">) => void;
 }
 
 /** The group of all engine processes on the network, those of later generations too. */
@@ -37,7 +42,7 @@ export const instanceOf = (party: string): string => party.slice(0, party.lastIn
 
 /** Engines as processes of the simulated machine: an address, an account of its GPUs, and a death that its kernel tells. */
 export const startWorldEngines =
-  ({ seed, stateId, clock, network, account, lives, noise }: WorldEngineParts): StartSimulatedEngine =>
+  ({ seed, stateId, clock, network, account, lives, noise, ordered }: WorldEngineParts): StartSimulatedEngine =>
   (plan, process) => {
     const party = partyOf(plan.instance, plan.generation);
     const address = { host: "127.0.0.1", port: FIRST_PORT + process.pid };
@@ -63,7 +68,11 @@ export const startWorldEngines =
     network.join(party, ENGINES);
     network.attach(
       address,
-      noisyHandler(engine.handler, (question) => noise.answerLateMs(party, question), life.clock),
+      overheard(
+        noisyHandler(engine.handler, (question) => noise.answerLateMs(party, question), life.clock),
+        party,
+        ordered,
+      ),
       party,
     );
     void engine.start().then((started) => {
@@ -79,6 +88,33 @@ export const startWorldEngines =
         lives.delete(party);
       },
     };
+  };
+
+/** Tells of orders that were answered by 200. */
+const overheard =
+  (handler: Handler, whom: string, ordered: WorldEngineParts["ordered"]): Handler =>
+  (exchange) => {
+    const term = exchange.method === "POST" ? termOf(exchange.headers) : null;
+    const verb = exchange.target.startsWith("/sleep") ? "sleep" : exchange.target.startsWith("/wake_up") ? "wake" : null;
+    if (term === null || verb === null) return handler(exchange);
+    const { method, target, httpVersion, headers, remoteAddress, arrivedAt } = exchange;
+    return handler({
+      method,
+      target,
+      httpVersion,
+      headers,
+      remoteAddress,
+      arrivedAt,
+      pauseBody: () => exchange.pauseBody(),
+      resumeBody: () => exchange.resumeBody(),
+      head: (status, lines) => {
+        if (status === 200) ordered({ verb, term, whom });
+        exchange.head(status, lines);
+      },
+      write: (given) => exchange.write(given),
+      end: () => exchange.end(),
+      abort: () => exchange.abort(),
+    });
   };
 
 /** What the kernel does for a process that stands still is done; the process hears of it later. */

@@ -12,17 +12,21 @@ import type { ResourceDraft } from "../api/resource.ts";
 import type { EndpointAddress } from "../api/route-table.ts";
 import { assert } from "../base/assert.ts";
 import { gatewayId, tenantId } from "../base/ids.ts";
+import type { ControlPorts } from "../controllers/start-controllers.ts";
 import type { ClusterStore } from "../ports/cluster-store.ts";
 import type { GatewayProcesses } from "../ports/gateway-processes.ts";
 import type { Random } from "../ports/random.ts";
 import type { Upstream } from "../ports/upstream.ts";
-import type { CrashPlace, CrashSite, GatewayCrashSite } from "./crash-points.ts";
+import type { CallSite, CrashPlace, CrashSite, GatewayCrashSite } from "./crash-points.ts";
 import { createFaultyStore, type FaultyStore, type StoreFaults } from "./faulty-store.ts";
-import type { CrashPoint } from "./mortal.ts";
+import { jointLink } from "./joint-link.ts";
+import type { CrashPoint, Standstill } from "./mortal.ts";
 import { createSimulatedNetwork, type SimulatedNetwork } from "./network.ts";
+import { NodeAgent, type AgentPorts, type ObeyedOrder } from "./node-agent.ts";
 import type { ProcessLife } from "./process-life.ts";
 import { CONTROL_PLANE, WorldControlPlane } from "./world-control-plane.ts";
 import { startWorldEngines } from "./world-engine.ts";
+import { WorldLeaders } from "./world-leaders.ts";
 import { gatewayName, WorldGateways } from "./world-gateway.ts";
 import { clockOf, NO_NOISE, type WorldNoise } from "./world-noise.ts";
 
@@ -37,13 +41,17 @@ export interface WorldOptions {
   readonly eventsMax?: number;
   /** Without it: nothing is uneven but the network. */
   readonly noise?: WorldNoise;
+  /** 2 = a leader and a stand-by; 1, as without it: one alone, which needs no lease. */
+  readonly controlPlanes?: 1 | 2;
+  /** Of two control planes: what leaders ordered, as it was obeyed or refused. */
+  readonly orders?: Pick<AgentPorts, "obeyed" | "refused">;
 }
 
 /**
  * The whole platform in one process on a virtual clock: control plane, gateways, engines on simulated GPUs. Who comes first of those
  * that are ready at the same instant is drawn from the seed. The same seed gives the same `log`, to the byte.
  *
- * Parties, by their names on the network: `control-plane`, `gateway-0` and so on, `<instance>/<generation>` (`partyOf`), and all of
+ * Parties, by their names on the network: `control-plane` (and `control-plane-1`), `gateway-0` and so on, `<instance>/<generation>` (`partyOf`), and all of
  * these as the group `engines`; any two of them can be parted by `network.partition`.
  */
 export interface World {
@@ -67,7 +75,7 @@ export interface World {
   /** The next control plane finds the same store and the same engines. */
   startControlPlane(): Promise<void>;
   /**
-   * As SIGKILL at its next call of that kind (without `site`: its next write to the store), or after `withinMs` without one; the next
+   * Of one alone: as SIGKILL at its next call of that kind (without `site`: its next write to the store), or after `withinMs` without one; the next
    * one starts at once.
    * @returns whether it came to that call.
    */
@@ -94,8 +102,12 @@ export interface World {
   cutLink(gateway?: string): void;
   restoreLink(gateway?: string): void;
   isLinkCut(gateway?: string): boolean;
-  /** A control plane runs, does not stand still, and its store has no fault. */
+  /** A control plane runs, does not stand still, leads where there are two, and its store has no fault. */
   isControlled(): boolean;
+  /** Of two: the party that leads and runs; null = nobody does. */
+  leader(): string | null;
+  /** Of two: that one stands still at such a call, as `pause` does, until `resume`; null takes the order back. */
+  standAt(party: string, standstill: Standstill<CallSite> | null): void;
   /** The control plane's store misbehaves for so long, and so only; a later order replaces it. */
   faultStore(faults: Partial<StoreFaults>, forMs: number): void;
   healStore(): void;
@@ -106,11 +118,13 @@ export interface World {
 /** Starts everything for these resources; engines are still loading when it resolves. */
 export async function startWorld(seed: number, drafts: readonly ResourceDraft[], options: WorldOptions = {}): Promise<World> {
   const ground = createGround(seed, options);
-  const { clock, network, store, account, launcher, log, chance, lives, faulty, link } = ground;
+  const { clock, network, store, account, launcher, log, chance, lives, faulty, links } = ground;
   for (const draft of drafts) assert((await store.create(draft)).ok, `${draft.kind} ${draft.name} is created`);
-  const gateways = new WorldGateways({ ...ground, addLink: () => link.addLink() }, options.gateways ?? 1);
+  const gateways = new WorldGateways({ ...ground, addLink: () => jointLink(links.map((link) => link.addLink())) }, options.gateways ?? 1);
   await gateways.start();
-  const controlPlane = createControlPlane(ground, gateways);
+  const leaders = options.controlPlanes === 2 ? createLeaders(ground, gateways) : null;
+  const alone = createControlPlane(ground, gateways);
+  const controlPlane = leaders ?? alone;
   await controlPlane.start();
   const [first] = gateways.addresses;
   assert(first !== undefined, "there is a gateway");
@@ -136,7 +150,7 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[],
     stopControlPlane: () => controlPlane.stop(),
     startControlPlane: () => controlPlane.start(),
     crashControlPlane: async (point, withinMs, site) => {
-      const hasReached = await controlPlane.crash({ point, site: site ?? null }, withinMs);
+      const hasReached = await alone.crash({ point, site: site ?? null }, withinMs);
       await controlPlane.start();
       return hasReached;
     },
@@ -144,14 +158,16 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[],
     crashGateway: (name, at, withinMs) => gateways.crash(name, at, withinMs),
     crashAt: async (place, withinMs) => {
       if (place.process === "gateway") return gateways.crash(gatewayName(0), { ...place, isSpared: true }, withinMs);
-      const hasDied = await controlPlane.crash({ ...place, isSpared: true }, withinMs);
+      const hasDied = await alone.crash({ ...place, isSpared: true }, withinMs);
       if (hasDied) await controlPlane.start();
       return hasDied;
     },
     pause,
     resume,
-    ...linkSwitch(link),
-    isControlled: () => isLooking() && faulty.isSound(),
+    ...linkSwitch(links),
+    isControlled: () => (leaders === null ? isLooking() : leaders.leader() !== null) && faulty.isSound(),
+    leader: () => leaders?.leader() ?? null,
+    standAt: (party, standstill) => leaders?.standAt(party, standstill),
     ...faults,
     stop: async () => {
       faults.healStore();
@@ -167,13 +183,17 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[],
 /** What all processes of a world stand on. */
 interface Ground extends Pick<World, "clock" | "network" | "launcher" | "account" | "store" | "log" | "chance"> {
   readonly faulty: FaultyStore;
-  readonly link: InProcessLink;
+  /** One to each control plane, in their order. */
+  readonly links: readonly InProcessLink[];
+  readonly agent: NodeAgent;
   /** Every living process, by its party. */
   readonly lives: Map<string, ProcessLife>;
   readonly noise: WorldNoise;
 }
 
-function createGround(seed: number, { eventsMax, noise = NO_NOISE }: WorldOptions): Ground {
+const PLANES = [CONTROL_PLANE, `${CONTROL_PLANE}-1`];
+
+function createGround(seed: number, { eventsMax, controlPlanes = 1, orders, noise = NO_NOISE }: WorldOptions): Ground {
   const chance = (purpose: string): Random => createSeededRandom(`${seed}/${purpose}`);
   const clock = createSimulatedClock(0, chance("order"));
   const log = createMemoryEventLog(eventsMax);
@@ -181,6 +201,9 @@ function createGround(seed: number, { eventsMax, noise = NO_NOISE }: WorldOption
   const store = createMemoryStore(clockOf(clock, noise, "store"));
   const account = createSimulatedAccount(clock);
   const lives = new Map<string, ProcessLife>();
+  const ordered = (order: Pick<ObeyedOrder, "verb" | "term" | "whom">): void => agent.obeyed(order.verb, order.term, order.whom);
+  const launcher = createSimulatedLauncher(startWorldEngines({ seed, stateId: STATE_ID, clock, network, account, lives, noise, ordered }));
+  const agent = new NodeAgent({ launcher, driver: account.driver, obeyed: orders?.obeyed ?? ignore, refused: orders?.refused ?? ignore });
   return {
     clock,
     log,
@@ -191,54 +214,65 @@ function createGround(seed: number, { eventsMax, noise = NO_NOISE }: WorldOption
     noise,
     chance,
     faulty: createFaultyStore(store, { clock, random: chance("store"), log }),
-    launcher: createSimulatedLauncher(startWorldEngines({ seed, stateId: STATE_ID, clock, network, account, lives, noise })),
-    link: createInProcessLink((gateway) => linkWay(network, gateway)),
+    launcher,
+    agent,
+    links: PLANES.slice(0, controlPlanes).map((plane) => createInProcessLink((gateway) => linkWay(network, plane, gateway))),
   };
 }
 
+const ignore = (): void => undefined;
+
 function createControlPlane(ground: Ground, gatewayProcesses: GatewayProcesses): WorldControlPlane {
-  const { clock, network, lives, faulty, launcher, account, link, chance, log, noise } = ground;
-  return new WorldControlPlane({
-    clock,
-    network,
-    lives,
-    ports: {
-      store: faulty.store,
-      launcher,
-      driver: account.driver,
-      upstream: checkedUpstream(network.upstreamOf(CONTROL_PLANE)),
-      hub: link.hub,
-      gatewayProcesses,
-      clock: clockOf(clock, noise, CONTROL_PLANE),
-      random: chance("control-plane"),
-      log,
-      stateId: STATE_ID,
-    },
-  });
+  const { clock, network, lives } = ground;
+  return new WorldControlPlane({ clock, network, lives, ports: controlPorts(ground, CONTROL_PLANE, gatewayProcesses) });
+}
+
+function createLeaders(ground: Ground, gatewayProcesses: GatewayProcesses): WorldLeaders {
+  const { clock, lives, agent } = ground;
+  const portsOf = new Map(PLANES.map((plane) => [plane, controlPorts(ground, plane, gatewayProcesses)]));
+  return new WorldLeaders({ clock, lives, agent, portsOf });
+}
+
+function controlPorts(ground: Ground, plane: string, gatewayProcesses: GatewayProcesses): ControlPorts {
+  const { clock, network, faulty, launcher, account, links, chance, log, noise } = ground;
+  const link = links[PLANES.indexOf(plane)];
+  assert(link !== undefined, "each control plane has its own link");
+  return {
+    store: faulty.store,
+    launcher,
+    driver: account.driver,
+    upstream: checkedUpstream(network.upstreamOf(plane)),
+    hub: link.hub,
+    gatewayProcesses,
+    clock: clockOf(clock, noise, plane),
+    random: chance(plane),
+    log,
+    stateId: STATE_ID,
+  };
 }
 
 /** The link's words travel as all others do: delayed, in order, and not to who is parted or stands still. */
-function linkWay(network: SimulatedNetwork, gateway: string): LinkWay {
-  const up = network.laneOf(gateway, CONTROL_PLANE);
-  const down = network.laneOf(CONTROL_PLANE, gateway);
+function linkWay(network: SimulatedNetwork, plane: string, gateway: string): LinkWay {
+  const up = network.laneOf(gateway, plane);
+  const down = network.laneOf(plane, gateway);
   return { up: (act) => up.send(0, false, act), down: (act) => down.send(0, false, act) };
 }
 
-function linkSwitch(link: InProcessLink): Pick<World, "cutLink" | "restoreLink" | "isLinkCut"> {
+function linkSwitch(links: readonly InProcessLink[]): Pick<World, "cutLink" | "restoreLink" | "isLinkCut"> {
   const cut = new Set<string>();
   let areAllCut = false;
   return {
     cutLink: (gateway) => {
       if (gateway === undefined) areAllCut = true;
       else cut.add(gateway);
-      link.cut(gateway === undefined ? undefined : gatewayId(gateway));
+      for (const link of links) link.cut(gateway === undefined ? undefined : gatewayId(gateway));
     },
     restoreLink: (gateway) => {
       if (gateway === undefined) {
         areAllCut = false;
         cut.clear();
       } else cut.delete(gateway);
-      link.restore(gateway === undefined ? undefined : gatewayId(gateway));
+      for (const link of links) link.restore(gateway === undefined ? undefined : gatewayId(gateway));
     },
     isLinkCut: (gateway) => areAllCut || (gateway === undefined ? cut.size > 0 : cut.has(gateway)),
   };
