@@ -149,19 +149,7 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[],
     },
     stopControlPlane: () => controlPlane.stop(),
     startControlPlane: () => controlPlane.start(),
-    crashControlPlane: async (point, withinMs, site) => {
-      const hasReached = await alone.crash({ point, site: site ?? null }, withinMs);
-      await controlPlane.start();
-      return hasReached;
-    },
-    restartGateway: (name) => gateways.restart(name ?? gatewayName(0)),
-    crashGateway: (name, at, withinMs) => gateways.crash(name, at, withinMs),
-    crashAt: async (place, withinMs) => {
-      if (place.process === "gateway") return gateways.crash(gatewayName(0), { ...place, isSpared: true }, withinMs);
-      const hasDied = await alone.crash({ ...place, isSpared: true }, withinMs);
-      if (hasDied) await controlPlane.start();
-      return hasDied;
-    },
+    ...deaths(alone, gateways),
     pause,
     resume,
     ...linkSwitch(links),
@@ -176,6 +164,28 @@ export async function startWorld(seed: number, drafts: readonly ResourceDraft[],
       await controlPlane.stop();
       for (const engine of await launcher.observe()) launcher.kill(engine.instance, "the world ends");
       await clock.advance(STOP_MS);
+    },
+  };
+}
+
+/** Two control planes only stand still: what one alone does after its death, a stand-by does sooner. */
+function deaths(
+  alone: WorldControlPlane,
+  gateways: WorldGateways,
+): Pick<World, "crashControlPlane" | "restartGateway" | "crashGateway" | "crashAt"> {
+  return {
+    crashControlPlane: async (point, withinMs, site) => {
+      const hasReached = await alone.crash({ point, site: site ?? null }, withinMs);
+      await alone.start();
+      return hasReached;
+    },
+    restartGateway: (name) => gateways.restart(name ?? gatewayName(0)),
+    crashGateway: (name, at, withinMs) => gateways.crash(name, at, withinMs),
+    crashAt: async (place, withinMs) => {
+      if (place.process === "gateway") return gateways.crash(gatewayName(0), { ...place, isSpared: true }, withinMs);
+      const hasDied = await alone.crash({ ...place, isSpared: true }, withinMs);
+      if (hasDied) await alone.start();
+      return hasDied;
     },
   };
 }
