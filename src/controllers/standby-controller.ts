@@ -172,6 +172,7 @@ function membersOf(before: ServiceStatus | null, next: ServiceStatus): ReadonlyM
 
 /** @returns false when somebody else wrote meanwhile: look again. */
 async function recordIntent(resource: Resource, before: ServiceStatus | null, next: ServiceStatus, store: ClusterStore): Promise<boolean> {
+  if (before === next) return true;
   const json = serviceStatusJson(next);
   if (before !== null && isSameJson(serviceStatusJson(before), json)) return true;
   const written = await store.writeStatus({ kind: "HotStandbyConfig", name: resource.name }, json, resource.version);

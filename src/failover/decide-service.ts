@@ -257,14 +257,15 @@ function emptyStatus(config: HotStandbyConfig): ServiceStatus {
   };
 }
 
-/** Whether gateways must hear of it. */
+/** Whether gateways must hear of it. A status that says nothing new is the very one that is stored. */
 function withRevision(next: ServiceStatus, before: ServiceStatus, world: ServiceWorld): ServiceStatus {
+  if (world.status !== null && isSameJson(next, before)) return before;
   const isNews = world.status === null || next.observedGeneration !== before.observedGeneration || !isSameTable(next, before, world);
   return isNews ? { ...next, revision: before.revision + 1 } : next;
 }
 
 const isSameTable = (one: ServiceStatus, other: ServiceStatus, world: ServiceWorld): boolean =>
-  isSameJson(one, other) || (one.epoch === other.epoch && isSameJson(tableOf(one, world), tableOf(other, world)));
+  one.epoch === other.epoch && isSameJson(tableOf(one, world), tableOf(other, world));
 const tableOf = (status: ServiceStatus, world: ServiceWorld): RouteTable =>
   buildRouteTable(world.config, { ...status, revision: 0 }, world.table);
 

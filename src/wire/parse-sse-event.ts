@@ -17,8 +17,9 @@ export type SseEvent =
 
 const DATA = Buffer.from("data:");
 const DONE = Buffer.from("[DONE]");
-/** What makes an event worth its whole JSON; each begins with another letter. */
-const MARKS = ["error", "abort", "usage"].map((word) => Buffer.from(`"${word}"`));
+const ERROR_KEY = Buffer.from('"error"');
+const ABORT = Buffer.from('"abort"');
+const USAGE_KEY = Buffer.from('"usage":');
 const QUOTE = 0x22;
 
 /** Reads an event before the first content token: needs the whole JSON, happens a few times per stream. */
@@ -80,24 +81,25 @@ function skipLineEnds(frame: Buffer): number {
 
 const isLineEnd = (byte: number | undefined): boolean => byte === 0x0a || byte === 0x0d;
 
-const MAY_BE_ERROR = 0b011;
-const MAY_TELL_USAGE = 0b100;
+const MAY_BE_ERROR = 0b01;
+const MAY_TELL_USAGE = 0b10;
 const CONTENT: SseEvent = { kind: "content", mayTellUsage: false };
 const CONTENT_AND_USAGE: SseEvent = { kind: "content", mayTellUsage: true };
 const contentOf = (marks: number): SseEvent => ((marks & MAY_TELL_USAGE) === 0 ? CONTENT : CONTENT_AND_USAGE);
 
-/** One bit for each of `MARKS` that is there. One walk over the bytes of a token costs a fraction of three searches. */
+/** What makes an event worth its whole JSON. One walk over the bytes of a token costs a fraction of three searches. */
 function marksOf(payload: Buffer): number {
   let marks = 0;
   for (let at = 0; at < payload.length; at += 1) {
     if (payload[at] !== QUOTE) continue;
-    for (let index = 0; index < MARKS.length; index += 1) {
-      const mark = MARKS[index];
-      if (mark !== undefined && payload[at + 1] === mark[1] && isAt(payload, at, mark)) marks |= 1 << index;
-    }
+    if (isAt(payload, at, ERROR_KEY) || isAt(payload, at, ABORT)) marks |= MAY_BE_ERROR;
+    else if (isAt(payload, at, USAGE_KEY) && isObjectAt(payload, at + USAGE_KEY.length)) marks |= MAY_TELL_USAGE;
   }
   return marks;
 }
+
+/** Most engines say `null` with every token that is not the last. */
+const isObjectAt = (payload: Buffer, at: number): boolean => payload[payload[at] === 0x20 ? at + 1 : at] === 0x7b;
 
 function isAt(bytes: Buffer, at: number, mark: Buffer): boolean {
   for (let index = 0; index < mark.length; index += 1) if (bytes[at + index] !== mark[index]) return false;
