@@ -1,9 +1,11 @@
+import { formatViolation } from "../../src/simulator/checker.ts";
 import { runCutOffScenario } from "../../src/simulator/cut-off-scenario.ts";
 import { FOUND_WITHIN_MS, HARD_FAULTS } from "../../src/simulator/noise-fault.ts";
 import { runNoiseScenario } from "../../src/simulator/noise-scenario.ts";
 import { OUTAGE_CLASSES } from "../../src/simulator/no-store-faults.ts";
 import { runNoStoreScenario } from "../../src/simulator/no-store-scenario.ts";
 import type { RowReport } from "../../src/simulator/row-report.ts";
+import { runSplitBrainScenario } from "../../src/simulator/split-brain-scenario.ts";
 import { atLeast, atMost, type Bar } from "../failover/report.ts";
 import { largest, percentile, sum } from "../failover/statistics.ts";
 import { countsBy, sumOf, timesOf, violationsOf, type SeedEntry } from "./row-seeds.ts";
@@ -106,4 +108,37 @@ const gatewayCutOff: ReliabilityRow = {
   ],
 };
 
-export const ROWS: readonly ReliabilityRow[] = [healthyNoise, noStore, gatewayCutOff];
+const splitBrain: ReliabilityRow = {
+  name: "split-brain",
+  seeds: 2_000,
+  seconds: null,
+  run: async (seed) => {
+    const { violations, doubleActions, takeovers, refusals, movesMeanwhile, hash, virtualMs } = await runSplitBrainScenario(seed);
+    return {
+      violations: [...violations.map(formatViolation), ...doubleActions.map((one) => `double action: ${one}`)],
+      counts: {
+        "double actions": doubleActions.length,
+        takeovers,
+        "seeds with a takeover": takeovers > 0 ? 1 : 0,
+        "late acts refused by the old leader itself": refusals.byItself,
+        "late acts refused by receivers": refusals.byReceivers,
+        "late acts refused by gateways": refusals.byGateways,
+        "moves while it stood still": movesMeanwhile,
+      },
+      timesMs: {},
+      virtualMs,
+      hash,
+    };
+  },
+  judge: (entries) => [
+    atLeast("seeds in which the stand-by took over", sumOf(entries, "seeds with a takeover"), { min: 2_000, unit: "seeds" }),
+    none("double actions", sumOf(entries, "double actions"), "actions"),
+    atLeast("late acts that only receivers or gateways stopped", lateActs(entries), { min: 1, unit: "acts" }),
+    atLeast("moves while the old leader stood still", sumOf(entries, "moves while it stood still"), { min: 1, unit: "moves" }),
+    none("all violations", violationsOf(entries), "violations"),
+  ],
+};
+const lateActs = (entries: readonly SeedEntry[]): number =>
+  sumOf(entries, "late acts refused by receivers") + sumOf(entries, "late acts refused by gateways");
+
+export const ROWS: readonly ReliabilityRow[] = [healthyNoise, noStore, gatewayCutOff, splitBrain];

@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { copyOf } from "../base/bytes.ts";
 import type { Exchange, ExchangeEvents, Handler, HttpFront } from "../ports/http-front.ts";
 import type { Call, CallEvents, Upstream } from "../ports/upstream.ts";
 
@@ -63,8 +64,7 @@ class CheckedExchange implements Exchange {
     this.#checkOpen("write");
     assert(this.#isOver || this.#hasHead, "a handler writes after its head");
     checkKept(this.#given.at(-1));
-    // A copy also of a Buffer, whose own slice is none.
-    this.#given.push({ bytes: given, copy: new Uint8Array(given) });
+    this.#given.push({ bytes: given, copy: copyOf(given) });
     if (this.#given.length > GIVEN_MAX) checkKept(this.#given.shift());
     const hasRoom = this.#exchange.write(given);
     if (!hasRoom) this.#isFull = true;

@@ -13,7 +13,9 @@ export function isSameJson(left: unknown, right: unknown): boolean {
     const member = left[key];
     if (member === undefined) continue;
     memberCount += 1;
-    if (!Object.hasOwn(right, key) || !isSameJson(member, right[key])) return false;
+    const other = right[key];
+    // What is inherited is no text and no number: only what has members must be asked whose it is.
+    if (member !== other && (!Object.hasOwn(right, key) || !isSameJson(member, other))) return false;
   }
   for (const key in right) if (right[key] !== undefined) memberCount -= 1;
   return memberCount === 0;

@@ -1,7 +1,12 @@
 import { wallMs, type WallMs } from "./ids.ts";
 
 /** RFC 3339 in UTC with milliseconds, as Kubernetes shows times. */
-export const formatWall = (at: WallMs): string => new Date(at).toISOString();
+export function formatWall(at: WallMs): string {
+  if (at !== last.at) last = { at, text: new Date(at).toISOString() };
+  return last.text;
+}
+/** What is told of one moment tells its time again and again. */
+let last = { at: wallMs(0), text: "1970-01-01T00:00:00.000Z" };
 
 /** @returns null when `text` is no RFC 3339 time. */
 export function parseWall(text: string): WallMs | null {

@@ -9,7 +9,17 @@ import type { Resource } from "../api/resource.ts";
 
 // A store gives the same object until it is written: what a look reads again has mostly been read before.
 
-export const readConfig = oncePer((resource: Resource) => parseHotStandbyConfig(resource));
+type ReadConfig = ReturnType<typeof parseHotStandbyConfig>;
+const configsBySpec = new WeakMap<Resource["spec"], { readonly of: Resource; readonly config: ReadConfig }>();
+
+/** A status that is written leaves the spec as it was: the same config, and all that was made of it, stays good. */
+export const readConfig = oncePer((resource: Resource): ReadConfig => {
+  const known = configsBySpec.get(resource.spec);
+  if (known !== undefined && known.of.name === resource.name && known.of.annotations === resource.annotations) return known.config;
+  const config = parseHotStandbyConfig(resource);
+  configsBySpec.set(resource.spec, { of: resource, config });
+  return config;
+});
 export const readPartition = oncePer((resource: Resource) => parseGpuPartition(resource));
 
 /** Of a resource's `status`. */

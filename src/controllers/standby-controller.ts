@@ -134,14 +134,28 @@ async function reconcileService(name: ServiceName, ports: StandbyPorts, memory: 
   for (const note of decided.notes) {
     ports.log.record({ level: "info", event: "standby.decided", fields: { service: name, what: note.what, why: note.why } });
   }
-  const members = membersOf(look.world.status, decided.next);
-  const machineOf: ActionContext["machineOf"] = (node) => ports.launcher.machineOf(node);
-  // What is urgent asks first for what all need.
-  const ordered = decided.actions.toSorted((left, right) => Number(isUrgent(right)) - Number(isUrgent(left)));
-  for (const action of ordered) performAction(action, { ...look, config: config.value, members, machineOf }, memory.tasks);
+  performAll(decided, { look, config: config.value }, ports, memory);
   // Where somebody waits for this process, arithmetic does too.
-  if (!ordered.some(isUrgent)) memory.promises.refresh();
+  if (!decided.actions.some(isUrgent)) memory.promises.refresh();
   return { afterMs: Math.min(decided.lookAgainAfterMs ?? LOOK_AGAIN_MS, isRecorded ? LOOK_AGAIN_MS : RECORD_AGAIN_MS) };
+}
+
+function performAll(
+  { actions, next }: ServiceDecision,
+  seen: { readonly look: ServiceObservation; readonly config: HotStandbyConfig },
+  { launcher }: StandbyPorts,
+  { tasks }: StandbyMemory,
+): void {
+  if (actions.length === 0) return;
+  const context: ActionContext = {
+    ...seen.look,
+    config: seen.config,
+    members: membersOf(seen.look.world.status, next),
+    machineOf: (node) => launcher.machineOf(node),
+  };
+  // What is urgent asks first for what all need.
+  const ordered = actions.toSorted((left, right) => Number(isUrgent(right)) - Number(isUrgent(left)));
+  for (const action of ordered) performAction(action, context, tasks);
 }
 
 function publishIfNew(config: HotStandbyConfig, next: ServiceStatus, context: TableContext, desk: TableDesk): void {
@@ -172,6 +186,7 @@ function membersOf(before: ServiceStatus | null, next: ServiceStatus): ReadonlyM
 
 /** @returns false when somebody else wrote meanwhile: look again. */
 async function recordIntent(resource: Resource, before: ServiceStatus | null, next: ServiceStatus, store: ClusterStore): Promise<boolean> {
+  if (before === next) return true;
   const json = serviceStatusJson(next);
   if (before !== null && isSameJson(serviceStatusJson(before), json)) return true;
   const written = await store.writeStatus({ kind: "HotStandbyConfig", name: resource.name }, json, resource.version);

@@ -15,7 +15,14 @@ import { decideRecords, isSettled } from "./decide-records.ts";
 import { decideWishes, type Wishes } from "./decide-wishes.ts";
 import { desiredInstances, fingerprintOf, reserveInstances, type DesiredInstance } from "./desired-instances.ts";
 import type { EpisodeView } from "./episode-view.ts";
-import { gpuKey, type InstanceAction, type InstanceDecision, type InstanceLook, type ServiceLook } from "./instance-look.ts";
+import {
+  gpuKey,
+  type InstanceAction,
+  type InstanceDecision,
+  type InstanceLook,
+  type Placement,
+  type ServiceLook,
+} from "./instance-look.ts";
 import { keepQuarantined, quarantineEntry } from "./keep-quarantined.ts";
 import type { LadderLook } from "./ladder-look.ts";
 import { ladderPhase } from "./ladder-phase.ts";
@@ -89,7 +96,7 @@ export function decideService(world: ServiceWorld): ServiceDecision {
   const desired = desiredInstances(config);
   const reserve = reserveInstances(config);
   const quarantined = keepQuarantined(before, world);
-  const placements = new Map([...world.seen].map(([name, { placement }]) => [name, placement]));
+  const placements = placementsOf(world);
   const freeze = freezeBy(world.storm, { soakMs: config.failoverPolicy.failback.soakMs, nowMs: world.nowMs });
   const service = serviceLook(world, { before, desired, placements, fingerprint, quarantined, freeze });
   const known = before.knownAnswerOf === fingerprint ? before.knownAnswer : null;
@@ -142,6 +149,12 @@ export function decideService(world: ServiceWorld): ServiceDecision {
       freeze?.leftMs ?? null,
     ]),
   };
+}
+
+function placementsOf({ seen }: ServiceWorld): ReadonlyMap<InstanceName, Placement> {
+  const placements = new Map<InstanceName, Placement>();
+  for (const [name, { placement }] of seen) placements.set(name, placement);
+  return placements;
 }
 
 /** While a move's clock runs, its record may still change by what gateways and the clock say. */
@@ -257,14 +270,15 @@ function emptyStatus(config: HotStandbyConfig): ServiceStatus {
   };
 }
 
-/** Whether gateways must hear of it. */
+/** Whether gateways must hear of it. A status that says nothing new is the very one that is stored. */
 function withRevision(next: ServiceStatus, before: ServiceStatus, world: ServiceWorld): ServiceStatus {
+  if (world.status !== null && isSameJson(next, before)) return before;
   const isNews = world.status === null || next.observedGeneration !== before.observedGeneration || !isSameTable(next, before, world);
   return isNews ? { ...next, revision: before.revision + 1 } : next;
 }
 
 const isSameTable = (one: ServiceStatus, other: ServiceStatus, world: ServiceWorld): boolean =>
-  isSameJson(one, other) || (one.epoch === other.epoch && isSameJson(tableOf(one, world), tableOf(other, world)));
+  one.epoch === other.epoch && isSameJson(tableOf(one, world), tableOf(other, world));
 const tableOf = (status: ServiceStatus, world: ServiceWorld): RouteTable =>
   buildRouteTable(world.config, { ...status, revision: 0 }, world.table);
 
@@ -292,9 +306,10 @@ function looks(
 
 /** Engines that run under this service's name although neither config nor status knows them, or knows only a place for them. */
 function strayEngines(known: ReadonlySet<InstanceName>, world: ServiceWorld): readonly InstanceName[] {
-  return [...world.seen].flatMap(([name, seen]) =>
-    known.has(name) || seen.running === null || seen.task?.kind === "stopping" ? [] : [name],
-  );
+  const strays: InstanceName[] = [];
+  for (const [name, { running, task }] of world.seen)
+    if (running !== null && task?.kind !== "stopping" && !known.has(name)) strays.push(name);
+  return strays;
 }
 const strayNote = (name: InstanceName): Note => ({
   what: `Ends ${name}.`,

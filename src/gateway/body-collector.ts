@@ -60,7 +60,7 @@ export class BodyCollector implements ExchangeEvents {
 
   bodyEnd(): void {
     if (this.#isRefused) return;
-    const body = Buffer.concat(this.#parts);
+    const body = bodyOf(this.#parts);
     this.#parts = [];
     const bytes = this.#bytes;
     this.#bytes = 0;
@@ -88,4 +88,10 @@ export class BodyCollector implements ExchangeEvents {
     this.#bytes = 0;
     this.#parts = [];
   }
+}
+
+/** What was given is never changed: one part is the body. */
+function bodyOf(parts: readonly Uint8Array[]): Buffer {
+  const [first] = parts;
+  return first !== undefined && parts.length === 1 ? Buffer.from(first.buffer, first.byteOffset, first.byteLength) : Buffer.concat(parts);
 }

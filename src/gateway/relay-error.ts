@@ -1,3 +1,4 @@
+import { copyOf, joinBytes } from "../base/bytes.ts";
 import { parseEngineError } from "../wire/parse-engine-error.ts";
 import type { AttemptFailure } from "../routing/next-attempt.ts";
 import type { Relay, RelaySink } from "./relay.ts";
@@ -12,7 +13,7 @@ export class ErrorRelay implements Relay {
   readonly #sink: RelaySink;
   readonly #status: number;
   readonly #contextLength: number;
-  readonly #parts: Uint8Array[] = [];
+  readonly #parts: Buffer[] = [];
   #bytes = 0;
 
   constructor(sink: RelaySink, status: number, contextLength: number) {
@@ -23,13 +24,13 @@ export class ErrorRelay implements Relay {
 
   data(lent: Uint8Array): void {
     if (this.#bytes >= ERROR_BYTES_MAX) return;
-    this.#parts.push(new Uint8Array(lent));
+    this.#parts.push(copyOf(lent));
     this.#bytes += lent.length;
   }
 
   end(): void {
     if (REFUSALS.has(this.#status)) {
-      this.#sink.refused(parseEngineError(this.#status, Buffer.concat(this.#parts).toString("utf8"), this.#contextLength));
+      this.#sink.refused(parseEngineError(this.#status, joinBytes(this.#parts).toString("utf8"), this.#contextLength));
       return;
     }
     this.#sink.unusable(failureOf(this.#status));

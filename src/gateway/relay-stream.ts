@@ -49,7 +49,7 @@ export class StreamRelay implements Relay {
       case "content":
         this.#contentCount += 1;
         this.#sink.progressed();
-        this.#usage = parseSseUsage(frame) ?? this.#usage;
+        if (event.mayTellUsage) this.#usage = parseSseUsage(frame) ?? this.#usage;
         this.#open();
         this.#sink.wrote(frame);
         return;

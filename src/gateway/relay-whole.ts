@@ -1,3 +1,4 @@
+import { copyOf, joinBytes } from "../base/bytes.ts";
 import { parseWholeAnswer } from "../wire/parse-whole-answer.ts";
 import { ANSWER_BYTES_MAX } from "./gateway-ports.ts";
 import type { Relay, RelaySink } from "./relay.ts";
@@ -5,7 +6,7 @@ import type { Relay, RelaySink } from "./relay.ts";
 /** An answer in one piece: kept until it is complete, so that a death in its middle is retried unseen. */
 export class WholeRelay implements Relay {
   readonly #sink: RelaySink;
-  readonly #parts: Uint8Array[] = [];
+  readonly #parts: Buffer[] = [];
   #bytes = 0;
   #isOver = false;
 
@@ -21,13 +22,13 @@ export class WholeRelay implements Relay {
       this.#sink.unusable({ isHard: false, code: "upstream_malformed" });
       return;
     }
-    this.#parts.push(new Uint8Array(lent));
+    this.#parts.push(copyOf(lent));
   }
 
   end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    const body = Buffer.concat(this.#parts);
+    const body = joinBytes(this.#parts);
     const answer = parseWholeAnswer(body);
     if (answer.kind !== "answer") {
       this.#sink.unusable({ isHard: false, code: answer.kind === "error" ? "upstream_error" : "upstream_malformed" });

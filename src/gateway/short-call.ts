@@ -1,3 +1,4 @@
+import { copyOf, joinBytes } from "../base/bytes.ts";
 import type { EndpointAddress } from "../api/route-table.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CallFailure, Upstream, UpstreamRequest } from "../ports/upstream.ts";
@@ -18,7 +19,7 @@ export function shortCall(
   let isDone = false;
   let status = 0;
   let bytes = 0;
-  const parts: Uint8Array[] = [];
+  const parts: Buffer[] = [];
   const finish = (answer: ShortAnswer): void => {
     if (isDone) return;
     isDone = true;
@@ -32,13 +33,13 @@ export function shortCall(
     data: (lent) => {
       bytes += lent.length;
       if (bytes <= BODY_BYTES_MAX) {
-        parts.push(new Uint8Array(lent));
+        parts.push(copyOf(lent));
         return;
       }
       call.abort();
       finish({ kind: "timeout" });
     },
-    end: () => finish({ kind: "answer", status, body: Buffer.concat(parts).toString("utf8") }),
+    end: () => finish({ kind: "answer", status, body: joinBytes(parts).toString("utf8") }),
     failed: (failure) => finish({ kind: "failed", failure }),
   });
   const timer = ports.clock.after(ask.timeoutMs, () => {

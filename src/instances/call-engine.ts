@@ -1,3 +1,4 @@
+import { copyOf, joinBytes } from "../base/bytes.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { EndpointAddress } from "../api/route-table.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -40,7 +41,7 @@ export function callEngine(
     if (signal.aborted) return resolve(err({ code: "CANCELLED" }));
     const startedMs = ports.clock.monotonicMs();
     let status = 0;
-    const parts: Uint8Array[] = [];
+    const parts: Buffer[] = [];
     let receivedBytes = 0;
     const settle = (result: Result<EngineAnswer, EngineCallError>): void => {
       timer.cancel();
@@ -62,9 +63,9 @@ export function callEngine(
         data: (lent) => {
           receivedBytes += lent.byteLength;
           if (receivedBytes > ANSWER_BYTES_MAX) return giveUp({ code: "TOO_LARGE" });
-          parts.push(new Uint8Array(lent));
+          parts.push(copyOf(lent));
         },
-        end: () => settle(ok({ status, text: Buffer.concat(parts).toString("utf8") })),
+        end: () => settle(ok({ status, text: joinBytes(parts).toString("utf8") })),
         failed: ({ code }) => settle(err({ code })),
       },
     );

@@ -1,3 +1,4 @@
+import { encodeText } from "../base/bytes.ts";
 import { createAnswerText, type AnswerText } from "../engine-model/answer-text.ts";
 import type { Exchange } from "../ports/http-front.ts";
 import type { AnswerFormat, AnswerIdentity, FinishReason } from "./engine-answer-format.ts";
@@ -87,7 +88,7 @@ export class EngineAnswer {
     }
     if (this.#isComplete && !this.identity.request.isStream) return this.#sendWhole();
     if (this.#pending !== "") {
-      const bytes = Buffer.from(this.#pending);
+      const bytes = encodeText(this.#pending);
       this.#pending = "";
       this.#isBlocked = !this.#exchange.write(bytes);
     }
@@ -129,7 +130,7 @@ export class EngineAnswer {
   }
 
   #sendWhole(): void {
-    const bytes = Buffer.from(this.#pending);
+    const bytes = encodeText(this.#pending);
     this.#exchange.head(200, ["content-type", this.#format.contentType, "content-length", String(bytes.byteLength)]);
     this.#exchange.write(bytes);
     this.#end();
@@ -141,7 +142,7 @@ export class EngineAnswer {
   }
 
   #truncate(): boolean {
-    if (this.#pending !== "") this.#exchange.write(Buffer.from(this.#pending));
+    if (this.#pending !== "") this.#exchange.write(encodeText(this.#pending));
     this.#end();
     return true;
   }

@@ -1,3 +1,4 @@
+import { encodeText } from "../base/bytes.ts";
 import type { Exchange } from "../ports/http-front.ts";
 
 /** An error in OpenAI's shape. */
@@ -25,8 +26,6 @@ export const serverError = (status: number, message: string, code: string): Engi
   code,
 });
 
-const encoder = new TextEncoder();
-
 export function answerError(exchange: Exchange, { status, message, type, param, code }: EngineError): void {
   answerJson(exchange, status, { error: { message, type, param, code } });
 }
@@ -36,7 +35,7 @@ export function answerJson(exchange: Exchange, status: number, value: unknown): 
 }
 
 export function answerText(exchange: Exchange, status: number, text: string, contentType: string): void {
-  const bytes = encoder.encode(text);
+  const bytes = encodeText(text);
   exchange.head(status, ["content-type", contentType, "content-length", String(bytes.byteLength)]);
   if (bytes.byteLength > 0) exchange.write(bytes);
   exchange.end();

@@ -4,12 +4,11 @@ import type { GpuPartition } from "../api/gpu-partition.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
 import { parseFailoverRecord } from "../api/parse-failover-record.ts";
 import { parseGpuPartition } from "../api/parse-gpu-partition.ts";
-import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
-import { parseServiceStatus } from "../api/parse-service-status.ts";
 import type { Resource } from "../api/resource.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
 import { oncePer } from "../base/once-per.ts";
 import { isSameJson } from "../base/same-json.ts";
+import { readConfig, readStatus } from "../controllers/read-stored.ts";
 import type { RunningEngine } from "../ports/engine-launcher.ts";
 import type { ObservedGpu } from "../ports/gpu-driver.ts";
 import type { ScheduledEvent } from "./draw-schedule.ts";
@@ -104,8 +103,8 @@ function parsedOnce<Value>(read: (resource: Resource) => Value | null): (items: 
 }
 
 function readService(resource: Resource): ServiceView | null {
-  const config = parseHotStandbyConfig(resource);
-  const status = resource.status === null ? null : parseServiceStatus(resource.status);
+  const config = readConfig(resource);
+  const status = resource.status === null ? null : readStatus(resource.status);
   if (!config.ok || (status !== null && !status.ok)) return null;
   return { name: resource.name, config: config.value, specGeneration: resource.generation, status: status === null ? null : status.value };
 }

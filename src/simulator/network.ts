@@ -1,4 +1,5 @@
 import { ok } from "../base/result.ts";
+import { isSameJson } from "../base/same-json.ts";
 import type { SimulatedClock } from "../adapters/clock/simulated.ts";
 import type { EndpointAddress } from "../api/route-table.ts";
 import type { EventLog } from "../ports/event-log.ts";
@@ -183,7 +184,10 @@ class Network implements SimulatedNetwork {
   }
 
   setLink(one: string, other: string, quality: Partial<LinkQuality>): void {
-    this.#links.set(pairOf(one, other), { ...this.#linkOf(one, other), ...quality });
+    const link = { ...this.#linkOf(one, other), ...quality };
+    // Where all links are as links are, none is looked up.
+    if (isSameJson(link, LOOPBACK)) this.#links.delete(pairOf(one, other));
+    else this.#links.set(pairOf(one, other), link);
   }
 
   openCount(): number {

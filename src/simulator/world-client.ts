@@ -1,3 +1,4 @@
+import { encodeText } from "../base/bytes.ts";
 import type { EndpointAddress } from "../api/route-table.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EventLog } from "../ports/event-log.ts";
@@ -121,12 +122,12 @@ export class WorldClient {
     const { model, key, gateway } = this.#load;
     const body = { model, stream: isStream, max_tokens: tokensMax, temperature: 0, messages: [{ role: "user", content: prompt }] };
     const headers = ["authorization", `Bearer ${key}`, "content-type", "application/json"];
-    const parts: Uint8Array[] = [];
-    const received = (): string => Buffer.concat(parts).toString("utf8");
+    const answer = new ReceivedText();
+    const received = (): string => answer.text();
     let status = 0;
     const call = upstream.call(
       gateway,
-      { method: "POST", target: "/v1/chat/completions", headers, body: Buffer.from(JSON.stringify(body)) },
+      { method: "POST", target: "/v1/chat/completions", headers, body: encodeText(JSON.stringify(body)) },
       {
         head: (answered, sentHeaders) => {
           status = answered;
@@ -135,9 +136,12 @@ export class WorldClient {
         },
         data: (lent) => {
           request.firstByteAtMs ??= clock.monotonicMs();
-          parts.push(new Uint8Array(lent));
+          answer.add(lent);
         },
-        end: () => this.#over(request, outcomeOf(request, status, received()), received()),
+        end: () => {
+          const text = received();
+          this.#over(request, outcomeOf(request, status, text), text);
+        },
         failed: () => this.#over(request, "broken", received()),
       },
     );
@@ -157,6 +161,26 @@ export class WorldClient {
   }
 }
 
+/** What has come so far, one piece after the other in one place. */
+class ReceivedText {
+  #place = Buffer.allocUnsafe(2_048);
+  #end = 0;
+
+  add(lent: Uint8Array): void {
+    if (this.#end + lent.length > this.#place.length) {
+      const place = Buffer.allocUnsafe(2 * (this.#end + lent.length));
+      place.set(this.#place.subarray(0, this.#end));
+      this.#place = place;
+    }
+    this.#place.set(lent, this.#end);
+    this.#end += lent.length;
+  }
+
+  text(): string {
+    return this.#place.toString("utf8", 0, this.#end);
+  }
+}
+
 function outcomeOf(request: WorldRequest, status: number, received: string): Outcome {
   if (status !== 200) return received.includes('"error"') ? "refused" : "broken";
   if (!request.isStream) return "complete";
@@ -164,16 +188,38 @@ function outcomeOf(request: WorldRequest, status: number, received: string): Out
   return received.includes('data: {"error"') ? "error-event" : "broken";
 }
 
+const CONTENT = '"content":"';
+const ANSWER_ID = '"id":"chatcmpl-';
+
 /** The pieces of `content` as they stand in the JSON, escaped: enough to compare. */
 function contentOf(received: string): string {
   let text = "";
-  for (const match of received.matchAll(/"content":"((?:[^"\\]|\\.)*)"/g)) text += match[1] ?? "";
+  for (let at = received.indexOf(CONTENT); at >= 0; at = received.indexOf(CONTENT, at)) {
+    const from = at + CONTENT.length;
+    const to = endOfText(received, from);
+    if (to === null) break;
+    text += received.slice(from, to);
+    at = to + 1;
+  }
   return text;
+}
+
+/** Where the quote is that ends a JSON text; null = it does not end. */
+function endOfText(received: string, from: number): number | null {
+  for (let at = from; at < received.length; at += 1) {
+    const code = received.charCodeAt(at);
+    if (code === 0x22) return at;
+    if (code === 0x5c) at += 1;
+  }
+  return null;
 }
 
 function answerIdsOf(received: string): readonly string[] {
   const ids = new Set<string>();
-  for (const match of received.matchAll(/"id":"(chatcmpl-[^"]+)"/g)) ids.add(match[1] ?? "");
+  for (let at = received.indexOf(ANSWER_ID); at >= 0; at = received.indexOf(ANSWER_ID, at + ANSWER_ID.length)) {
+    const to = received.indexOf('"', at + ANSWER_ID.length);
+    if (to > at + ANSWER_ID.length) ids.add(received.slice(at + '"id":"'.length, to));
+  }
   return [...ids];
 }
 

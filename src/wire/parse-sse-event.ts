@@ -9,7 +9,7 @@ export type SseEvent =
   /** A chunk that tells the client nothing yet: the role, an empty delta. */
   | { readonly kind: "preamble" }
   /** Text, a tool call, a finish reason, or usage. */
-  | { readonly kind: "content" }
+  | { readonly kind: "content"; readonly mayTellUsage: boolean }
   /** The engine reports that it failed. */
   | { readonly kind: "error" }
   /** No event that an OpenAI client can read. */
@@ -19,6 +19,8 @@ const DATA = Buffer.from("data:");
 const DONE = Buffer.from("[DONE]");
 const ERROR_KEY = Buffer.from('"error"');
 const ABORT = Buffer.from('"abort"');
+const USAGE_KEY = Buffer.from('"usage":');
+const QUOTE = 0x22;
 
 /** Reads an event before the first content token: needs the whole JSON, happens a few times per stream. */
 export function parseSseEvent(frame: Buffer): SseEvent {
@@ -26,22 +28,21 @@ export function parseSseEvent(frame: Buffer): SseEvent {
   if (quick.kind !== "content") return quick;
   const chunk = parseChunk(payloadOf(frame));
   if (chunk === null) return { kind: "garbage" };
-  return { kind: tellsSomething(chunk) ? "content" : "preamble" };
+  return tellsSomething(chunk) ? quick : { kind: "preamble" };
 }
 
 /** Reads an event after the first content token: looks at the edges of the bytes only. */
 export function glanceSseEvent(frame: Buffer): SseEvent {
   const payload = payloadOf(frame);
   if (payload.length === 0) return { kind: "empty" };
-  if (payload.equals(DONE)) return { kind: "done" };
+  if (payload.length === DONE.length && isAt(payload, 0, DONE)) return { kind: "done" };
   if (payload[0] !== 0x7b || payload.at(-1) !== 0x7d) return { kind: "garbage" };
-  if (payload.includes(ERROR_KEY) || payload.includes(ABORT)) return readPossibleError(payload);
-  return { kind: "content" };
+  const marks = marksOf(payload);
+  return (marks & MAY_BE_ERROR) === 0 ? contentOf(marks) : readPossibleError(payload, marks);
 }
 
-/** Tokens as the engine counted them; null when the event carries none. */
+/** Tokens as the engine counted them; null when the event carries none. Reads all of the JSON: for events that may tell them. */
 export function parseSseUsage(frame: Buffer): { readonly promptTokens: number; readonly outputTokens: number } | null {
-  if (!frame.includes('"usage":{') && !frame.includes('"usage": {')) return null;
   const chunk = parseChunk(payloadOf(frame));
   return chunk === null ? null : parseUsage(chunk["usage"]);
 }
@@ -57,12 +58,12 @@ export function parseUsage(usage: unknown): { readonly promptTokens: number; rea
 /** The text after `data:`; several data lines joined; without line ends. */
 function payloadOf(frame: Buffer): Buffer {
   const start = skipLineEnds(frame);
-  if (!frame.subarray(start, start + DATA.length).equals(DATA)) return dataLinesOf(frame);
+  if (!isAt(frame, start, DATA)) return dataLinesOf(frame);
   let end = frame.length;
   while (end > start && isLineEnd(frame[end - 1])) end -= 1;
   const from = frame[start + DATA.length] === 0x20 ? start + DATA.length + 1 : start + DATA.length;
-  const line = frame.subarray(from, Math.max(from, end));
-  return line.includes(0x0a) || line.includes(0x0d) ? dataLinesOf(frame) : line;
+  for (let at = from; at < end; at += 1) if (isLineEnd(frame[at])) return dataLinesOf(frame);
+  return frame.subarray(from, Math.max(from, end));
 }
 
 /** The slow way, for events with names, comments or several data lines. */
@@ -80,11 +81,36 @@ function skipLineEnds(frame: Buffer): number {
 
 const isLineEnd = (byte: number | undefined): boolean => byte === 0x0a || byte === 0x0d;
 
-function readPossibleError(payload: Buffer): SseEvent {
+const MAY_BE_ERROR = 0b01;
+const MAY_TELL_USAGE = 0b10;
+const CONTENT: SseEvent = { kind: "content", mayTellUsage: false };
+const CONTENT_AND_USAGE: SseEvent = { kind: "content", mayTellUsage: true };
+const contentOf = (marks: number): SseEvent => ((marks & MAY_TELL_USAGE) === 0 ? CONTENT : CONTENT_AND_USAGE);
+
+/** What makes an event worth its whole JSON. One walk over the bytes of a token costs a fraction of three searches. */
+function marksOf(payload: Buffer): number {
+  let marks = 0;
+  for (let at = 0; at < payload.length; at += 1) {
+    if (payload[at] !== QUOTE) continue;
+    if (isAt(payload, at, ERROR_KEY) || isAt(payload, at, ABORT)) marks |= MAY_BE_ERROR;
+    else if (isAt(payload, at, USAGE_KEY) && isObjectAt(payload, at + USAGE_KEY.length)) marks |= MAY_TELL_USAGE;
+  }
+  return marks;
+}
+
+/** Most engines say `null` with every token that is not the last. */
+const isObjectAt = (payload: Buffer, at: number): boolean => payload[payload[at] === 0x20 ? at + 1 : at] === 0x7b;
+
+function isAt(bytes: Buffer, at: number, mark: Buffer): boolean {
+  for (let index = 0; index < mark.length; index += 1) if (bytes[at + index] !== mark[index]) return false;
+  return true;
+}
+
+function readPossibleError(payload: Buffer, marks: number): SseEvent {
   const chunk = parseChunk(payload);
   if (chunk === null) return { kind: "garbage" };
   const error = chunk["error"];
-  return { kind: (error === undefined || error === null) && !isAborted(chunk) ? "content" : "error" };
+  return (error === undefined || error === null) && !isAborted(chunk) ? contentOf(marks) : { kind: "error" };
 }
 
 /** An engine that is put to sleep ends its answers so: cut short, whatever their form says. */

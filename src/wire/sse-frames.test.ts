@@ -77,6 +77,14 @@ const events: readonly (readonly [name: string, frame: string, before: string, a
   ["a word", "data: hello\n\n", "garbage", "garbage"],
   ["a named event over two lines", 'event: x\ndata: {"choices":\ndata: [{"text":"a"}]}\n\n', "content", "content"],
 ];
+test("SSE events: only one whose usage is an object may tell usage", () => {
+  const tells = (usage: string): boolean => {
+    const event = glanceSseEvent(Buffer.from(`data: {"choices":[{"index":0,"delta":{"content":"a"}}]${usage}}\n\n`));
+    return event.kind === "content" && event.mayTellUsage;
+  };
+  assert.deepEqual(["", ',"usage":null', ',"usage":{}', ',"usage": {}'].map(tells), [false, false, true, true]);
+});
+
 for (const [name, frame, before, after] of events) {
   test(`SSE event: ${name} is ${before} before the first token, ${after} later`, () => {
     assert.equal(parseSseEvent(Buffer.from(frame)).kind, before);

@@ -3,6 +3,8 @@ export const FRAME_BYTES_MAX = 1_048_576;
 /** The first is small: most answers are short, and it comes out of a pool. */
 const FIRST_SLAB_BYTES = 2_048;
 const SLAB_BYTES = 16_384;
+const LF = 0x0a;
+const CR = 0x0d;
 
 /**
  * Cuts a byte stream into whole events at blank lines (LF, CR or CRLF). Lent bytes are copied once into a slab;
@@ -27,41 +29,35 @@ export class SseFrames {
     if (this.pendingBytes + lent.length > FRAME_BYTES_MAX) return null;
     this.#append(lent);
     const frames: Buffer[] = [];
-    for (let at = this.#scanned; at < this.#end; at += 1) {
-      if (!this.#endsFrame(this.#slab[at], at)) continue;
-      // CR LF CR LF: the frame is over at the second CR, its LF belongs to it when it is here already.
-      if (this.#wasReturn && this.#slab[at + 1] === 0x0a && at + 1 < this.#end) {
-        at += 1;
-        this.#wasReturn = false;
+    const slab = this.#slab;
+    const end = this.#end;
+    let isAtLineStart = this.#isAtLineStart;
+    let wasReturn = this.#wasReturn;
+    for (let at = this.#scanned; at < end; at += 1) {
+      const byte = slab[at];
+      if (byte !== LF && byte !== CR) {
+        isAtLineStart = false;
+        wasReturn = false;
+        continue;
       }
-      frames.push(this.#slab.subarray(this.#start, at + 1));
+      const isSecondHalf = byte === LF && wasReturn;
+      wasReturn = byte === CR;
+      if (isSecondHalf) continue;
+      const isBlank = isAtLineStart;
+      isAtLineStart = !isBlank;
+      if (!isBlank) continue;
+      // CR LF CR LF: the frame is over at the second CR, its LF belongs to it when it is here already.
+      if (wasReturn && at + 1 < end && slab[at + 1] === LF) {
+        at += 1;
+        wasReturn = false;
+      }
+      frames.push(slab.subarray(this.#start, at + 1));
       this.#start = at + 1;
     }
-    this.#scanned = this.#end;
+    this.#isAtLineStart = isAtLineStart;
+    this.#wasReturn = wasReturn;
+    this.#scanned = end;
     return frames;
-  }
-
-  #endsFrame(byte: number | undefined, at: number): boolean {
-    if (byte === 0x0a) {
-      if (this.#wasReturn) {
-        this.#wasReturn = false;
-        return false;
-      }
-      return this.#endsLine(at);
-    }
-    if (byte === 0x0d) {
-      this.#wasReturn = true;
-      return this.#endsLine(at);
-    }
-    this.#wasReturn = false;
-    this.#isAtLineStart = false;
-    return false;
-  }
-
-  #endsLine(at: number): boolean {
-    const isBlank = this.#isAtLineStart && at >= this.#start;
-    this.#isAtLineStart = !isBlank;
-    return isBlank;
   }
 
   #append(lent: Uint8Array): void {

@@ -16,7 +16,8 @@ const copyValue = (value: JsonValue): JsonValue => {
 
 /** A member named `__proto__` must stay a member. */
 function define(into: Record<string, JsonValue>, key: string, value: JsonValue): void {
-  Object.defineProperty(into, key, { value, enumerable: true, configurable: true, writable: true });
+  if (key === "__proto__") Object.defineProperty(into, key, { value, enumerable: true, configurable: true, writable: true });
+  else into[key] = value;
 }
 
 const isList = (value: JsonValue): value is readonly JsonValue[] => Array.isArray(value);
