@@ -101,6 +101,11 @@ interface Asked {
 
 /** @returns an answer that goes on after this call; null where none does. */
 function route(core: EngineCore, exchange: Exchange, asked: Asked): EngineAnswer | null {
+  // Its check of an answer, too: by now the engine may sleep, and would die of it.
+  if (exchange.method !== "GET" && core.leaders.isOld(termOf(exchange.headers))) {
+    answerError(exchange, serverError(409, "A newer leader has spoken to this engine: an order of an older one is refused.", "old_term"));
+    return null;
+  }
   switch (`${exchange.method} ${asked.path}`) {
     case "POST /v1/chat/completions":
       return generate(core, exchange, "chat", asked.body);
@@ -151,10 +156,6 @@ function answerQuestion(core: EngineCore, exchange: Exchange, asked: Asked): boo
 function answerOrder(core: EngineCore, exchange: Exchange, { path, query, body }: Asked): boolean {
   const { areFaultsEnabled, isSleepEnabled } = core.options;
   const order = `${exchange.method} ${path}`;
-  if (core.leaders.isOld(termOf(exchange.headers))) {
-    answerError(exchange, serverError(409, "A newer leader has spoken to this engine: an order of an older one is refused.", "old_term"));
-    return true;
-  }
   if (areFaultsEnabled && order === "POST /tidegate/faults") injectRoute(core, exchange, body);
   else if (areFaultsEnabled && order === "DELETE /tidegate/faults") clearRoute(core, exchange);
   else if (isSleepEnabled && order === "POST /sleep") void sleepRoute(core, exchange, query);

@@ -54,5 +54,7 @@ test("an engine that has heard of a newer leader refuses sleep and wake of an ol
   assert.deepEqual([await order("/sleep?level=1", 1), isAsleep()], [409, false]);
   assert.deepEqual([await order("/sleep?level=1", 2), isAsleep()], [200, true]);
   assert.deepEqual([await order("/wake_up", 1), isAsleep()], [409, true]);
+  // What an old leader still asks to see an answer right would end a sleeping engine.
+  assert.deepEqual([await order("/v1/chat/completions", 1), rig.crashes], [409, []]);
   assert.deepEqual([await order("/wake_up", null), isAsleep()], [200, false]);
 });
