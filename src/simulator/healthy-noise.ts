@@ -29,8 +29,8 @@ export class HealthyNoise implements WorldNoise {
   readonly #late: Random;
   readonly counts = { pauses: 0, gaps: 0, jumps: 0 };
   #isOn = true;
-  /** When the newest pause of the first gateway ends or ended. */
-  gatewayAwayUntilMs = Number.NEGATIVE_INFINITY;
+  /** Ends of all pauses of the first gateway, also of the one that it is in. */
+  readonly #gatewayBackAtMs: number[] = [];
 
   constructor(seed: number) {
     this.#seed = seed;
@@ -56,6 +56,13 @@ export class HealthyNoise implements WorldNoise {
     if (gap === undefined) return 0;
     if (question === "/health") return between(this.#late, LATE_MS.health);
     return gap === "missing" ? null : between(this.#late, LATE_MS.metrics);
+  }
+
+  /** When the last pause of the first gateway ended that was over by then; null = none was. */
+  gatewayBackBefore(atMs: number): number | null {
+    return this.#gatewayBackAtMs
+      .filter((backAtMs) => backAtMs <= atMs)
+      .reduce<number | null>((last, one) => Math.max(last ?? one, one), null);
   }
 
   isInGap(instance: string): boolean {
@@ -86,7 +93,7 @@ export class HealthyNoise implements WorldNoise {
   #pause(world: World, party: string, random: Random): void {
     const forMs = between(random, { min: PAUSE.minMs, max: PAUSE.maxMs });
     const untilMs = world.clock.monotonicMs() + forMs;
-    if (party === PAUSED[0]) this.gatewayAwayUntilMs = Math.max(this.gatewayAwayUntilMs, untilMs);
+    if (party === PAUSED[0]) this.#gatewayBackAtMs.push(untilMs);
     world.pause(party);
     this.counts.pauses += 1;
     world.clock.after(forMs, () => world.resume(party));

@@ -83,8 +83,8 @@ export async function injectHardFault(fault: HardFault, ground: HardFaultGround)
 }
 
 /** Who stood still itself saw nothing, and judges nobody by what it missed: its time counts from the end of its pause. */
-const afterPause = (brokenAtMs: number, foundAtMs: number, { gatewayAwayUntilMs }: HealthyNoise): number =>
-  gatewayAwayUntilMs <= foundAtMs ? Math.max(brokenAtMs, gatewayAwayUntilMs) : brokenAtMs;
+const afterPause = (brokenAtMs: number, foundAtMs: number, noise: HealthyNoise): number =>
+  Math.max(brokenAtMs, noise.gatewayBackBefore(foundAtMs) ?? brokenAtMs);
 
 /** Checkers must know of whom something is broken. */
 function tellWatch(

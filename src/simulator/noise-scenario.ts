@@ -75,7 +75,8 @@ export async function runNoiseScenario({ seed, calmMs }: NoiseScenario): Promise
       ...noise.counts,
       requests: requests.length,
       "calm seconds": Math.round(calmMs / 1_000),
-      "wakes for overflow": acts.overflows,
+      "wakes for overflow": acts.wakes.saturated,
+      "wakes on suspicion": acts.wakes.suspected,
       [`fault ${fault}`]: 1,
     },
     timesMs: met.foundAfterMs === null ? {} : { [fault]: [met.foundAfterMs] },
@@ -103,20 +104,21 @@ function startClient(world: World, key: string, name: string, requestsPerSecond:
   };
 }
 
-/** Events that mean that somebody took noise for a fault. A wake for overflow is none: it adds an engine, and moves nobody. */
+/** Events that mean that somebody took noise for a fault. A wake for overflow or on suspicion is none: it adds an engine, and moves nobody. */
 const ACTS = ["gateway.ejected", "gateway.wake-begun", "gateway.suspects-itself", "standby.engine-ended"];
 
 interface Acts {
   take(): readonly string[];
-  readonly overflows: number;
+  /** How often a sleeper was woken for each cause that moves nobody. */
+  readonly wakes: Readonly<Record<"saturated" | "suspected", number>>;
 }
 
 function watchActs(world: World): Acts {
   let seen: string[] = [];
-  let overflows = 0;
+  const wakes = { saturated: 0, suspected: 0 };
   world.log.listen(({ event, fields }) => {
-    const isOverflow = fields["because"] === "saturated";
-    if (event === "gateway.wake-begun" && isOverflow) overflows += 1;
+    const { because } = fields;
+    if (event === "gateway.wake-begun" && (because === "saturated" || because === "suspected")) wakes[because] += 1;
     else if (ACTS.includes(event)) seen.push(`${(world.clock.monotonicMs() / 1_000).toFixed(3)} s, ${event}: ${JSON.stringify(fields)}`);
   });
   return {
@@ -125,9 +127,7 @@ function watchActs(world: World): Acts {
       seen = [];
       return taken;
     },
-    get overflows() {
-      return overflows;
-    },
+    wakes,
   };
 }
 
