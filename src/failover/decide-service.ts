@@ -13,6 +13,7 @@ import { decideInstance } from "./decide-instance.ts";
 import { decideLadder } from "./decide-ladder.ts";
 import { decideRecords, isSettled } from "./decide-records.ts";
 import { decideWishes, type Wishes } from "./decide-wishes.ts";
+import { withoutFuture } from "./clock-set-back.ts";
 import { desiredInstances, fingerprintOf, reserveInstances, type DesiredInstance } from "./desired-instances.ts";
 import type { EpisodeView } from "./episode-view.ts";
 import {
@@ -91,7 +92,7 @@ const UNSEEN: SeenInstance = {
 /** What a service's status becomes, and what is to be done once it is stored. Pure; run twice, it decides once. */
 export function decideService(world: ServiceWorld): ServiceDecision {
   const { config } = world;
-  const before = world.status ?? emptyStatus(config);
+  const before = withoutFuture(world.status ?? emptyStatus(config), world.wallMs);
   const fingerprint = fingerprintOf(config.model);
   const desired = desiredInstances(config);
   const reserve = reserveInstances(config);

@@ -77,6 +77,8 @@ export class FakeLadder {
   alerts: readonly AlertRule[] = [];
   samples: readonly CapacitySample[] = [];
   storm: Storm | null = null;
+  /** How far the wall clock has been set since the start. */
+  wallOffsetMs = 0;
   nowMs = 0;
   last: ServiceDecision | null = null;
   #memos: ReadonlyMap<InstanceName, InstanceMemo> = new Map();
@@ -100,7 +102,7 @@ export class FakeLadder {
       isAcknowledged: this.isAcknowledged,
       lostGpus: new Set(this.lostGpus),
       nowMs: monotonicMs(this.nowMs),
-      wallMs: wallMs(WALL + this.nowMs),
+      wallMs: wallMs(WALL + this.nowMs + this.wallOffsetMs),
       freshToken: `t${this.nowMs}`,
       episodes: this.episodes,
       requests,
