@@ -29,8 +29,8 @@ export class HealthyNoise implements WorldNoise {
   readonly #late: Random;
   readonly counts = { pauses: 0, gaps: 0, jumps: 0 };
   #isOn = true;
-  /** Ends of all pauses of the first gateway, also of the one that it is in. */
-  readonly #gatewayBackAtMs: number[] = [];
+  /** All pauses of the first gateway, also the one that it is in. */
+  readonly #gatewayPauses: { readonly fromMs: number; readonly untilMs: number }[] = [];
 
   constructor(seed: number) {
     this.#seed = seed;
@@ -60,9 +60,13 @@ export class HealthyNoise implements WorldNoise {
 
   /** When the last pause of the first gateway ended that was over by then; null = none was. */
   gatewayBackBefore(atMs: number): number | null {
-    return this.#gatewayBackAtMs
-      .filter((backAtMs) => backAtMs <= atMs)
-      .reduce<number | null>((last, one) => Math.max(last ?? one, one), null);
+    const ends = this.#gatewayPauses.flatMap(({ untilMs }) => (untilMs <= atMs ? [untilMs] : []));
+    return ends.length === 0 ? null : Math.max(...ends);
+  }
+
+  /** When the first gateway, which stood still at that moment, went on; the moment itself where it did not. */
+  gatewayBackFrom(atMs: number): number {
+    return Math.max(atMs, ...this.#gatewayPauses.flatMap(({ fromMs, untilMs }) => (fromMs <= atMs ? [untilMs] : [])));
   }
 
   isInGap(instance: string): boolean {
@@ -93,7 +97,7 @@ export class HealthyNoise implements WorldNoise {
   #pause(world: World, party: string, random: Random): void {
     const forMs = between(random, { min: PAUSE.minMs, max: PAUSE.maxMs });
     const untilMs = world.clock.monotonicMs() + forMs;
-    if (party === PAUSED[0]) this.#gatewayBackAtMs.push(untilMs);
+    if (party === PAUSED[0]) this.#gatewayPauses.push({ fromMs: untilMs - forMs, untilMs });
     world.pause(party);
     this.counts.pauses += 1;
     world.clock.after(forMs, () => world.resume(party));

@@ -186,7 +186,8 @@ function watchOwed(world: World): Owed {
     const asked = calls.get(call);
     if (asked === undefined) return;
     asked.endedAtMs = atMs;
-    if (code === "RESET" && !resets.has(asked.to)) resets.set(asked.to, atMs);
+    // Who resets connections ends some of them by a FIN in the middle of an answer.
+    if ((code === "RESET" || code === "CUT") && !resets.has(asked.to)) resets.set(asked.to, atMs);
   });
   return {
     sinceMs: (engine, fromMs) => {

@@ -63,7 +63,9 @@ export async function runNoiseScenario({ seed, calmMs }: NoiseScenario): Promise
   noise.stop();
   await world.clock.advance(SETTLE_MS);
   const requests = [calm, busy].flatMap(({ client }) => client.requests);
-  found.push(...requests.flatMap((request) => lostOf(request, fault, met.brokenAtMs)));
+  // What was sent before the fault, and waited while the gateway stood still, begins a stream after it.
+  const mayBeginUntilMs = noise.gatewayBackFrom(met.brokenAtMs + CUT_WITHIN_MS[fault]) + HEARD_WITHIN_MS;
+  found.push(...requests.flatMap((request) => lostOf(request, mayBeginUntilMs)));
   const view = await watch.look();
   if (view !== null) watch.judge([calm, busy], view);
   found.push(...watch.violations.map(formatViolation));
@@ -146,11 +148,14 @@ async function restless(watch: LadderWatch): Promise<readonly string[]> {
 }
 
 /** Everything ends complete, but for streams that the broken engine had begun. */
-function lostOf({ id, outcome, firstByteAtMs, startedAtMs }: WorldRequest, fault: HardFault, brokenAtMs: number): readonly string[] {
+function lostOf({ id, outcome, firstByteAtMs, startedAtMs }: WorldRequest, mayBeginUntilMs: number): readonly string[] {
   if (outcome === "complete") return [];
-  const isCut = outcome === "error-event" && firstByteAtMs !== null && firstByteAtMs <= brokenAtMs + CUT_WITHIN_MS[fault];
+  const isCut = outcome === "error-event" && firstByteAtMs !== null && firstByteAtMs <= mayBeginUntilMs;
   return isCut ? [] : [`${(startedAtMs / 1_000).toFixed(3)} s, lost: request ${id} ended as ${outcome}`];
 }
+
+/** From the gateway to its client. */
+const HEARD_WITHIN_MS = 5;
 
 /** So long after the fault the broken engine may still begin streams: an order takes a moment, and who resets goes on doing so. */
 const CUT_WITHIN_MS: Readonly<Record<HardFault, number>> = { kill: 1, freeze: 1, hang: 10, "gpu-lost": 250, reset: RESET_FOR_MS };
