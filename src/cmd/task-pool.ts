@@ -10,17 +10,34 @@ export interface TaskPool {
   close(): Promise<void>;
 }
 
+interface PoolWorker {
+  readonly thread: Worker;
+  tasks: number;
+}
+
+/** A thread keeps about half a megabyte of each world: after so many another takes its place. */
+const TASKS_MAX = 250;
+
+const startWorker = (): PoolWorker => ({ thread: new Worker(new URL("./campaign-worker.ts", import.meta.url)), tasks: 0 });
+
 /** @param jobs threads, at least 1; with 1 worlds run in the caller's. */
 export function createTaskPool(jobs: number): TaskPool {
   if (jobs === 1) return { jobs, run: performTask, close: () => Promise.resolve() };
-  const workers = Array.from({ length: jobs }, () => new Worker(new URL("./campaign-worker.ts", import.meta.url)));
+  const workers = new Set(Array.from({ length: jobs }, startWorker));
   const free = [...workers];
-  const waiting: ((worker: Worker) => void)[] = [];
-  const take = (): Promise<Worker> => {
+  const waiting: ((worker: PoolWorker) => void)[] = [];
+  const take = (): Promise<PoolWorker> => {
     const worker = free.pop();
     return worker === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(worker);
   };
-  const giveBack = (worker: Worker): void => {
+  const renew = (worn: PoolWorker): PoolWorker => {
+    void worn.thread.terminate();
+    const worker = startWorker();
+    workers.delete(worn);
+    workers.add(worker);
+    return worker;
+  };
+  const giveBack = (worker: PoolWorker): void => {
     const next = waiting.shift();
     if (next === undefined) free.push(worker);
     else next(worker);
@@ -29,12 +46,13 @@ export function createTaskPool(jobs: number): TaskPool {
     jobs,
     run: async (task) => {
       const worker = await take();
-      const answer = await ask(worker, task);
-      giveBack(worker);
+      const answer = await ask(worker.thread, task);
+      worker.tasks += 1;
+      giveBack(worker.tasks < TASKS_MAX ? worker : renew(worker));
       return answer;
     },
     close: async () => {
-      await Promise.all(workers.map((worker) => worker.terminate()));
+      await Promise.all([...workers].map(({ thread }) => thread.terminate()));
     },
   };
 }
