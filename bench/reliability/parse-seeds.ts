@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseLines } from "../../src/cmd/parse-lines.ts";
 import type { SeedEntry } from "./row-seeds.ts";
 
 const seedEntry = z.object({
@@ -13,18 +14,5 @@ const seedEntry = z.object({
   hash: z.string(),
 });
 
-/** One JSON line a seed. A line that was cut off is left out, and so is what is no entry. */
-export function parseSeeds(text: string): readonly SeedEntry[] {
-  return text.split("\n").flatMap((line) => {
-    const entry = seedEntry.safeParse(parseLine(line));
-    return entry.success ? [entry.data] : [];
-  });
-}
-
-function parseLine(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
-  }
-}
+/** One JSON line a seed. */
+export const parseSeeds = (text: string): readonly SeedEntry[] => parseLines(text, seedEntry);

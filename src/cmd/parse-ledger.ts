@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseLines } from "./parse-lines.ts";
 
 const counts = z.record(z.string(), z.int().min(0));
 
@@ -20,18 +21,5 @@ const ledgerEntry = z.object({
 /** One seed of a campaign. */
 export type LedgerEntry = z.infer<typeof ledgerEntry>;
 
-/** One JSON line a seed. A last line that was cut off by the end of its writer is left out, and so is what is no entry. */
-export function parseLedger(text: string): readonly LedgerEntry[] {
-  return text.split("\n").flatMap((line) => {
-    const entry = ledgerEntry.safeParse(parseLine(line));
-    return entry.success ? [entry.data] : [];
-  });
-}
-
-function parseLine(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return null;
-  }
-}
+/** One JSON line a seed. */
+export const parseLedger = (text: string): readonly LedgerEntry[] => parseLines(text, ledgerEntry);

@@ -1,10 +1,11 @@
 import type { ResourceDraft } from "../api/resource.ts";
-import { assert } from "../base/assert.ts";
 import { formatViolation } from "./checker.ts";
 import { createLadderCheckers, LadderWatch, type JudgedClient } from "./ladder-checks.ts";
-import type { ScheduledEvent } from "./draw-schedule.ts";
+import { between, type ScheduledEvent } from "./draw-schedule.ts";
 import type { RowReport } from "./row-report.ts";
 import { untilWhole } from "./until-whole.ts";
+import type { LadderView } from "./ladder-view.ts";
+import { lookNow, passWatched } from "./watched-world.ts";
 import { whyNotWhole } from "./why-not-whole.ts";
 import { WorldClient } from "./world-client.ts";
 import { ENGINES } from "./world-engine.ts";
@@ -44,7 +45,6 @@ export async function runCutOffScenario({ seed }: { readonly seed: number }): Pr
   const world = await startWorld(seed, RESOURCES, { gateways: 2 + (seed % 2), eventsMax: 0 });
   await untilWhole(world);
   const random = world.chance("cut-off");
-  const between = ({ min, max }: { readonly min: number; readonly max: number }): number => min + random.next() * (max - min);
   const cut = { isOn: false };
   const acts = watchActs(world, () => cut.isOn);
   const watch = new LadderWatch(world, createLadderCheckers());
@@ -52,26 +52,26 @@ export async function runCutOffScenario({ seed }: { readonly seed: number }): Pr
   // Half of the worlds have no control plane that could wake anybody instead.
   const isAlone = seed % 4 < 2;
   if (isAlone) await world.stopControlPlane();
-  await pass(world, watch, 3_000);
-  const cutForMs = between(CUT_FOR_MS);
+  await passWatched({ world, watch }, 3_000, STEP_MS);
+  const cutForMs = between(random, CUT_FOR_MS);
   world.network.partition(CUT, ENGINES);
   cut.isOn = true;
-  tell(watch, await lookAt(watch), "gateway-cut-off", world.clock.monotonicMs() + cutForMs);
+  tell(watch, await lookNow({ watch }), "gateway-cut-off", world.clock.monotonicMs() + cutForMs);
   const cutAtMs = world.clock.monotonicMs();
-  const killAfterMs = Math.min(between(KILL_AFTER_MS), cutForMs);
-  await pass(world, watch, killAfterMs);
+  const killAfterMs = Math.min(between(random, KILL_AFTER_MS), cutForMs);
+  await passWatched({ world, watch }, killAfterMs, STEP_MS);
   const killed = SERVICES[Math.floor(random.next() * SERVICES.length)] ?? SERVICES[0];
   for (const { instance } of await world.launcher.observe())
     if (instance.startsWith(`${killed.name}-hot-`)) world.launcher.kill(instance, "SIGKILL");
-  await pass(world, watch, Math.max(0, cutAtMs + cutForMs - world.clock.monotonicMs()));
+  await passWatched({ world, watch }, Math.max(0, cutAtMs + cutForMs - world.clock.monotonicMs()), STEP_MS);
   world.network.heal(CUT, ENGINES);
   cut.isOn = false;
-  await pass(world, watch, WAKE_FOUND_MS);
+  await passWatched({ world, watch }, WAKE_FOUND_MS, STEP_MS);
   for (const { client } of clients) client.stop();
   if (isAlone) await world.startControlPlane();
   const found = await becomesWhole(world, watch);
   await world.clock.advance(SETTLE_MS);
-  watch.judge(clients, await lookAt(watch));
+  watch.judge(clients, await lookNow({ watch }));
   found.push(...watch.violations.map(formatViolation), ...acts.cutOff);
   if (isAlone && acts.others === 0) found.push(`${killed.name}: all hot were killed, and no gateway that hears engines woke its sleeper`);
   watch.stop();
@@ -113,22 +113,8 @@ function watchActs(world: World, isCut: () => boolean): Acts {
   };
 }
 
-async function lookAt(watch: LadderWatch) {
-  const view = await watch.look();
-  assert(view !== null, "the world's store answers those who only look");
-  return view;
-}
-
-async function pass(world: World, watch: LadderWatch, forMs: number): Promise<void> {
-  const untilMs = world.clock.monotonicMs() + forMs;
-  for (let leftMs = forMs; leftMs > 0; leftMs = untilMs - world.clock.monotonicMs()) {
-    await world.clock.advance(Math.min(STEP_MS, leftMs));
-    await watch.look();
-  }
-}
-
 /** Both services are shaken until the cut and the loss are over: one of their gateways answers nobody. */
-function tell(watch: LadderWatch, view: Awaited<ReturnType<typeof lookAt>>, className: string, untilMs: number): void {
+function tell(watch: LadderWatch, view: LadderView, className: string, untilMs: number): void {
   const scheduled: ScheduledEvent = {
     index: 1,
     className,
@@ -159,9 +145,9 @@ async function startClients(
 
 async function becomesWhole(world: World, watch: LadderWatch): Promise<string[]> {
   const untilMs = world.clock.monotonicMs() + WHOLE_WITHIN_MS;
-  await pass(world, watch, WAKE_FOUND_MS);
+  await passWatched({ world, watch }, WAKE_FOUND_MS, STEP_MS);
   for (;;) {
-    const view = await lookAt(watch);
+    const view = await lookNow({ watch });
     const away = view.services.flatMap((service) => whyNotWhole(service, view.records) ?? []);
     if (away.length === 0) return [];
     if (view.atMs >= untilMs) return away.map((why) => `${(view.atMs / 1_000).toFixed(3)} s, liveness: ${why}`);

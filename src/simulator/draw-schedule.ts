@@ -50,7 +50,9 @@ function pickWeighted(chance: Random, weights: readonly Weighted[]): Weighted["o
   return found.of;
 }
 
-const between = (chance: Random, { min, max }: { readonly min: number; readonly max: number }): number => min + chance.next() * (max - min);
+/** Drawn evenly. */
+export const between = (chance: Random, { min, max }: { readonly min: number; readonly max: number }): number =>
+  min + chance.next() * (max - min);
 const nextGapMs = (chance: Random, meanMs: number): number => GAP_MIN_MS - Math.log(1 - chance.next()) * meanMs;
 
 /** What a class of events draws its event with. */

@@ -1,4 +1,5 @@
 import { createSeededRandom } from "../adapters/random/simulated.ts";
+import { between } from "./draw-schedule.ts";
 import { instanceOf } from "./world-engine.ts";
 import type { WorldNoise } from "./world-noise.ts";
 import type { Random } from "../ports/random.ts";
@@ -121,7 +122,6 @@ export class HealthyNoise implements WorldNoise {
   }
 }
 
-const between = (random: Random, { min, max }: { readonly min: number; readonly max: number }): number => min + random.next() * (max - min);
 const drawOffset = (random: Random): number => between(random, { min: -WALL_OFFSET_MAX_MS, max: WALL_OFFSET_MAX_MS });
 
 /** Box and Muller 1958. */

@@ -9,6 +9,7 @@ import { createLadderCheckers, LadderWatch } from "./ladder-checks.ts";
 import type { LadderView } from "./ladder-view.ts";
 import { createOperator, type Operator } from "./operator.ts";
 import { performEvent, type LadderClient } from "./perform-event.ts";
+import { waitWatched } from "./watched-world.ts";
 import { whyNotWhole } from "./why-not-whole.ts";
 import { WorldClient, type Outcome, type WorldRequest } from "./world-client.ts";
 import { draft, gpuNodeDraft, worldModel } from "./world-resources.ts";
@@ -98,7 +99,7 @@ export async function runLadderScenario(scenario: LadderScenario): Promise<Ladde
   });
   const watch = new LadderWatch(world, [...createLadderCheckers(), ...(scenario.checkers ?? [])]);
   const run: Run = { world, watch, operator: createOperator(world), clients: [] };
-  const isReady = await waitUntil(run, READY_WITHIN_MS, async (view) => wholeness(view).length === 0);
+  const isReady = await waitWatched(run, { limitMs: READY_WITHIN_MS, lookEveryMs: STEP_MS }, async (view) => wholeness(view).length === 0);
   if (!isReady) watch.add({ atMs: world.clock.monotonicMs(), checker: "liveness", whom: "the platform", what: "did not start" });
   await startClients(run, requestsPerSecond);
   const schedule = scheduleOf(seed, loadMs).filter(({ index }) => scenario.events?.includes(index) ?? true);
@@ -177,7 +178,7 @@ async function happen({ world, watch, operator, clients }: Run, schedule: readon
 /** Nothing is broken any more: within the bound every request ends, and everything is as configured. */
 async function becomesWhole(run: Run): Promise<boolean> {
   let takenBackAtMs: number = run.world.clock.monotonicMs();
-  return waitUntil(run, WHOLE_WITHIN_MS, async (view) => {
+  return waitWatched(run, { limitMs: WHOLE_WITHIN_MS, lookEveryMs: STEP_MS }, async (view) => {
     if (view.atMs - takenBackAtMs >= TAKE_BACK_MS) {
       takenBackAtMs = view.atMs;
       const pinned = view.services.filter(({ status }) => status !== null && status.pinned !== null);
@@ -199,14 +200,4 @@ function count(requests: readonly WorldRequest[]): Readonly<Record<Outcome, numb
   const outcomes: Record<Outcome, number> = { open: 0, complete: 0, refused: 0, "error-event": 0, broken: 0, left: 0 };
   for (const { outcome } of requests) outcomes[outcome] += 1;
   return outcomes;
-}
-
-async function waitUntil({ world, watch }: Run, limitMs: number, isTrue: (view: LadderView) => Promise<boolean>): Promise<boolean> {
-  const untilMs = world.clock.monotonicMs() + limitMs;
-  while (world.clock.monotonicMs() < untilMs) {
-    const view = await watch.look();
-    if (view !== null && (await isTrue(view))) return true;
-    await world.clock.advance(STEP_MS);
-  }
-  return false;
 }

@@ -1,6 +1,5 @@
 import type { ResourceDraft } from "../api/resource.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
-import { assert } from "../base/assert.ts";
 import { formatViolation } from "./checker.ts";
 import type { Place } from "./ladder-event.ts";
 import { createLadderCheckers, LadderWatch } from "./ladder-checks.ts";
@@ -11,6 +10,7 @@ import { createOperator, type Operator } from "./operator.ts";
 import { performEvent, type LadderClient } from "./perform-event.ts";
 import type { RowReport } from "./row-report.ts";
 import { untilWhole } from "./until-whole.ts";
+import { lookNow, passWatched } from "./watched-world.ts";
 import { whyNotWhole } from "./why-not-whole.ts";
 import { WorldClient } from "./world-client.ts";
 import { gatewayName } from "./world-gateway.ts";
@@ -72,21 +72,21 @@ export async function runNoStoreScenario(scenario: NoStoreScenario): Promise<Row
   const run: Run = { world, watch, operator: createOperator(world), keys: new Map(), clients: [], found: [] };
   for (const { name } of SERVICES) run.keys.set(name, await world.createKey(name));
   await world.clock.advance(1_000);
-  const view = await lookAt(run);
+  const view = await lookNow(run);
   world.faultStore({ isOut: true }, outageMs);
   const truth = new OutageTruth(world, view, outageMs);
   startClients(run, QUIET_PER_SECOND);
   const met = new Map<string, number>();
   for (const fault of drawOutage(world.chance("outage"), { ...scenario, places: PLACES }))
     if (await suffer(run, truth, fault)) met.set(fault.className, (met.get(fault.className) ?? 0) + 1);
-  await pass(run, truth.endsAtMs - world.clock.monotonicMs(), LOOK_EVERY_MS.quiet);
+  await passWatched(run, truth.endsAtMs - world.clock.monotonicMs(), LOOK_EVERY_MS.quiet);
   for (const { client } of run.clients) client.stop();
   run.found.push(...(await truth.close()));
   world.healStore();
   const endsAtMs = world.clock.monotonicMs();
   const wholeAtMs = await becomesWhole(run);
   await world.clock.advance(SETTLE_MS);
-  watch.judge(run.clients, await lookAt(run));
+  watch.judge(run.clients, await lookNow(run));
   const refused = run.clients.flatMap(({ client }) => client.requests).filter(({ outcome }) => outcome === "refused").length;
   run.found.push(...run.clients.flatMap((client) => truth.judge(client)), ...watch.violations.map(formatViolation));
   watch.stop();
@@ -115,21 +115,6 @@ interface Run {
   readonly found: string[];
 }
 
-async function lookAt({ watch }: Run): Promise<LadderView> {
-  const view = await watch.look();
-  assert(view !== null, "the world's store answers those who only look");
-  return view;
-}
-
-async function pass(run: Run, forMs: number, lookEveryMs: number): Promise<void> {
-  const { clock } = run.world;
-  const untilMs = clock.monotonicMs() + forMs;
-  for (let leftMs = forMs; leftMs > 0; leftMs = untilMs - clock.monotonicMs()) {
-    await clock.advance(Math.min(lookEveryMs, leftMs));
-    await run.watch.look();
-  }
-}
-
 function startClients({ world, keys, clients }: Run, requestsPerSecond: number): readonly LadderClient[] {
   const started = SERVICES.map(({ name, model }) => {
     const party = `client of ${name}`;
@@ -149,16 +134,16 @@ function startClients({ world, keys, clients }: Run, requestsPerSecond: number):
 /** @returns false = there was nobody left whom it could meet. */
 async function suffer(run: Run, truth: OutageTruth, { scheduled, isLasting }: OutageFault): Promise<boolean> {
   const { world, watch, operator } = run;
-  await pass(run, truth.startedAtMs + scheduled.atMs - BURST.beforeMs - world.clock.monotonicMs(), LOOK_EVERY_MS.quiet);
+  await passWatched(run, truth.startedAtMs + scheduled.atMs - BURST.beforeMs - world.clock.monotonicMs(), LOOK_EVERY_MS.quiet);
   const quiet = run.clients.slice(0, SERVICES.length);
   const burst = startClients(run, BURST.perSecond);
-  await pass(run, BURST.beforeMs, LOOK_EVERY_MS.burst);
-  const view = await lookAt(run);
+  await passWatched(run, BURST.beforeMs, LOOK_EVERY_MS.burst);
+  const view = await lookNow(run);
   const effect = await performEvent(scheduled, { world, view, clients: [...burst, ...quiet], operator, places: PLACES });
   const untilMs = isLasting ? truth.endsAtMs : effect.untilMs;
   watch.happened(scheduled, { ...effect, untilMs }, view);
   truth.happened(scheduled, effect);
-  await pass(run, BURST.afterMs, LOOK_EVERY_MS.burst);
+  await passWatched(run, BURST.afterMs, LOOK_EVERY_MS.burst);
   for (const { client } of burst) client.stop();
   return !isAboutEngines(scheduled.event.kind) || effect.instances.length > 0;
 }
@@ -186,7 +171,7 @@ async function becomesWhole(run: Run): Promise<number | null> {
   let takenBackAtMs: number = clock.monotonicMs();
   let wholeSinceMs: number | null = null;
   for (;;) {
-    const view = await lookAt(run);
+    const view = await lookNow(run);
     const away = whyAway(view);
     if (away.length > 0) wholeSinceMs = null;
     else wholeSinceMs ??= view.atMs;

@@ -7,6 +7,7 @@ import { hardFaultOf, injectHardFault, RESET_FOR_MS, type HardFault } from "./no
 import type { LadderClient } from "./perform-event.ts";
 import type { RowReport } from "./row-report.ts";
 import { untilWhole } from "./until-whole.ts";
+import { passWatched } from "./watched-world.ts";
 import { WorldClient, type WorldRequest } from "./world-client.ts";
 import { gatewayName } from "./world-gateway.ts";
 import { draft, gpuNodeDraft, worldModel } from "./world-resources.ts";
@@ -52,7 +53,7 @@ export async function runNoiseScenario({ seed, calmMs }: NoiseScenario): Promise
   const found: string[] = acts.take().map((act) => `at the start, ${act}`);
   noise.start(world);
   const calm = startClient(world, key, "calm", CALM_PER_SECOND);
-  await pass(world, watch, calmMs);
+  await passWatched({ world, watch }, calmMs, LOOK_EVERY_MS);
   found.push(...acts.take(), ...(await restless(watch)));
 
   const fault = hardFaultOf(seed);
@@ -85,14 +86,6 @@ export async function runNoiseScenario({ seed, calmMs }: NoiseScenario): Promise
     virtualMs: world.clock.monotonicMs(),
     hash: world.log.hash(),
   };
-}
-
-async function pass(world: World, watch: LadderWatch, forMs: number): Promise<void> {
-  const untilMs = world.clock.monotonicMs() + forMs;
-  for (let leftMs = forMs; leftMs > 0; leftMs = untilMs - world.clock.monotonicMs()) {
-    await world.clock.advance(Math.min(LOOK_EVERY_MS, leftMs));
-    await watch.look();
-  }
 }
 
 function startClient(world: World, key: string, name: string, requestsPerSecond: number): LadderClient {

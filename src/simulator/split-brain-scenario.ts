@@ -10,6 +10,8 @@ import type { CrashPoint } from "./mortal.ts";
 import type { ObeyedOrder } from "./node-agent.ts";
 import { createOperator } from "./operator.ts";
 import { performEvent, type LadderClient } from "./perform-event.ts";
+import { between } from "./draw-schedule.ts";
+import { waitWatched } from "./watched-world.ts";
 import { whyNotWhole } from "./why-not-whole.ts";
 import { WorldClient } from "./world-client.ts";
 import { gatewayName } from "./world-gateway.ts";
@@ -162,7 +164,8 @@ async function startRun(seed: number): Promise<Run> {
   const wrong = (checker: string, whom: string, what: string): void => watch.add({ atMs: world.clock.monotonicMs(), checker, whom, what });
   const chance = createSeededRandom(`${seed}/split brain`);
   const run: Run = { world, watch, chance, clients, doubleActions, counts, isFaulty: false, eventCount: 0, nextFaultAtMs: 0, wrong };
-  if (!(await waitUntil(run, READY_WITHIN_MS, (view) => whyNot(view) === null))) wrong("liveness", "the platform", "did not start");
+  if (!(await waitWatched(run, { limitMs: READY_WITHIN_MS, lookEveryMs: STEP_MS }, (view) => whyNot(view) === null)))
+    wrong("liveness", "the platform", "did not start");
   for (const { name, model } of SERVICES) {
     const key = await world.createKey(name);
     await world.clock.advance(STEP_MS);
@@ -250,7 +253,7 @@ async function becomeWhole(run: Run): Promise<void> {
   const operator = createOperator(world);
   let takenBackAtMs = 0;
   let why: string | null = null;
-  await waitUntil(run, WHOLE_WITHIN_MS, async (view) => {
+  await waitWatched(run, { limitMs: WHOLE_WITHIN_MS, lookEveryMs: STEP_MS }, async (view) => {
     if (view.atMs - takenBackAtMs >= TAKE_BACK_MS) {
       takenBackAtMs = view.atMs;
       for (const { name, status } of view.services)
@@ -270,19 +273,3 @@ function whyNot(view: LadderView): string | null {
 }
 
 const moves = ({ watch }: Run): number => Object.values(watch.coverage.read()["moves"] ?? {}).reduce((sum, count) => sum + count, 0);
-
-async function waitUntil(
-  { world, watch }: Run,
-  limitMs: number,
-  isTrue: (view: LadderView) => boolean | Promise<boolean>,
-): Promise<boolean> {
-  const untilMs = world.clock.monotonicMs() + limitMs;
-  while (world.clock.monotonicMs() < untilMs) {
-    const view = await watch.look();
-    if (view !== null && (await isTrue(view))) return true;
-    await world.clock.advance(STEP_MS);
-  }
-  return false;
-}
-
-const between = (chance: Random, { min, max }: { readonly min: number; readonly max: number }): number => min + chance.next() * (max - min);
