@@ -17,7 +17,7 @@ export interface BenchOptions {
 
 const NAMES = ROWS.map(({ name }) => name);
 
-export const USAGE = `Tries what a platform must bear for long: noise, no store, a cut-off gateway. In the simulator, one world a seed.
+export const USAGE = `Tries what a platform must bear for long: noise, no store, a cut-off gateway, two leaders. In the simulator, one world a seed.
 Usage: npm run bench:reliability -- [--rows a,b] [--json FILE] [--seed N] [--seeds N] [--seconds N] [--shard I/N] [--resume LEDGER]
   --rows       of: ${NAMES.join(", ")} (default: all)
   --seed N     the first seed (default: 1)
