@@ -50,6 +50,7 @@ const RESOURCES: readonly ResourceDraft[] = [
     }),
   ),
 ];
+const UNGRANTED_HOT = "tenant-silver-hot-1";
 const READY_WITHIN_MS = 60_000;
 /** Between faults few ask; around one many do. */
 const QUIET_PER_SECOND = 0.05;
@@ -77,7 +78,7 @@ export async function runNoStoreScenario(scenario: NoStoreScenario): Promise<Row
   const truth = new OutageTruth(world, view, outageMs);
   startClients(run, QUIET_PER_SECOND);
   const met = new Map<string, number>();
-  for (const fault of drawOutage(world.chance("outage"), { ...scenario, places: PLACES }))
+  for (const fault of drawOutage(world.chance("outage"), { ...scenario, places: PLACES, ungrantedHot: UNGRANTED_HOT }))
     if (await suffer(run, truth, fault)) met.set(fault.className, (met.get(fault.className) ?? 0) + 1);
   await passWatched(run, truth.endsAtMs - world.clock.monotonicMs(), LOOK_EVERY_MS.quiet);
   for (const { client } of run.clients) client.stop();
@@ -132,14 +133,16 @@ function startClients({ world, keys, clients }: Run, requestsPerSecond: number):
 }
 
 /** @returns false = there was nobody left whom it could meet. */
-async function suffer(run: Run, truth: OutageTruth, { scheduled, isLasting }: OutageFault): Promise<boolean> {
+async function suffer(run: Run, truth: OutageTruth, { scheduled, isLasting, target }: OutageFault): Promise<boolean> {
   const { world, watch, operator } = run;
   await passWatched(run, truth.startedAtMs + scheduled.atMs - BURST.beforeMs - world.clock.monotonicMs(), LOOK_EVERY_MS.quiet);
   const quiet = run.clients.slice(0, SERVICES.length);
   const burst = startClients(run, BURST.perSecond);
   await passWatched(run, BURST.beforeMs, LOOK_EVERY_MS.burst);
   const view = await lookNow(run);
-  const effect = await performEvent(scheduled, { world, view, clients: [...burst, ...quiet], operator, places: PLACES });
+  const engines = target === null ? view.engines : view.engines.filter(({ instance }) => instance === target);
+  const ground = { world, view: { ...view, engines }, clients: [...burst, ...quiet], operator, places: PLACES };
+  const effect = await performEvent(scheduled, ground);
   const untilMs = isLasting ? truth.endsAtMs : effect.untilMs;
   watch.happened(scheduled, { ...effect, untilMs }, view);
   truth.happened(scheduled, effect);
