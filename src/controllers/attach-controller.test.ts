@@ -53,7 +53,7 @@ async function createWorld() {
   const upstream = fakeServers(clock, servers, asked);
   const loops: Loop[] = [];
   const desk = createLinkController(
-    { hub: gateway.hub, clock, log, stateId: "state-1", gatewayProcesses: { known: [], watch: () => () => false } },
+    { hub: gateway.hub, clock, log, stateId: "state-1", gatewayProcesses: { running: () => [], watch: () => () => false } },
     {
       acknowledged: () => undefined,
       activated: () => undefined,

@@ -36,7 +36,7 @@ export const GOLD: JsonObject = {
 };
 
 /** A gateway that leaves has ended. */
-const NO_GATEWAY_PROCESSES: GatewayProcesses = { known: [], watch: () => () => false };
+const NO_GATEWAY_PROCESSES: GatewayProcesses = { running: () => [], watch: () => () => false };
 
 /** One gateway that acknowledges every table, unless it is told to be silent. */
 export class FakeGateway {

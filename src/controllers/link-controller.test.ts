@@ -28,7 +28,7 @@ const table = (of: string, revision: number, service: string = of): RouteTable =
 
 async function createWorld(known: readonly number[] = []) {
   const living = new Set(known);
-  const gatewayProcesses = { known, watch: (pid: number) => () => living.has(pid) };
+  const gatewayProcesses = { running: () => [...living], watch: (pid: number) => () => living.has(pid) };
   const clock = createSimulatedClock();
   const log = createMemoryEventLog();
   const gateway = new FakeGateway();
@@ -296,5 +296,18 @@ test("a gateway that ran before this control plane holds acknowledgements up unt
   gateway.join();
   assert.equal(link.isAcknowledged(uid("a")), false);
   ack("a", 1);
+  assert.equal(link.isAcknowledged(uid("a")), true);
+});
+
+test("a gateway that takes the place of one that died, with its link cut, holds acknowledgements up although it never joined", async () => {
+  const { living, gateway, link, ack } = await createWorld();
+  link.publish(table("a", 1));
+  gateway.join();
+  ack("a", 1);
+  gateway.leave();
+  assert.equal(link.isAcknowledged(uid("a")), true, "nobody is there who could send");
+  living.add(gateway.pid + 1);
+  assert.equal(link.isAcknowledged(uid("a")), false, "it serves by what its file says");
+  living.delete(gateway.pid + 1);
   assert.equal(link.isAcknowledged(uid("a")), true);
 });

@@ -101,7 +101,6 @@ class Link implements LinkController {
     this.#ports = ports;
     this.#events = events;
     this.#alerts = createAlertDesk(ports.log);
-    for (const pid of ports.gatewayProcesses.known) this.#absent.set(pid, ports.gatewayProcesses.watch(pid));
   }
 
   open(): Promise<void> {
@@ -135,7 +134,7 @@ class Link implements LinkController {
   isAcknowledged(uid: Uid): boolean {
     const table = this.#tables.get(uid);
     if (table === undefined) return true;
-    for (const [pid, isAlive] of this.#absent) if (!isAlive()) this.#absent.delete(pid);
+    this.#lookForAbsent();
     return this.#absent.size === 0 && [...this.#gateways.values()].every((gateway) => knows(gateway, table));
   }
 
@@ -181,6 +180,15 @@ class Link implements LinkController {
     const now = this.#ports.clock.monotonicMs();
     this.#alerts.lookPlatform(this.#gateways.size > 0 ? now : null, now);
     return now;
+  }
+
+  /** Who runs and is not joined: its link is cut, it has not come back yet, or it was just started. */
+  #lookForAbsent(): void {
+    const { gatewayProcesses } = this.#ports;
+    const joined = new Set([...this.#gateways.values()].map(({ hello }) => hello.pid));
+    for (const pid of gatewayProcesses.running())
+      if (!joined.has(pid) && !this.#absent.has(pid)) this.#absent.set(pid, gatewayProcesses.watch(pid));
+    for (const [pid, isAlive] of this.#absent) if (!isAlive()) this.#absent.delete(pid);
   }
 
   #hasTable(service: ServiceName): boolean {

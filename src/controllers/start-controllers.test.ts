@@ -43,7 +43,7 @@ function createWorld() {
       store,
       clock,
       hub,
-      gatewayProcesses: { known: [], watch: () => () => false },
+      gatewayProcesses: { running: () => [], watch: () => () => false },
       launcher: platform.launcher,
       driver: platform.driver,
       upstream: platform.upstream,

@@ -2,7 +2,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import { generation, monotonicMs, nodeName, uid } from "../base/ids.ts";
 import { decideInstance } from "./decide-instance.ts";
-import { FENCE, RESUME, START, look, recorded, running, service, g3, type Case } from "./fake-instance.ts";
+import { FENCE, RESUME, START, look, member, recorded, running, service, g3, type Case } from "./fake-instance.ts";
 import { NEW_MEMO } from "./restart-memo.ts";
 
 const cases: readonly Case[] = [
@@ -52,6 +52,44 @@ const cases: readonly Case[] = [
     actions: [FENCE],
   },
   // Starting.
+  {
+    name: "a start that waits for its turn is ended when its GPUs were promised elsewhere meanwhile",
+    look: {
+      recorded: recorded("Starting"),
+      task: { kind: "starting", ...g3, stage: "queued" },
+      placement: { kind: "bound", members: [member(1)] },
+    },
+    expected: "Fenced/3",
+    actions: [FENCE],
+  },
+  {
+    name: "a start that waits for its turn is ended when its GPUs are lost to others",
+    look: {
+      recorded: recorded("Starting"),
+      task: { kind: "starting", ...g3, stage: "queued" },
+      placement: { kind: "refused", what: "No.", why: "Full." },
+    },
+    expected: "Fenced/3",
+    actions: [FENCE],
+  },
+  {
+    name: "a process that comes to GPUs which are promised elsewhere is fenced",
+    look: { recorded: recorded("Starting"), running, placement: { kind: "bound", members: [member(1)] } },
+    expected: "Fenced/3",
+    actions: [FENCE],
+  },
+  {
+    name: "an intent of before that has other GPUs now starts there, as its next generation",
+    look: { recorded: recorded("Starting"), placement: { kind: "bound", members: [member(1)] } },
+    expected: "Starting/4",
+    actions: [{ ...START, members: [member(1)] }],
+  },
+  {
+    name: "a start is not ended because its driver is asked just now",
+    look: { recorded: recorded("Starting"), task: { kind: "starting", ...g3, stage: "queued" }, placement: { kind: "waiting" } },
+    expected: "Starting/3",
+    actions: [],
+  },
   {
     name: "a start at work that has no process yet is left alone",
     look: { recorded: recorded("Starting"), task: { kind: "starting", ...g3, stage: "launching" } },

@@ -1,4 +1,5 @@
 import { generation, type Generation } from "../base/ids.ts";
+import { isSameJson } from "../base/same-json.ts";
 import type { InstanceStatus } from "../api/service-status.ts";
 import {
   decision,
@@ -58,6 +59,11 @@ export function decideStarting(recorded: InstanceStatus, look: InstanceLook, ser
   if (running !== null && (running.uid !== recorded.uid || running.generation !== recorded.generation)) {
     return fence(recorded, look.memo, look, `an older generation (${running.generation}) still runs`);
   }
+  if (isDisplaced(recorded, look)) {
+    const why = "its GPUs are promised elsewhere";
+    if (running === null && look.task === null) return beginOrWait({ ...recorded, message: why }, look.memo, look, service);
+    return fence(recorded, look.memo, look, why);
+  }
   if (task?.kind === "start-failed") return failStart(recorded, task.reason, look, service);
   if (running === null) {
     if (look.exit?.generation === recorded.generation) return failStart(recorded, look.exit.reason, look, service);
@@ -73,6 +79,12 @@ export function decideStarting(recorded: InstanceStatus, look: InstanceLook, ser
   if (task?.kind !== "starting") return decision({ ...seen, state: "Starting" }, look.memo, { actions: [startAction(recorded, look)] });
   if (task.stage === "verifying") return decision({ ...seen, state: "Verifying", message: "verifies its known answer" }, look.memo);
   return decision({ ...seen, state: "Starting", message: "loads its weights" }, look.memo);
+}
+
+/** What holds no bytes yet has its promise moved like nobody's: a start that waited for its turn must not come to the old place. */
+function isDisplaced({ members }: InstanceStatus, { placement }: InstanceLook): boolean {
+  if (placement.kind === "waiting") return false;
+  return placement.kind === "refused" || !isSameJson(placement.members.map(gpuKey), members.map(gpuKey));
 }
 
 /** Kills whatever runs under the instance's name; what follows is decided when it is gone. */

@@ -7,7 +7,7 @@ import { NEW_MEMO } from "./restart-memo.ts";
 
 export const NAME = instanceName("gold-hot-1");
 const URL = "http://127.0.0.1:40001";
-const member = (gpu: number) => ({ node: nodeName("gpu-a"), gpu, partition: partitionName(`p-${gpu}`) });
+export const member = (gpu: number) => ({ node: nodeName("gpu-a"), gpu, partition: partitionName(`p-${gpu}`) });
 
 export const recorded = (state: InstanceState, more: Partial<InstanceStatus> = {}): InstanceStatus => ({
   name: NAME,

@@ -3,8 +3,8 @@
  * plane yet) may still send by an older table: nothing is taken from under it.
  */
 export interface GatewayProcesses {
-  /** Pids of gateways of this state that ran before this control plane. */
-  readonly known: readonly number[];
+  /** Pids of the gateways of this state that run now, joined or not: one that was started while its link was cut has its table from a file. */
+  running(): readonly number[];
   /** Remembers who has that pid now; the answer is false for ever once that process is gone, also when another gets its pid. */
   watch(pid: number): () => boolean;
 }

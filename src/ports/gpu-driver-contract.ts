@@ -149,6 +149,14 @@ function caps(fact: Fact): void {
     assert.ok(!refused.ok && refused.error.code === "NO_GPU_MEMORY" && refused.error.freeBytes === 20 * GB);
     assert.deepEqual(await account.holdGpu(FIRST, 20 * GB), DONE);
   });
+  fact("an instance whose partition is elsewhere has nothing here, and keeps what it holds already", async (rig) => {
+    const { account } = rig.connect("warm-1", 1);
+    assert.deepEqual(await account.holdGpu(FIRST, 20 * GB), DONE, "promised nothing at all: started by hand");
+    assert.deepEqual(await rig.driver.ensurePartition({ ...partition("warm-1", "mps", 30 * GB), gpu: 1 }), DONE);
+    assert.deepEqual(await account.holdGpu(FIRST, 20 * GB), DONE);
+    assert.equal((await account.holdGpu(FIRST, 20 * GB + 1)).ok, false);
+    assert.deepEqual(await account.holdGpu({ node: NODE, gpu: 1 }, 30 * GB), DONE);
+  });
   fact("an exclusive partition gives its instance the whole GPU and others nothing, until it is removed", async (rig) => {
     const owner = rig.connect("hot-1", 1).account;
     const other = rig.connect("warm-1", 2).account;

@@ -41,7 +41,7 @@ function mortals() {
     driver: counted("driver", createSimulatedAccount(clock).driver),
     upstream: counted("upstream", network.upstreamOf("control-plane")),
     hub: { listen: (events) => hub.listen(events), send: () => void calls.push("hub.send"), close: () => hub.close() },
-    gatewayProcesses: { known: [], watch: () => () => false },
+    gatewayProcesses: { running: () => [], watch: () => () => false },
     clock,
     random,
     log: createMemoryEventLog(),

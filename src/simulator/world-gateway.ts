@@ -103,12 +103,12 @@ export class WorldGateways implements GatewayProcesses {
     return gateway;
   }
 
-  get known(): readonly number[] {
+  running(): readonly number[] {
     return this.#gateways.flatMap(({ pid }) => pid ?? []);
   }
 
   watch(pid: number): () => boolean {
-    return () => this.known.includes(pid);
+    return () => this.running().includes(pid);
   }
 
   #nextPid(): number {

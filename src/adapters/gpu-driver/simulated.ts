@@ -274,7 +274,10 @@ class Account {
     const own = here.filter((partition) => partition.instance === instance);
     if (own.some(({ mode }) => mode === "exclusive")) return Number.POSITIVE_INFINITY;
     if (here.some(({ mode }) => mode === "exclusive")) return 0;
-    return own.length === 0 ? Number.POSITIVE_INFINITY : own.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+    // What is promised elsewhere has nothing here; who is promised nothing at all was started by hand.
+    if (own.length === 0)
+      return [...this.#partitions.values()].some((partition) => partition.instance === instance) ? 0 : Number.POSITIVE_INFINITY;
+    return own.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
   }
 
   #free(holder: Holder, delayMs: number): void {

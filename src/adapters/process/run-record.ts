@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isJsonObject, type JsonObject } from "../../base/json.ts";
@@ -29,6 +30,15 @@ export async function writeRunRecord(path: string, record: RunRecord): Promise<v
 export async function readRunRecord(path: string): Promise<RunRecord | null> {
   try {
     return recordOf(JSON.parse(await readFile(path, "utf8")));
+  } catch {
+    return null;
+  }
+}
+
+/** As `readRunRecord`, at once: for a question that is asked often and whose file is small and warm. */
+export function readRunRecordNow(path: string): RunRecord | null {
+  try {
+    return recordOf(JSON.parse(readFileSync(path, "utf8")));
   } catch {
     return null;
   }
