@@ -1,24 +1,35 @@
 import type { InstanceState, InstanceStatus } from "../api/service-status.ts";
+import { isSameJson } from "../base/same-json.ts";
 import { oncePer } from "../base/once-per.ts";
 import { checkParts, type LadderChecker, type Wrong } from "./checker.ts";
 import type { LadderView } from "./ladder-view.ts";
 
-/** All hot weights together are 100, or as much as the config asks for; whoever stands by weighs nothing. */
+/** R1: two hot that nobody gave weights carry 80 and 20. */
+const TWO_HOT = [80, 20];
+
+/** All hot weights together are 100, or as much as the config asks for, two of them 80 and 20 unless it asks otherwise; whoever stands by weighs nothing. */
 export const checkWeights = (): LadderChecker => checkParts("weights", ({ services }) => [services], wrongWeights);
 
 const wrongWeights = ({ services }: LadderView): readonly Wrong[] =>
   services.flatMap(({ name, config, status }) => {
     const instances = status?.instances ?? [];
-    const hot = instances.filter(({ level }) => level === "hot");
-    const total = hot.reduce((sum, { weight }) => sum + weight, 0);
+    const hot = instances.filter(({ level }) => level === "hot").map(({ weight }) => weight);
     const heavy = instances.filter(({ level, weight }) => level !== "hot" && weight > 0);
     const areAllThere = hot.length === config.hot.gpuCount / config.model.tensorParallelSize;
-    const asked = config.traffic.weights?.reduce((sum, weight) => sum + weight, 0) ?? 100;
+    const wrong = areAllThere ? wrongHotWeights(hot, config.traffic.weights) : null;
     return [
-      ...(areAllThere && total !== asked ? [{ whom: name, what: `the hot weights are ${total} together` }] : []),
+      ...(wrong === null ? [] : [{ whom: name, what: `the hot weights are ${wrong}` }]),
       ...heavy.map((one) => ({ whom: one.name, what: `stands by on ${one.level} with weight ${one.weight}` })),
     ];
   });
+
+function wrongHotWeights(hot: readonly number[], asked: readonly number[] | null): string | null {
+  const total = sum(hot);
+  if (total !== (asked === null ? 100 : sum(asked))) return `${total} together`;
+  return asked === null && hot.length === 2 && !isSameJson(hot, TWO_HOT) ? hot.join(" and ") : null;
+}
+
+const sum = (weights: readonly number[]): number => weights.reduce((total, weight) => total + weight, 0);
 
 /** The longest that a table may name an engine whose process is gone: a control plane's crash, its start, and a look at every service. */
 const GONE_MAX_MS = 10_000;

@@ -82,6 +82,19 @@ const cases: readonly Case[] = [
     finds: "are 160 together",
   },
   {
+    name: "even weights that nobody asked for",
+    checker: checkWeights,
+    views: statuses(
+      status({
+        instances: [
+          { ...hot1, weight: 50 },
+          { ...hot2, weight: 50 },
+        ],
+      }),
+    ),
+    finds: "the hot weights are 50 and 50",
+  },
+  {
     name: "a standby with a weight",
     checker: checkWeights,
     views: statuses(status({ instances: [{ ...warm1, weight: 5 }] })),
