@@ -47,7 +47,7 @@ async function connectAccount({ gpuAccountSocket, options }: EngineArguments): P
   if (gpuAccountSocket === null) return null;
   // Only where there is an account: the lean start is paid for by every engine.
   const { connectGpuAccount } = await import("../adapters/gpu-driver/account-socket.ts");
-  return connectGpuAccount(gpuAccountSocket, { instance: options.instance, pid: process.pid });
+  return connectGpuAccount(gpuAccountSocket, { instance: options.instance, pid: process.pid, isPromised: options.claim !== null });
 }
 
 async function run(args: readonly string[]): Promise<void> {

@@ -10,8 +10,8 @@ import type { GpuDriver, ObservedGpu } from "./gpu-driver.ts";
 /** A driver over simulated GPUs, and the account as its engine processes see it. */
 export interface DriverRig {
   readonly driver: GpuDriver;
-  /** A new process; `die` = it ends without giving anything back, and the account has seen it when that resolves. */
-  connect(instance: string, pid: number): { readonly account: GpuAccount; die(): Promise<void> };
+  /** A new process, of a platform when `isPromised`; `die` = it ends without giving anything back, and the account has seen it when that resolves. */
+  connect(instance: string, pid: number, isPromised?: boolean): { readonly account: GpuAccount; die(): Promise<void> };
   /** Lets `durationMs` pass on the account's clock. */
   pass(durationMs: number): Promise<void>;
   close(): Promise<void>;
@@ -149,13 +149,18 @@ function caps(fact: Fact): void {
     assert.ok(!refused.ok && refused.error.code === "NO_GPU_MEMORY" && refused.error.freeBytes === 20 * GB);
     assert.deepEqual(await account.holdGpu(FIRST, 20 * GB), DONE);
   });
-  fact("an instance whose partition is elsewhere has nothing here, and keeps what it holds already", async (rig) => {
-    const { account } = rig.connect("warm-1", 1);
-    assert.deepEqual(await account.holdGpu(FIRST, 20 * GB), DONE, "promised nothing at all: started by hand");
-    assert.deepEqual(await rig.driver.ensurePartition({ ...partition("warm-1", "mps", 30 * GB), gpu: 1 }), DONE);
+  fact("who was started for a promise has nothing where none is, and keeps what it holds already", async (rig) => {
+    const { account } = rig.connect("warm-1", 1, true);
+    const here = partition("warm-1", "mps", 30 * GB);
+    assert.equal((await account.holdGpu(FIRST, 1)).ok, false);
+    assert.deepEqual(await rig.driver.ensurePartition(here), DONE);
+    assert.deepEqual(await account.holdGpu(FIRST, 20 * GB), DONE);
+    assert.deepEqual(await rig.driver.ensurePartition({ ...here, gpu: 1 }), DONE);
     assert.deepEqual(await account.holdGpu(FIRST, 20 * GB), DONE);
     assert.equal((await account.holdGpu(FIRST, 20 * GB + 1)).ok, false);
     assert.deepEqual(await account.holdGpu({ node: NODE, gpu: 1 }, 30 * GB), DONE);
+    assert.deepEqual(await rig.driver.removePartition(here), DONE);
+    assert.equal((await account.holdGpu({ node: NODE, gpu: 1 }, 30 * GB + 1)).ok, false);
   });
   fact("an exclusive partition gives its instance the whole GPU and others nothing, until it is removed", async (rig) => {
     const owner = rig.connect("hot-1", 1).account;

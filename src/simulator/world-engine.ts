@@ -46,7 +46,7 @@ export const startWorldEngines =
   (plan, process) => {
     const party = partyOf(plan.instance, plan.generation);
     const address = { host: "127.0.0.1", port: FIRST_PORT + process.pid };
-    const holding = account.open({ instance: plan.instance, pid: process.pid });
+    const holding = account.open({ instance: plan.instance, pid: process.pid, isPromised: true });
     const life = new ProcessLife(clockOf(clock, noise, party));
     const made = createEngine(
       optionsOf(plan, stateId),

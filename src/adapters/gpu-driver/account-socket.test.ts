@@ -32,8 +32,8 @@ gpuDriverContract("account over a socket", async () => {
   const clients: { close(): void }[] = [driver];
   return {
     driver,
-    connect(instance, pid) {
-      const client = connectGpuAccount(path, { instance, pid }, clock);
+    connect(instance, pid, isPromised = false) {
+      const client = connectGpuAccount(path, { instance, pid, isPromised }, clock);
       clients.push(client);
       return {
         account: client,

@@ -13,7 +13,7 @@ import type { GpuPlace } from "./gpu-losses.ts";
 
 /** What is asked of the process that keeps the account. An engine says `open` first; its connection is its life. */
 export type AccountQuestion =
-  | { readonly ask: "open"; readonly instance: string; readonly pid: number }
+  | { readonly ask: "open"; readonly instance: string; readonly pid: number; readonly isPromised?: boolean }
   | { readonly ask: "hold-gpu"; readonly node: NodeName; readonly gpu: number; readonly bytes: number }
   | { readonly ask: "hold-host"; readonly node: NodeName; readonly bytes: number }
   | { readonly ask: "transfer"; readonly node: NodeName; readonly link: "hostToGpu" | "disk" | "network"; readonly bytes: number }
@@ -53,7 +53,7 @@ function parseQuestion(raw: JsonObject): AccountQuestion | null {
   switch (ask) {
     case "open":
       return typeof raw["instance"] === "string" && typeof raw["pid"] === "number"
-        ? { ask, instance: raw["instance"], pid: raw["pid"] }
+        ? { ask, instance: raw["instance"], pid: raw["pid"], isPromised: raw["isPromised"] === true }
         : null;
     case "hold-gpu":
       return typeof node === "string" && typeof gpu === "number" && isSize ? { ask, node: nodeName(node), gpu, bytes } : null;

@@ -17,8 +17,8 @@ gpuDriverContract("simulated account", async () => {
   const account = createSimulatedAccount(clock);
   return {
     driver: account.driver,
-    connect(instance, pid) {
-      const opened = account.open({ instance, pid });
+    connect(instance, pid, isPromised = false) {
+      const opened = account.open({ instance, pid, isPromised });
       return { account: opened.account, die: async () => opened.close() };
     },
     pass: (durationMs) => clock.advance(durationMs),

@@ -20,6 +20,8 @@ const RETURN_MS = 5_000;
 export interface AccountHolder {
   readonly instance: string;
   readonly pid: number;
+  /** Started by a platform, for partitions of its own: where it has none it gets nothing. Others, started by hand, share what is free. */
+  readonly isPromised?: boolean;
 }
 
 /** The simulated GPUs and host memory of all nodes: who holds what, and how fast bytes move. */
@@ -93,7 +95,7 @@ class Account {
     this.#losses = createGpuLosses(clock, (at) => this.#cameBack(at));
   }
 
-  open({ instance, pid }: AccountHolder): { readonly account: GpuAccount; close(): void } {
+  open({ instance, pid, isPromised = false }: AccountHolder): { readonly account: GpuAccount; close(): void } {
     const key = `${instance}#${pid}`;
     const holder = this.#holders.get(key) ?? emptyHolder(instance, pid);
     this.#holders.set(key, holder);
@@ -104,7 +106,7 @@ class Account {
     holder.life = life;
     return {
       account: {
-        holdGpu: async ({ node, gpu }, bytes) => (life.signal.aborted ? CLOSED : this.#holdGpu(holder, { node, gpu, bytes })),
+        holdGpu: async ({ node, gpu }, bytes) => (life.signal.aborted ? CLOSED : this.#holdGpu(holder, { node, gpu, bytes, isPromised })),
         holdHost: async (node, bytes) => (life.signal.aborted ? CLOSED : this.#holdHost(holder, node, bytes)),
         transfer: (over, bytes, signal) => this.#transfer(holder, { ...over, bytes }, AbortSignal.any([signal, life.signal])),
         watchLoss: (gpus, lost) => this.#losses.watch(gpus, lost),
@@ -200,7 +202,7 @@ class Account {
     }
   }
 
-  #holdGpu(holder: Holder, want: { readonly node: NodeName; readonly gpu: number; readonly bytes: number }): Result<null, AccountError> {
+  #holdGpu(holder: Holder, want: GpuPlace & { readonly bytes: number; readonly isPromised: boolean }): Result<null, AccountError> {
     const { node, gpu, bytes } = want;
     assert(Number.isSafeInteger(bytes) && bytes >= 0, "held bytes are whole and not negative");
     const memoryBytes = this.#memoryOf(node, gpu);
@@ -211,7 +213,7 @@ class Account {
       if (this.#isLost(node, gpu)) return err({ code: "GPU_LOST", node, gpu });
       const others = this.#holdersOf(node, gpu).filter(({ instance, pid }) => instance !== holder.instance || pid !== holder.pid);
       const otherBytes = others.reduce((sum, { usedBytes }) => sum + usedBytes, 0);
-      const freeBytes = Math.min(memoryBytes - otherBytes, this.#capOf(holder.instance, node, gpu));
+      const freeBytes = Math.min(memoryBytes - otherBytes, this.#capOf(holder.instance, want));
       if (bytes > freeBytes)
         return err({ code: "NO_GPU_MEMORY", node, gpu, neededBytes: bytes, freeBytes, holders: others.map(withoutPid) });
     }
@@ -269,14 +271,12 @@ class Account {
   }
 
   /** On a shared GPU an instance gets what was promised to it and no more; an exclusive GPU is its owner's alone. */
-  #capOf(instance: string, node: NodeName, gpu: number): number {
+  #capOf(instance: string, { node, gpu, isPromised }: GpuPlace & { readonly isPromised: boolean }): number {
     const here = [...this.#partitions.values()].filter((partition) => partition.node === node && partition.gpu === gpu);
     const own = here.filter((partition) => partition.instance === instance);
     if (own.some(({ mode }) => mode === "exclusive")) return Number.POSITIVE_INFINITY;
     if (here.some(({ mode }) => mode === "exclusive")) return 0;
-    // What is promised elsewhere has nothing here; who is promised nothing at all was started by hand.
-    if (own.length === 0)
-      return [...this.#partitions.values()].some((partition) => partition.instance === instance) ? 0 : Number.POSITIVE_INFINITY;
+    if (own.length === 0) return isPromised ? 0 : Number.POSITIVE_INFINITY;
     return own.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
   }
 
