@@ -267,6 +267,7 @@ function addSimulate(program: Command, finish: Finish): void {
     .option("--log", "print every event as a JSON line", false)
     .option("--crash-points", "print the calls at which control plane and gateway can be made to crash, and run nothing", false)
     .option("--measure", "run 3 healthy services with 12 instances, and print virtual seconds per second", false)
+    .option("--warm-up-seconds <n>", "with --measure: so many before, in which the program is compiled", wholeNumber, 8_000)
     .option("--json <file>", "with --measure: write what was measured there too, as a row against what it must be")
     .option("--events <list>", "only these of the ladder's events of the seed, such as 3,7,9; or none", eventList)
     .option("--campaign", "ladder only, seed after seed, with a merged table of what was seen", false)

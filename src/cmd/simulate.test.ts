@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { CRASH_SITES, GATEWAY_CRASH_SITES } from "../simulator/crash-points.ts";
+import { isJsonObject } from "../base/json.ts";
 import { runCli } from "./cli-rig.ts";
 
 test("simulate prints each crash point twice, before and after, and runs nothing", async () => {
@@ -29,12 +30,16 @@ test("simulate measures virtual seconds a second of a world that works, and writ
   const folder = mkdtempSync(join(tmpdir(), "tidegate-simulate-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, "speed.json");
-  const { exitCode, out, err } = await runCli(["simulate", "--measure", "--seconds", "5", "--json", file]);
+  const { exitCode, out, err } = await runCli(["simulate", "--measure", "--seconds", "5", "--warm-up-seconds", "5", "--json", file]);
   assert.deepEqual([exitCode, err], [0, ""]);
-  const told = /^([1-9]\d*) virtual seconds a second of processor time: .* (\d+) of \2 requests complete; hash [0-9a-f]{16}\n$/.exec(out);
+  const told =
+    /^([1-9]\d*) virtual seconds a second of processor time, in the 1 of 1 windows .* (\d+) of \2 requests complete; hash [0-9a-f]{16}\n$/.exec(
+      out,
+    );
   const value = Number(told?.[1] ?? assert.fail(out));
+  const measured: unknown = JSON.parse(readFileSync(file, "utf8"));
+  assert.ok(isJsonObject(measured) && Array.isArray(measured["windows"]));
   const unit = "virtual seconds per processor second";
-  assert.deepEqual(JSON.parse(readFileSync(file, "utf8")), {
-    rows: [{ name: "simulation speed", value, unit, must: ">= 1000", pass: value >= 1_000 }],
-  });
+  assert.deepEqual(measured["rows"], [{ name: "simulation speed", value, unit, must: ">= 1000", pass: value >= 1_000 }]);
+  assert.equal(measured["windows"].length, 1);
 });

@@ -1,9 +1,7 @@
-import { writeFileSync } from "node:fs";
 import { CRASH_PLACES, printCrashPlace } from "../simulator/crash-points.ts";
 import { formatViolation } from "../simulator/checker.ts";
 import { runFaultScenario, type ScenarioFault } from "../simulator/fault-scenario.ts";
 import { runLadderScenario } from "../simulator/ladder-scenario.ts";
-import { startSpeedWorld } from "../simulator/speed-scenario.ts";
 import { printCoverage } from "./print-coverage.ts";
 import type { ExitCode } from "./explain.ts";
 import type { Shard } from "./campaign-parts.ts";
@@ -32,6 +30,7 @@ export interface SimulateOptions {
   readonly resume?: string;
   /** A seed whose events are to be reduced. */
   readonly shrink?: number;
+  readonly warmUpSeconds: number;
   /** What was measured goes there too, as the rows of a bench do. */
   readonly json?: string;
 }
@@ -40,14 +39,14 @@ const REQUESTS_PER_SECOND = 20;
 /** Of each service: all three together ask as often as in the world that speed is told of. */
 const LADDER_REQUESTS_PER_SECOND = 0.7;
 const WHOLE: Shard = { part: 1, of: 1 };
-/** Until the hot paths are compiled: a campaign pays for that once, and runs for hours. */
-const WARM_UP_SECONDS = 300;
-const SPEED_MIN = 1_000;
 
 /** Runs whole worlds on a virtual clock, one per seed. Exit 1 when one of them broke a promise; its seed replays it. */
 export async function runSimulate(options: SimulateOptions): Promise<ExitCode> {
   if (options.crashPoints) return printCrashPoints();
-  if (options.measure) return measure(options);
+  if (options.measure) {
+    const { measureSpeed } = await import("./measure-speed.ts");
+    return measureSpeed(options);
+  }
   const load = { loadMs: options.seconds * 1_000, requestsPerSecond: LADDER_REQUESTS_PER_SECOND };
   if (options.shrink !== undefined) {
     const { runShrink } = await import("./run-shrink.ts");
@@ -77,30 +76,6 @@ export async function runSimulate(options: SimulateOptions): Promise<ExitCode> {
 function printCrashPoints(): ExitCode {
   for (const place of CRASH_PLACES) process.stdout.write(`${printCrashPlace(place)}\n`);
   return 0;
-}
-
-/** By the processor's time, so that what else the machine does counts less. */
-async function measure({ seed, seconds, json }: SimulateOptions): Promise<ExitCode> {
-  const world = await startSpeedWorld(seed);
-  await world.warmUp(WARM_UP_SECONDS * 1_000);
-  const before = process.cpuUsage();
-  const report = await world.run(seconds * 1_000);
-  const { user, system } = process.cpuUsage(before);
-  const usedSeconds = (user + system) / 1_000_000;
-  const virtualSeconds = report.virtualMs / 1_000;
-  const speed = Math.round(virtualSeconds / usedSeconds);
-  const work = `${report.completeCount} of ${report.requestCount} requests complete`;
-  process.stdout.write(
-    `${speed} virtual seconds a second of processor time: ${virtualSeconds.toFixed(1)} in ${usedSeconds.toFixed(2)}, ` +
-      `after ${WARM_UP_SECONDS} to warm up, ${work}; hash ${report.hash}\n`,
-  );
-  for (const violation of report.violations) process.stderr.write(`  ${violation}\n`);
-  const isWorking = report.violations.length === 0;
-  if (json !== undefined) {
-    const row = { name: "simulation speed", value: speed, unit: "virtual seconds per processor second", must: `>= ${SPEED_MIN}` };
-    writeFileSync(json, `${JSON.stringify({ rows: [{ ...row, pass: isWorking && speed >= SPEED_MIN }] }, null, 2)}\n`);
-  }
-  return isWorking ? 0 : 1;
 }
 
 /** Events are the ladder's alone. */

@@ -57,6 +57,7 @@ export class WorldClient {
   readonly #ports: WorldClientPorts;
   readonly #load: WorldLoad;
   readonly #open = new Map<WorldRequest, { readonly call: Call; readonly received: () => string }>();
+  readonly #texts = new KeptTexts();
   #isRunning = true;
   #openCount = 0;
 
@@ -104,7 +105,7 @@ export class WorldClient {
     const isStream = random.next() < STREAM_RATIO;
     const request: WorldRequest = {
       id: this.requests.length + 1,
-      ask: `${prompt} ${tokensMax}`,
+      ask: this.#texts.keep(`${prompt} ${tokensMax}`),
       prompt,
       tokensMax,
       isStream,
@@ -152,7 +153,7 @@ export class WorldClient {
     this.#openCount -= 1;
     request.outcome = outcome;
     request.endedAtMs = this.#ports.clock.monotonicMs();
-    request.text = contentOf(received);
+    request.text = this.#texts.keep(contentOf(received));
     request.answerIds = answerIdsOf(received);
     this.#open.delete(request);
     const { id, startedAtMs, endedAtMs, text } = request;
@@ -160,6 +161,22 @@ export class WorldClient {
     this.#ports.log.record({ level: "info", event: "client.over", fields: { atMs: endedAtMs, request: id, outcome, tookMs, text } });
   }
 }
+
+/** Texts that many requests share, each kept once: worlds run for hours, and what is cut from an answer would keep the whole of it. */
+class KeptTexts {
+  readonly #kept = new Map<string, string>();
+
+  keep(text: string): string {
+    const known = this.#kept.get(text);
+    if (known !== undefined) return known;
+    const own = ownText(text);
+    this.#kept.set(own, own);
+    return own;
+  }
+}
+
+/** The same text with bytes of its own. */
+const ownText = (text: string): string => Buffer.from(text).toString();
 
 /** What has come so far, one piece after the other in one place. */
 class ReceivedText {
@@ -218,7 +235,7 @@ function answerIdsOf(received: string): readonly string[] {
   const ids = new Set<string>();
   for (let at = received.indexOf(ANSWER_ID); at >= 0; at = received.indexOf(ANSWER_ID, at + ANSWER_ID.length)) {
     const to = received.indexOf('"', at + ANSWER_ID.length);
-    if (to > at + ANSWER_ID.length) ids.add(received.slice(at + '"id":"'.length, to));
+    if (to > at + ANSWER_ID.length) ids.add(ownText(received.slice(at + '"id":"'.length, to)));
   }
   return [...ids];
 }
