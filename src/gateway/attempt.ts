@@ -1,7 +1,7 @@
 import type { EjectionCause } from "../api/link-message.ts";
 import type { RouteTable } from "../api/route-table.ts";
 import { later, type MonotonicMs } from "../base/ids.ts";
-import type { Call, CallEvents, CallFailure, Upstream } from "../ports/upstream.ts";
+import type { Call, CallEvents, CallFailure, Upstream, UpstreamRequest } from "../ports/upstream.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { HealthIndex } from "../routing/health.ts";
 import type { Choice } from "../routing/ladder.ts";
@@ -15,10 +15,13 @@ import type { EndpointBoard, EndpointWatch, LiveCall } from "./endpoint-board.ts
 import type { Ejector } from "./ejector.ts";
 import type { Episodes } from "./episodes.ts";
 import type { PoisonWatch } from "./poison-watch.ts";
+import { continueRequestOf, JOURNAL_BYTES_MAX, wishFor, type StreamRest } from "./continue-stream.ts";
+import { ContinuedRelay } from "./relay-continued.ts";
 import { ErrorRelay } from "./relay-error.ts";
 import { StreamRelay } from "./relay-stream.ts";
 import { WholeRelay } from "./relay-whole.ts";
 import type { Relay, RelaySink, Tokens } from "./relay.ts";
+import { StreamJournal } from "./stream-journal.ts";
 import { upstreamRequestOf } from "./upstream-request.ts";
 
 /** An answer in one piece has no clock but this one; its engine's progress is what counts. */
@@ -44,6 +47,14 @@ export interface AttemptOwner {
   canMove(request: ClientRequest): boolean;
 }
 
+interface AttemptOf {
+  readonly request: ClientRequest;
+  readonly choice: Choice;
+  readonly table: RouteTable;
+  /** What is left of an answer that has begun; null = it begins here. */
+  readonly rest: Extract<StreamRest, { kind: "ids" }> | null;
+}
+
 /** One call to one endpoint for one request. */
 export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt {
   readonly #parts: AttemptParts;
@@ -52,6 +63,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   readonly #choice: Choice;
   readonly #watch: EndpointWatch;
   readonly #table: RouteTable;
+  readonly #rest: AttemptOf["rest"];
   readonly #ahead: number;
   readonly #startedAt: MonotonicMs;
   readonly #place: { release(): void };
@@ -59,16 +71,19 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   #relay: Relay | null = null;
   #isOver = false;
   #isPaused = false;
+  /** This engine has made a token of it. */
+  #hasToken = false;
   /** From when its next token shows a step of the engine; null = it was paused, and tokens of long ago may come. */
   #stepsSince: MonotonicMs | null;
   waitingSince: MonotonicMs;
 
-  constructor(parts: AttemptParts, owner: AttemptOwner, of: { request: ClientRequest; choice: Choice; table: RouteTable }) {
+  constructor(parts: AttemptParts, owner: AttemptOwner, of: AttemptOf) {
     this.#parts = parts;
     this.#owner = owner;
     this.#request = of.request;
     this.#choice = of.choice;
     this.#table = of.table;
+    this.#rest = of.rest;
     const now = parts.ports.clock.monotonicMs();
     this.waitingSince = now;
     this.#startedAt = now;
@@ -80,9 +95,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   }
 
   start(): void {
-    const { endpoint } = this.#choice;
-    const asked = upstreamRequestOf(this.#request, { table: this.#table, endpoint }, this.#request.id);
-    this.#call = this.#parts.ports.upstream.call(endpoint.address, asked, this);
+    this.#call = this.#parts.ports.upstream.call(this.#choice.endpoint.address, this.#ask(), this);
   }
 
   get request(): ClientRequest | null {
@@ -90,7 +103,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   }
 
   get hasFirstByte(): boolean {
-    return this.#request.hasFirstByte;
+    return this.#hasToken;
   }
 
   get isExcused(): boolean {
@@ -98,13 +111,13 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   }
 
   get mayBeCut(): boolean {
-    return this.hasFirstByte || this.#owner.canMove(this.#request);
+    return this.#request.hasFirstByte || this.#owner.canMove(this.#request);
   }
 
   patience(gapP99Ms: number): { lateAfterMs: number; cutAfterMs: number } {
     if (!this.#request.parsed.isStream) return { lateAfterMs: WHOLE_ANSWER_MAX_MS, cutAfterMs: WHOLE_ANSWER_MAX_MS };
     if (this.hasFirstByte) return { lateAfterMs: lateAfterMs(gapP99Ms), cutAfterMs: cutAfterMs(gapP99Ms) };
-    const promptTokens = promptTokensOf(this.#request);
+    const promptTokens = this.#rest === null ? promptTokensOf(this.#request) : this.#rest.prefix.tokens;
     return { lateAfterMs: firstTokenLateAfterMs(promptTokens, this.#ahead), cutAfterMs: firstTokenCutAfterMs(promptTokens, this.#ahead) };
   }
 
@@ -113,7 +126,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     if (this.#isOver) return;
     if (status !== 200) this.#relay = new ErrorRelay(this, status, this.#table.contextLength);
     else if (!this.#request.parsed.isStream) this.#relay = new WholeRelay(this);
-    else if (isEventStream(headers)) this.#relay = new StreamRelay(this);
+    else if (isEventStream(headers)) this.#relay = this.#streamRelay();
     else this.unusable({ isHard: false, code: "upstream_malformed" });
   }
 
@@ -149,7 +162,8 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
 
   progressed(): void {
     const now = this.#parts.ports.clock.monotonicMs();
-    if (this.hasFirstByte && !this.#isPaused) this.#watch.gaps.add(now - this.waitingSince);
+    if (this.#hasToken && !this.#isPaused) this.#watch.gaps.add(now - this.waitingSince);
+    this.#hasToken = true;
     this.waitingSince = now;
     this.#watch.sawToken(now);
     if (this.#stepsSince !== null) {
@@ -220,6 +234,21 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#finish();
     this.#call?.abort();
     this.#watch.calls.delete(this);
+  }
+
+  #ask(): UpstreamRequest {
+    const to = { table: this.#table, endpoint: this.#choice.endpoint };
+    if (this.#rest !== null) return continueRequestOf(this.#request, to, this.#rest);
+    const wish = wishFor(this.#request, to.endpoint);
+    this.#request.journal = wish.takesIds ? new StreamJournal(JOURNAL_BYTES_MAX) : null;
+    this.#request.fingerprint = to.endpoint.fingerprint;
+    return upstreamRequestOf(this.#request, to, this.#request.id, wish);
+  }
+
+  #streamRelay(): Relay {
+    const { journal, parsed } = this.#request;
+    if (this.#rest === null || journal === null) return new StreamRelay(this, wishFor(this.#request, this.#choice.endpoint), journal);
+    return new ContinuedRelay(this, { from: this.#rest.from, journal, includesUsage: parsed.includesUsage });
   }
 
   #countFailure(failure: AttemptFailure): void {

@@ -1,11 +1,12 @@
 import type { SuspectBody } from "../admission/suspect-bodies.ts";
 import type { MonotonicMs, TenantId } from "../base/ids.ts";
 import type { EndpointKey } from "../routing/health.ts";
-import type { AttemptFailure } from "../routing/next-attempt.ts";
+import type { AttemptFailure, StreamPrefix } from "../routing/next-attempt.ts";
 import type { Exchange } from "../ports/http-front.ts";
 import type { CompletionRequest } from "../wire/openai-request.ts";
 import type { DeathUnderRequest } from "./engine-death.ts";
 import type { HeldRequest, ServiceDesk } from "./service-desk.ts";
+import type { StreamJournal } from "./stream-journal.ts";
 
 /** What ends the wait of a request, whoever holds it. */
 export interface RunningAttempt {
@@ -34,6 +35,12 @@ export interface ClientRequest {
   /** When its last such comment was written. */
   commentedAt: MonotonicMs;
   hasFirstByte: boolean;
+  /** What another engine would go on from; null = nothing was kept. Anew with each attempt until the first byte. */
+  journal: StreamJournal | null;
+  /** Of the engine whose tokens the client has. */
+  fingerprint: string | null;
+  /** Of a stream that lost its engine and can go on; null = it cannot, or has not begun. */
+  prefix: StreamPrefix | null;
   isSettled: boolean;
   attempts: number;
   reroutes: number;

@@ -15,7 +15,7 @@ import { ErrorRelay } from "./relay-error.ts";
 import { StreamRelay } from "./relay-stream.ts";
 import { WholeRelay } from "./relay-whole.ts";
 import type { Relay, RelaySink } from "./relay.ts";
-import { upstreamRequestOf } from "./upstream-request.ts";
+import { NO_WISH, upstreamRequestOf } from "./upstream-request.ts";
 
 /** A copy is a sample of the warm's health: what is not answered by then tells no more. */
 const COPY_MAX_MS = 60_000;
@@ -97,7 +97,7 @@ export class MirrorCopy implements CallEvents, LiveCall, RelaySink {
     if (this.#isOver) return;
     if (status !== 200) this.#relay = new ErrorRelay(this, status, this.#contextLength);
     else if (!this.#isStream) this.#relay = new WholeRelay(this);
-    else if (isEventStream(headers)) this.#relay = new StreamRelay(this);
+    else if (isEventStream(headers)) this.#relay = new StreamRelay(this, NO_WISH, null);
     else this.unusable({ isHard: false, code: "upstream_malformed" });
   }
 

@@ -10,6 +10,7 @@ import { openAiErrorEvent, type OpenAiError } from "../wire/openai-error.ts";
 import { answerError, STREAM_HEADERS } from "./answer.ts";
 import { Attempt, type AttemptOwner, type AttemptParts } from "./attempt.ts";
 import type { ClientRequest, RunningAttempt } from "./client-request.ts";
+import { closingFrames, restOf, type StreamRest } from "./continue-stream.ts";
 import { degradedModels } from "./degraded-models.ts";
 import { explainLoss, explainRefusal } from "./explain.ts";
 import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
@@ -108,6 +109,7 @@ export class Pump implements AttemptOwner {
 
   failed(request: ClientRequest, failure: AttemptFailure): void {
     request.failure = failure;
+    if (request.hasFirstByte && this.#endOrKeep(request)) return;
     if (request.isReturned) request.desk.countReturnedFailed();
     // Its wait went on standing still while it ran.
     request.holdUntil = later(request.holdUntil, this.#now() - request.sentAt);
@@ -115,8 +117,19 @@ export class Pump implements AttemptOwner {
       if (request.running === AWAITS_VERDICT) request.running = null;
       this.pump(request);
     });
-    if (isSuspect && !request.hasFirstByte) request.running = AWAITS_VERDICT;
+    if (isSuspect && (!request.hasFirstByte || request.prefix !== null)) request.running = AWAITS_VERDICT;
     this.pump(request);
+  }
+
+  /** Of an answer that has begun: what can go on is kept for it. @returns true when it was complete but for its framing, and is ended. */
+  #endOrKeep(request: ClientRequest): boolean {
+    const table = this.#parts.routes.find(request.tenant, request.model);
+    const rest = table === null ? null : restOf(request, table);
+    request.prefix = rest?.kind === "ids" ? rest.prefix : null;
+    if (rest?.kind !== "framing") return false;
+    for (const frame of closingFrames(request)) request.exchange.write(frame);
+    this.completed(request);
+    return true;
   }
 
   /** An endpoint of the service is out: where nobody is left, who sleeps is woken before a request asks for it. */
@@ -177,7 +190,7 @@ export class Pump implements AttemptOwner {
     const level = degradedTo === null ? choice.level : "degraded";
     this.#parts.metrics.attempts.with(request.desk.service, level, next.because).add(1);
     this.#parts.mirror.yieldTo(choice.endpoint);
-    const attempt = new Attempt(this.#parts, this, { request, choice, table });
+    const attempt = new Attempt(this.#parts, this, { request, choice, table, rest: restFor(request, table) });
     request.running = attempt;
     attempt.start();
     // What may kill an engine, and what is not the table's own, is not copied to its standby.
@@ -222,7 +235,7 @@ export class Pump implements AttemptOwner {
     if (!request.parsed.isStream || request.held === null) return;
     const now = this.#now();
     if (now - request.commentedAt < (request.hasHead ? COMMENT_EVERY_MS : QUIET_MAX_MS)) return;
-    if (!request.hasHead) request.exchange.head(200, [...STREAM_HEADERS, "x-request-id", request.id]);
+    if (!request.hasHead && !request.hasFirstByte) request.exchange.head(200, [...STREAM_HEADERS, "x-request-id", request.id]);
     request.hasHead = true;
     request.commentedAt = now;
     request.exchange.write(WAIT_COMMENT);
@@ -293,6 +306,12 @@ interface Dispatch {
   readonly choice: Choice;
   readonly degradedTo: string | null;
   readonly because: "first" | "reroute" | "retry";
+}
+
+/** null = the answer begins with this attempt. */
+function restFor(request: ClientRequest, table: RouteTable): Extract<StreamRest, { kind: "ids" }> | null {
+  const rest = request.hasFirstByte ? restOf(request, table) : null;
+  return rest?.kind === "ids" ? rest : null;
 }
 
 /** Stands for the attempt of a request that waits to hear whether it killed its engine. There is nothing to end. */

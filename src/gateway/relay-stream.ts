@@ -1,6 +1,8 @@
 import { glanceSseEvent, parseSseEvent, parseSseUsage } from "../wire/parse-sse-event.ts";
+import { readChunkExtras, type ChunkWish } from "../wire/chunk-extras.ts";
 import { SseFrames } from "../wire/sse-frames.ts";
 import type { Relay, RelaySink, Tokens } from "./relay.ts";
+import type { StreamJournal } from "./stream-journal.ts";
 
 /** What may come before the first content token: the role chunk and comments. */
 const PREAMBLE_BYTES_MAX = 262_144;
@@ -11,6 +13,8 @@ const PREAMBLE_BYTES_MAX = 262_144;
  */
 export class StreamRelay implements Relay {
   readonly #sink: RelaySink;
+  readonly #wish: ChunkWish;
+  readonly #journal: StreamJournal | null;
   readonly #frames = new SseFrames();
   #held: Buffer[] | null = [];
   #heldBytes = 0;
@@ -18,8 +22,14 @@ export class StreamRelay implements Relay {
   #contentCount = 0;
   #usage: Tokens | null = null;
 
-  constructor(sink: RelaySink) {
+  /**
+   * @param wish what the gateway asked the engine for, beside what the client wants: it is taken out again.
+   * @param journal null = nothing of it is kept.
+   */
+  constructor(sink: RelaySink, wish: ChunkWish, journal: StreamJournal | null) {
     this.#sink = sink;
+    this.#wish = wish;
+    this.#journal = journal;
   }
 
   data(lent: Uint8Array): void {
@@ -43,15 +53,19 @@ export class StreamRelay implements Relay {
     const event = this.#held === null ? glanceSseEvent(frame) : parseSseEvent(frame);
     switch (event.kind) {
       case "empty":
-      case "preamble":
         this.#pass(frame);
+        return;
+      case "preamble":
+        this.#chunk(frame, (shown) => this.#pass(shown));
         return;
       case "content":
         this.#contentCount += 1;
         this.#sink.progressed();
-        if (event.mayTellUsage) this.#usage = parseSseUsage(frame) ?? this.#usage;
-        this.#open();
-        this.#sink.wrote(frame);
+        if (event.mayTellUsage && this.#sawUsage(frame)) return;
+        this.#chunk(frame, (shown) => {
+          this.#open();
+          this.#sink.wrote(shown);
+        });
         return;
       case "done":
         this.#isOver = true;
@@ -67,6 +81,26 @@ export class StreamRelay implements Relay {
         this.#isOver = true;
         this.#sink.unusable({ isHard: false, code: "upstream_malformed" });
     }
+  }
+
+  /** @returns whether it says nothing else, to a client that did not ask. */
+  #sawUsage(frame: Buffer): boolean {
+    const told = parseSseUsage(frame);
+    this.#usage = told ?? this.#usage;
+    return told !== null && told.isAlone && this.#wish.takesUsage;
+  }
+
+  /** A chunk without what only the gateway asked for; the journal reads it as it was. */
+  #chunk(frame: Buffer, show: (shown: Buffer) => void): void {
+    if (this.#journal === null && !this.#wish.takesUsage) return show(frame);
+    const reading = readChunkExtras(frame, this.#wish);
+    if (reading === null) {
+      this.#isOver = true;
+      this.#sink.unusable({ isHard: false, code: "upstream_malformed" });
+      return;
+    }
+    this.#journal?.take(reading);
+    if (reading.shown !== null) show(reading.shown);
   }
 
   #pass(frame: Buffer): void {

@@ -81,6 +81,7 @@ export function sleeping(change: Partial<RouteTable> = {}, kind: "wake" | "contr
 
 const NEW: AttemptRequest = {
   hasFirstByte: false,
+  prefix: null,
   reroutes: 0,
   failure: null,
   tried: [],

@@ -1,7 +1,7 @@
 import { later, monotonicMs, type MonotonicMs } from "../base/ids.ts";
 import type { RouteTable } from "../api/route-table.ts";
 import { chooseDegraded, type DegradedModel } from "./degraded-model.ts";
-import type { EndpointKey } from "./health.ts";
+import { endpointKey, type EndpointKey } from "./health.ts";
 import { chooseAiling, chooseEndpoint, type Choice, type LadderView } from "./ladder.ts";
 import { wishToWake, type WakeView, type WakeWish } from "./wake-wish.ts";
 
@@ -21,9 +21,19 @@ export interface AttemptFailure {
     | "upstream_busy";
 }
 
+/** What a client has of an answer whose engine is gone. */
+export interface StreamPrefix {
+  /** To be read again by the next engine: prompt and answer so far. */
+  readonly tokens: number;
+  /** Only an engine of this one makes the same tokens. */
+  readonly fingerprint: string;
+}
+
 export interface AttemptRequest {
   /** true once a byte went to the client: the answer has begun. */
   readonly hasFirstByte: boolean;
+  /** Of an answer that has begun and can go on elsewhere; null = it ends with its engine. */
+  readonly prefix: StreamPrefix | null;
   readonly reroutes: number;
   readonly failure: AttemptFailure | null;
   readonly tried: readonly EndpointKey[];
@@ -49,7 +59,7 @@ export type NextAttempt =
       readonly choice: Choice;
       readonly because: "first" | "reroute" | "retry";
       /** What the client already has, to be continued from; null = the answer starts anew. */
-      readonly prefix: null;
+      readonly prefix: StreamPrefix | null;
       /** Everything that serves is full: somebody is woken beside it. */
       readonly wake: WakeWish | null;
     }
@@ -79,7 +89,7 @@ type AttemptView = LadderView & {
  */
 export function nextAttempt(request: AttemptRequest, table: RouteTable | null, view: AttemptView): NextAttempt {
   const { failure } = request;
-  if (request.hasFirstByte) return { kind: "fail-stream", code: failure?.code ?? "upstream_lost" };
+  if (request.hasFirstByte) return continueOrFail(request, table, view);
   if (request.isQuarantined) return refuse("request_quarantined");
   if (table === null) return refuse("service_gone");
   const isFree = failure !== null && isFreeAfter(failure, request.reroutes);
@@ -92,6 +102,28 @@ export function nextAttempt(request: AttemptRequest, table: RouteTable | null, v
   if (isOvertaking) return { kind: "hold", until: request.holdUntil, wake };
   return { kind: "send", choice, because: becauseOf(failure, isFree), prefix: null, wake };
 }
+
+/** An answer that has begun goes on where the same tokens are made, at another engine than those that failed it, or ends with an error. */
+function continueOrFail(request: AttemptRequest, table: RouteTable | null, view: AttemptView): NextAttempt {
+  const { prefix, failure } = request;
+  const failed: NextAttempt = { kind: "fail-stream", code: failure?.code ?? "upstream_lost" };
+  if (prefix === null || table === null || request.isQuarantined) return failed;
+  const isFree = failure === null || isFreeAfter(failure, request.reroutes);
+  if (!isFree && !view.budgets.canRetry) return failed;
+  const choice = chooseEndpoint(onlyOf(table, prefix.fingerprint), view, request.tried);
+  const because = isFree ? "reroute" : "retry";
+  if (choice !== null && !request.tried.includes(endpointKey(choice.endpoint)))
+    return { kind: "send", choice, because, prefix, wake: null };
+  const wake = choice === null ? wishToWake(table, view.wakes, "lost") : null;
+  const wakeUntil = wake === null ? view.wakes.wakingUntil : later(view.now, view.wakes.budgetMs);
+  const until = monotonicMs(Math.max(request.holdUntil, wakeUntil ?? 0));
+  return view.now < until && view.budgets.canHold ? { kind: "hold", until, wake } : failed;
+}
+
+const onlyOf = (table: RouteTable, fingerprint: string): RouteTable => ({
+  ...table,
+  rungs: table.rungs.map((rung) => ({ ...rung, endpoints: rung.endpoints.filter((endpoint) => endpoint.fingerprint === fingerprint) })),
+});
 
 /** Nobody serves. The degraded steps begin where the ladder ends, so a wake is waited for whatever they say. */
 function waitOrRefuse(request: AttemptRequest, table: RouteTable, view: AttemptView): NextAttempt {

@@ -80,6 +80,8 @@ export class RigClient implements Exchange {
   /** What `write` answers: false = the reader is slow. */
   hasRoom = true;
   events: ExchangeEvents | null = null;
+  /** Called after each write. */
+  onWrite: (() => void) | null = null;
 
   constructor(clock: SimulatedClock, ask: { method: string; target: string; headers: readonly string[] }) {
     this.#clock = clock;
@@ -104,6 +106,7 @@ export class RigClient implements Exchange {
     if (this.status === null || this.end_ !== "open") throw new Error("A write outside the answer.");
     this.firstByteAt ??= this.#clock.monotonicMs();
     this.#written.push(Buffer.from(given));
+    this.onWrite?.();
     return this.hasRoom;
   }
   end(): void {

@@ -85,6 +85,11 @@ export class SimulatedConnection {
     return this.#call.to.host === address.host && this.#call.to.port === address.port && this.#callee !== null;
   }
 
+  /** Accepted, and not over at either end. */
+  isBetween(caller: string, listener: string): boolean {
+    return this.#call.from === caller && this.#callee === listener && !this.#isCallerOver && !this.#isCalleeOver;
+  }
+
   wake(): void {
     this.#up.wake();
     this.#down.wake();

@@ -54,6 +54,8 @@ export interface SimulatedNetwork {
   setLink(one: string, other: string, quality: Partial<LinkQuality>): void;
   /** Connections that are open now, for checks on leaks. */
   openCount(): number;
+  /** Those between one caller and one listener. */
+  openBetween(caller: string, listener: string): number;
 }
 
 /**
@@ -192,6 +194,10 @@ class Network implements SimulatedNetwork {
 
   openCount(): number {
     return this.#connections.size;
+  }
+
+  openBetween(caller: string, listener: string): number {
+    return [...this.#connections].filter((one) => one.isBetween(caller, listener)).length;
   }
 
   async #close(address: EndpointAddress, graceMs: number): Promise<void> {

@@ -45,9 +45,9 @@ test("OpenAI request: the engine's body differs by the named edits only", () => 
   const body = Buffer.from('{ "model" : "m", "messages": [] }');
   const read = readCompletionRequest(body);
   assert.ok(read.ok);
-  const edited = completionBodyFor(body, read.value, { upstreamModel: 'o/"m"', maxTokens: 7 });
+  const edited = completionBodyFor(body, read.value, { upstreamModel: 'o/"m"', maxTokens: 7, asksIds: false, asksUsage: false });
   assert.equal(Buffer.from(edited).toString("utf8"), '{ "model" : "o/\\"m\\"", "messages": [] ,"max_tokens":7}');
-  assert.equal(completionBodyFor(body, read.value, { upstreamModel: "m", maxTokens: null }), body);
+  assert.equal(completionBodyFor(body, read.value, { upstreamModel: "m", maxTokens: null, asksIds: false, asksUsage: false }), body);
 });
 
 test("OpenAI error: the SDK is told when to come back, within what it obeys", () => {

@@ -1,4 +1,5 @@
 import { err, ok, type Result } from "../base/result.ts";
+import { continuityOf, VALUE_BYTES_MAX, type Continuity } from "./continuity.ts";
 import { scanJsonObject, type JsonField, type JsonScanError } from "./json-scan.ts";
 import { spliceJson, type JsonEdit } from "./json-splice.ts";
 
@@ -10,6 +11,8 @@ export interface CompletionRequest {
   readonly maxTokens: number | null;
   readonly n: number;
   readonly includesUsage: boolean;
+  readonly continuity: Continuity;
+  readonly streamOptionsField: JsonField | null;
   readonly modelField: JsonField;
   readonly closeAt: number;
 }
@@ -21,8 +24,6 @@ export interface InvalidRequest {
 }
 
 const READ_KEYS = ["model", "stream", "max_tokens", "max_completion_tokens", "n", "stream_options"];
-// A model name is short, and a value that we read is small: an engine would choke on anything else.
-const VALUE_BYTES_MAX = 4_096;
 const COUNT_MAX = 128;
 
 export function readCompletionRequest(bytes: Buffer): Result<CompletionRequest, InvalidRequest> {
@@ -47,21 +48,45 @@ export function readCompletionRequest(bytes: Buffer): Result<CompletionRequest, 
   const limit = fields.has("max_completion_tokens") ? "max_completion_tokens" : "max_tokens";
   const maxTokens = read(limit) ?? null;
   if (maxTokens !== null && !isCount(maxTokens)) return err(invalid("invalid_value", `'${limit}' must be a whole number above 0.`, limit));
-  return ok({ model, isStream: stream, maxTokens, n, includesUsage: asksUsage(read("stream_options")), modelField, closeAt });
+  return ok({
+    model,
+    isStream: stream,
+    maxTokens,
+    n,
+    includesUsage: asksUsage(read("stream_options")),
+    continuity: continuityOf(fields, { n, isBatch: isBatch(bytes, fields.get("prompt")), read }),
+    modelField,
+    streamOptionsField: fields.get("stream_options") ?? null,
+    closeAt,
+  });
 }
 
-/** The body for the engine: another model name in place, a token limit added at the end, every other byte as the client sent it. */
-export function completionBodyFor(
-  bytes: Uint8Array,
-  request: CompletionRequest,
-  change: { readonly upstreamModel: string | null; readonly maxTokens: number | null },
-): Uint8Array {
+export interface BodyChange {
+  readonly upstreamModel: string | null;
+  readonly maxTokens: number | null;
+  /** The engine is asked to name the ids of its tokens. */
+  readonly asksIds: boolean;
+  /** The engine is asked to count its tokens at the end of the stream. */
+  readonly asksUsage: boolean;
+}
+
+/** The body for the engine: another model name in place, what the gateway asks for added, every other byte as the client sent it. */
+export function completionBodyFor(bytes: Uint8Array, request: CompletionRequest, change: BodyChange): Uint8Array {
   const edits: JsonEdit[] = [];
   if (change.upstreamModel !== null && change.upstreamModel !== request.model) {
     edits.push({ ...request.modelField, text: JSON.stringify(change.upstreamModel) });
   }
-  if (change.maxTokens !== null) edits.push({ start: request.closeAt, end: request.closeAt, text: `,"max_tokens":${change.maxTokens}` });
+  const added = (change.maxTokens === null ? "" : `,"max_tokens":${change.maxTokens}`) + (change.asksIds ? ',"return_token_ids":true' : "");
+  const { streamOptionsField } = request;
+  const addedOptions = change.asksUsage && streamOptionsField === null ? ',"stream_options":{"include_usage":true}' : "";
+  if (change.asksUsage && streamOptionsField !== null) edits.push({ ...streamOptionsField, text: withUsage(bytes, streamOptionsField) });
+  if (added + addedOptions !== "") edits.push({ start: request.closeAt, end: request.closeAt, text: added + addedOptions });
   return spliceJson(bytes, edits);
+}
+
+function withUsage(bytes: Uint8Array, field: JsonField): string {
+  const options = valueOf(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), field);
+  return JSON.stringify({ ...(typeof options === "object" ? options : {}), include_usage: true });
 }
 
 function valueOf(bytes: Buffer, field: JsonField | undefined): unknown {
@@ -69,6 +94,17 @@ function valueOf(bytes: Buffer, field: JsonField | undefined): unknown {
   const value: unknown = JSON.parse(bytes.toString("utf8", field.start, field.end));
   return value;
 }
+
+/** A list of prompts, and not one prompt of ids. */
+function isBatch(bytes: Buffer, prompt: JsonField | undefined): boolean {
+  if (prompt === undefined || bytes[prompt.start] !== OPEN_BRACKET) return false;
+  let at = prompt.start + 1;
+  while (isSpace(bytes[at])) at += 1;
+  return bytes[at] === QUOTE || bytes[at] === OPEN_BRACKET;
+}
+const OPEN_BRACKET = 0x5b;
+const QUOTE = 0x22;
+const isSpace = (byte: number | undefined): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
 const isCount = (value: unknown): value is number => typeof value === "number" && Number.isSafeInteger(value) && value >= 1;
 

@@ -42,9 +42,14 @@ export function glanceSseEvent(frame: Buffer): SseEvent {
 }
 
 /** Tokens as the engine counted them; null when the event carries none. Reads all of the JSON: for events that may tell them. */
-export function parseSseUsage(frame: Buffer): { readonly promptTokens: number; readonly outputTokens: number } | null {
+export function parseSseUsage(
+  frame: Buffer,
+): { readonly promptTokens: number; readonly outputTokens: number; readonly isAlone: boolean } | null {
   const chunk = parseChunk(payloadOf(frame));
-  return chunk === null ? null : parseUsage(chunk["usage"]);
+  const usage = chunk === null ? null : parseUsage(chunk["usage"]);
+  if (chunk === null || usage === null) return null;
+  const choices = chunk["choices"];
+  return { ...usage, isAlone: Array.isArray(choices) && choices.length === 0 };
 }
 
 export function parseUsage(usage: unknown): { readonly promptTokens: number; readonly outputTokens: number } | null {
@@ -56,7 +61,7 @@ export function parseUsage(usage: unknown): { readonly promptTokens: number; rea
 }
 
 /** The text after `data:`; several data lines joined; without line ends. */
-function payloadOf(frame: Buffer): Buffer {
+export function payloadOf(frame: Buffer): Buffer {
   const start = skipLineEnds(frame);
   if (!isAt(frame, start, DATA)) return dataLinesOf(frame);
   let end = frame.length;

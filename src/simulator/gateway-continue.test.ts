@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { sameForAll, startStreamRig } from "./stream-rig.ts";
+
+const TOKENS = 24;
+const questions: readonly { readonly name: string; readonly target: string; readonly body: object }[] = [
+  { name: "a chat", target: "/v1/chat/completions", body: { messages: [{ role: "user", content: "tide" }], max_tokens: TOKENS } },
+  {
+    name: "a chat that asks for usage",
+    target: "/v1/chat/completions",
+    body: { messages: [{ role: "user", content: "moon" }], max_tokens: TOKENS, stream_options: { include_usage: true } },
+  },
+  { name: "a completion", target: "/v1/completions", body: { prompt: "the wave", max_tokens: TOKENS } },
+  {
+    name: "a completion of ids that is sampled",
+    target: "/v1/completions",
+    body: { prompt: [2_000, 2_004, 2_008], max_tokens: TOKENS, temperature: 0.9, seed: 11, min_tokens: 20 },
+  },
+];
+
+/** What its client gets when nothing happens. */
+async function undisturbed(body: object, target: string): Promise<string> {
+  const world = await startStreamRig(1);
+  const client = world.ask(body, undefined, target);
+  await world.untilEnded(client);
+  return client.text;
+}
+
+for (const { name, target, body } of questions) {
+  test(`continue: the engine of ${name} dies after each of its events, and the client gets the same bytes`, async () => {
+    const whole = await undisturbed(body, target);
+    const eventCount = whole.split("\n\n").length - 1;
+    assert.ok(whole.endsWith("data: [DONE]\n\n") && eventCount >= 20, `${eventCount} events`);
+    for (let killAfter = 1; killAfter < eventCount; killAfter += 1) {
+      const world = await startStreamRig(1);
+      const client = world.ask(body, (count) => (count === killAfter ? world.killServer(client) : undefined), target);
+      await world.untilEnded(client);
+      assert.equal(sameForAll(client.text), sameForAll(whole), `killed after event ${killAfter}`);
+      assert.equal(new Set(client.text.match(/"id":"[^"]*"/g)).size, 1, "one answer has one id");
+    }
+  });
+}

@@ -1,0 +1,128 @@
+/** What one chunk of a streamed answer carries beside what its client asked for, and what it says to a journal. */
+export interface ChunkReading {
+  /** The chunk for the client, with what only the gateway asked for taken out; null = nothing is left to tell. */
+  readonly shown: Buffer | null;
+  /** Token ids of the answer as the engine wrote them: `12,345`; null = none. */
+  readonly ids: Buffer | null;
+  /** Those of the prompt, in the first chunk that names them. */
+  readonly promptIds: Buffer | null;
+  /** It shows text, arguments of a call or a reason for the end: all ids so far are in what was shown. */
+  readonly isShowing: boolean;
+  /** It says something that only the engine's own parser of this answer can go on with: a call, or reasoning. */
+  readonly isParsed: boolean;
+  readonly hasFinish: boolean;
+}
+
+export interface ChunkWish {
+  /** Ids were asked for by the gateway alone. */
+  readonly takesIds: boolean;
+  /** Usage was asked for by the gateway alone. */
+  readonly takesUsage: boolean;
+}
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const SPACE = 0x20;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const NINE = 0x39;
+const NOUGHT = 0x30;
+
+const TOKEN_IDS = Buffer.from('"token_ids":');
+const PROMPT_IDS = Buffer.from('"prompt_token_ids":');
+const USAGE = Buffer.from('"usage":null');
+const NULL = Buffer.from("null");
+const SHOWN = ['"content":"', '"text":"', '"arguments":"'].map((key) => Buffer.from(key));
+const FINISH = Buffer.from('"finish_reason":"');
+const ROLE = Buffer.from('"role":"');
+const PARSED = ['"reasoning_content":"', '"reasoning":"', '"tool_calls":[{', '"function_call":{'].map((key) => Buffer.from(key));
+
+interface Cut {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Reads the bytes of one whole event, in one walk and without building its JSON. A key stands for itself: inside a text its quotes are
+ * escaped, so that what an answer says is never taken for one.
+ * @returns null when the ids are none: an engine's bytes are sent to another one only as digits and commas.
+ */
+export function readChunkExtras(frame: Buffer, wish: ChunkWish): ChunkReading | null {
+  const cuts: Cut[] = [];
+  let ids: Buffer | null = null;
+  let promptIds: Buffer | null = null;
+  let isShowing = false;
+  let isParsed = false;
+  let hasFinish = false;
+  let hasRole = false;
+  for (let at = 0; at < frame.length; at += 1) {
+    if (frame[at] !== QUOTE) continue;
+    const isPrompt = isAt(frame, at, PROMPT_IDS);
+    if (isPrompt || isAt(frame, at, TOKEN_IDS)) {
+      const list = listAt(frame, at + (isPrompt ? PROMPT_IDS : TOKEN_IDS).length);
+      if (list === null) return null;
+      if (isPrompt) promptIds = list.ids ?? promptIds;
+      else ids = joined(ids, list.ids);
+      if (wish.takesIds) cuts.push(cutOf(frame, at, list.end));
+      at = list.end - 1;
+    } else if (isAt(frame, at, USAGE)) {
+      if (wish.takesUsage) cuts.push(cutOf(frame, at, at + USAGE.length));
+    } else if (isAt(frame, at, FINISH)) hasFinish = true;
+    else if (isAt(frame, at, ROLE)) hasRole = true;
+    else {
+      isShowing ||= SHOWN.some((key) => isAt(frame, at, key) && frame[at + key.length] !== QUOTE);
+      isParsed ||= PARSED.some((key) => isAt(frame, at, key));
+    }
+  }
+  const isTelling = isShowing || isParsed || hasFinish || hasRole || ids === null;
+  return {
+    shown: isTelling ? without(frame, cuts) : null,
+    ids,
+    promptIds,
+    isShowing: isShowing || hasFinish || isParsed,
+    isParsed,
+    hasFinish,
+  };
+}
+
+/** A list of ids, or null in its place. */
+function listAt(frame: Buffer, start: number): { readonly ids: Buffer | null; readonly end: number } | null {
+  const at = frame[start] === SPACE ? start + 1 : start;
+  if (isAt(frame, at, NULL)) return { ids: null, end: at + NULL.length };
+  if (frame[at] !== OPEN_BRACKET) return null;
+  let to = at + 1;
+  for (; to < frame.length && frame[to] !== CLOSE_BRACKET; to += 1) {
+    const byte = frame[to] ?? 0;
+    if (byte !== COMMA && byte !== SPACE && (byte < NOUGHT || byte > NINE)) return null;
+  }
+  if (to >= frame.length) return null;
+  return { ids: to === at + 1 ? null : frame.subarray(at + 1, to), end: to + 1 };
+}
+
+/** With the comma that parts it from its neighbours. */
+function cutOf(frame: Buffer, from: number, to: number): Cut {
+  if (frame[from - 1] === COMMA) return { from: from - 1, to };
+  return { from, to: frame[to] === COMMA ? to + 1 : to };
+}
+
+function without(frame: Buffer, cuts: readonly Cut[]): Buffer {
+  if (cuts.length === 0) return frame;
+  const cutBytes = cuts.reduce((sum, { from, to }) => sum + to - from, 0);
+  const shown = Buffer.allocUnsafe(frame.length - cutBytes);
+  let written = 0;
+  let from = 0;
+  for (const cut of cuts) {
+    written += frame.copy(shown, written, from, cut.from);
+    from = cut.to;
+  }
+  frame.copy(shown, written, from);
+  return shown;
+}
+
+const joined = (one: Buffer | null, other: Buffer | null): Buffer | null =>
+  one === null || other === null ? (one ?? other) : Buffer.concat([one, Buffer.from(","), other]);
+
+function isAt(bytes: Buffer, at: number, mark: Buffer): boolean {
+  for (let index = 0; index < mark.length; index += 1) if (bytes[at + index] !== mark[index]) return false;
+  return true;
+}

@@ -1,0 +1,39 @@
+import type { EngineKind } from "../api/hot-standby-config.ts";
+import { KEPT } from "./continuity.ts";
+import { scanJsonObject } from "./json-scan.ts";
+
+/** Does it name the ids of its tokens in a stream of the OpenAI form, and take a prompt of ids? */
+export const tellsIds = (engine: EngineKind): boolean => engine === "simulated" || engine === "vllm";
+
+export interface ContinueAsk {
+  /** The client's body. */
+  readonly body: Buffer;
+  readonly upstreamModel: string;
+  /** As text, `12,345`: what the engine said, digits and commas alone. */
+  readonly promptIds: Buffer;
+  readonly shownIds: Buffer;
+  readonly shownTokens: number;
+  /** Still to come at most. */
+  readonly tokensLeft: number;
+}
+
+/**
+ * The body of `POST /v1/completions` by which an engine goes on with an answer: prompt and answer so far as ids, so that no template
+ * and no tokenizer comes between; limits less by what was shown; the same sampling.
+ */
+export function continueBody({ body, upstreamModel, promptIds, shownIds, shownTokens, tokensLeft }: ContinueAsk): Uint8Array {
+  const scan = scanJsonObject(body);
+  const fields = scan.ok ? scan.value.fields : new Map<string, never>();
+  const parts: Uint8Array[] = [Buffer.from(`{"model":${JSON.stringify(upstreamModel)},"prompt":[`), promptIds];
+  if (shownIds.length > 0) parts.push(Buffer.from(","), shownIds);
+  parts.push(Buffer.from(`],"max_tokens":${tokensLeft},"stream":true,"stream_options":{"include_usage":true},"return_token_ids":true`));
+  const minTokens = fields.get("min_tokens");
+  const leastAsked = minTokens === undefined ? 0 : Number(body.toString("utf8", minTokens.start, minTokens.end));
+  if (leastAsked > shownTokens) parts.push(Buffer.from(`,"min_tokens":${leastAsked - shownTokens}`));
+  for (const name of KEPT) {
+    const field = fields.get(name);
+    if (field !== undefined) parts.push(Buffer.from(`,${JSON.stringify(name)}:`), body.subarray(field.start, field.end));
+  }
+  parts.push(Buffer.from("}"));
+  return Buffer.concat(parts);
+}
