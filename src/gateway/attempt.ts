@@ -15,13 +15,13 @@ import type { EndpointBoard, EndpointWatch, LiveCall } from "./endpoint-board.ts
 import type { Ejector } from "./ejector.ts";
 import type { Episodes } from "./episodes.ts";
 import type { PoisonWatch } from "./poison-watch.ts";
-import { continueRequestOf, JOURNAL_BYTES_MAX, wishFor, type StreamRest } from "./continue-stream.ts";
+import { continueRequestOf, journalFor, wishFor, type GoingOn } from "./continue-stream.ts";
 import { ContinuedRelay } from "./relay-continued.ts";
 import { ErrorRelay } from "./relay-error.ts";
+import { RestartedRelay } from "./relay-restarted.ts";
 import { StreamRelay } from "./relay-stream.ts";
 import { WholeRelay } from "./relay-whole.ts";
 import type { Relay, RelaySink, Tokens } from "./relay.ts";
-import { StreamJournal } from "./stream-journal.ts";
 import { upstreamRequestOf } from "./upstream-request.ts";
 
 /** An answer in one piece has no clock but this one; its engine's progress is what counts. */
@@ -47,12 +47,15 @@ export interface AttemptOwner {
   canMove(request: ClientRequest): boolean;
 }
 
+/** They say nothing against the engine. */
+const BLAMELESS: ReadonlySet<AttemptFailure["code"]> = new Set(["upstream_busy", "upstream_diverged"]);
+
 interface AttemptOf {
   readonly request: ClientRequest;
   readonly choice: Choice;
   readonly table: RouteTable;
   /** What is left of an answer that has begun; null = it begins here. */
-  readonly rest: Extract<StreamRest, { kind: "ids" }> | null;
+  readonly rest: GoingOn | null;
 }
 
 /** One call to one endpoint for one request. */
@@ -213,7 +216,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#finish();
     this.#call?.abort();
     this.#watch.calls.delete(this);
-    if (!failure.isHard && failure.code !== "upstream_busy") this.#countFailure(failure);
+    if (!failure.isHard && !BLAMELESS.has(failure.code)) this.#countFailure(failure);
     const ejection = this.#parts.health.ejectionOf(this.#choice.endpoint);
     if (failure.isHard || ejection !== null) this.#noteLoss();
     if (failure.isHard && ejection !== null) this.#noteDeath(ejection.cause);
@@ -238,17 +241,26 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
 
   #ask(): UpstreamRequest {
     const to = { table: this.#table, endpoint: this.#choice.endpoint };
-    if (this.#rest !== null) return continueRequestOf(this.#request, to, this.#rest);
-    const wish = wishFor(this.#request, to.endpoint);
-    this.#request.journal = wish.takesIds ? new StreamJournal(JOURNAL_BYTES_MAX) : null;
-    this.#request.fingerprint = to.endpoint.fingerprint;
-    return upstreamRequestOf(this.#request, to, this.#request.id, wish);
+    const request = this.#request;
+    if (this.#rest?.kind === "ids") return continueRequestOf(request, to, this.#rest);
+    if (this.#rest === null) {
+      request.journal = journalFor(request, to.endpoint);
+      request.fingerprint = to.endpoint.fingerprint;
+    }
+    return upstreamRequestOf(request, to, request.id, wishFor(request, to.endpoint));
   }
 
   #streamRelay(): Relay {
     const { journal, parsed } = this.#request;
-    if (this.#rest === null || journal === null) return new StreamRelay(this, wishFor(this.#request, this.#choice.endpoint), journal);
-    return new ContinuedRelay(this, { from: this.#rest.from, journal, includesUsage: parsed.includesUsage });
+    const { includesUsage } = parsed;
+    switch (this.#rest?.kind) {
+      case "ids":
+        return new ContinuedRelay(this, { ...this.#rest, includesUsage });
+      case "restart":
+        return new RestartedRelay(this, { ...this.#rest, includesUsage });
+      case undefined:
+        return new StreamRelay(this, wishFor(this.#request, this.#choice.endpoint), journal);
+    }
   }
 
   #countFailure(failure: AttemptFailure): void {

@@ -6,6 +6,7 @@ import type { Exchange } from "../ports/http-front.ts";
 import type { CompletionRequest } from "../wire/openai-request.ts";
 import type { DeathUnderRequest } from "./engine-death.ts";
 import type { HeldRequest, ServiceDesk } from "./service-desk.ts";
+import type { ShownJournal } from "./shown-journal.ts";
 import type { StreamJournal } from "./stream-journal.ts";
 
 /** What ends the wait of a request, whoever holds it. */
@@ -36,7 +37,7 @@ export interface ClientRequest {
   commentedAt: MonotonicMs;
   hasFirstByte: boolean;
   /** What another engine would go on from; null = nothing was kept. Anew with each attempt until the first byte. */
-  journal: StreamJournal | null;
+  journal: StreamJournal | ShownJournal | null;
   /** Of the engine whose tokens the client has. */
   fingerprint: string | null;
   /** Of a stream that lost its engine and can go on; null = it cannot, or has not begun. */

@@ -3,13 +3,15 @@ import type { UpstreamRequest } from "../ports/upstream.ts";
 import type { StreamPrefix } from "../routing/next-attempt.ts";
 import type { ChunkWish } from "../wire/chunk-extras.ts";
 import { chunkForm, DONE_EVENT } from "../wire/continued-chunk.ts";
+import type { DiscontinuityReason } from "../wire/continuity.ts";
 import { continueBody, tellsIds } from "../wire/continue-request.ts";
-import type { ClientRequest } from "./client-request.ts";
-import type { Continuation } from "./stream-journal.ts";
+import { promptTokensOf, type ClientRequest } from "./client-request.ts";
+import { ShownJournal } from "./shown-journal.ts";
+import { StreamJournal, type Continuation } from "./stream-journal.ts";
 import { tokenLimitOf, upstreamModelOf } from "./upstream-request.ts";
 
 /** Of one stream: some ten thousand tokens after a long prompt. */
-export const JOURNAL_BYTES_MAX = 1_048_576;
+const JOURNAL_BYTES_MAX = 1_048_576;
 
 /** What an engine is asked for beside what the client wants, so that another one could go on, and tokens are counted as it counts them. */
 export function wishFor(request: ClientRequest, { engine }: Pick<RungEndpoint, "engine">): ChunkWish {
@@ -18,24 +20,50 @@ export function wishFor(request: ClientRequest, { engine }: Pick<RungEndpoint, "
   return { takesIds: parsed.continuity.kind === "ids" && degradedTo === null && tellsIds(engine), takesUsage: !parsed.includesUsage };
 }
 
-/** Why a stream ends with its engine. */
-export type ContinueRefusal = "choices" | "logprobs" | "ids-asked" | "restart" | "no-ids" | "too-long" | "parsed" | "no-room";
+/** What of a stream is kept while it runs; null = it ends with its engine. */
+export function journalFor({ parsed, degradedTo }: ClientRequest, { engine }: Pick<RungEndpoint, "engine">): ClientRequest["journal"] {
+  if (!parsed.isStream || degradedTo !== null || parsed.continuity.kind === "none") return null;
+  const goesOnByIds = parsed.continuity.kind === "ids" && tellsIds(engine);
+  return goesOnByIds ? new StreamJournal(JOURNAL_BYTES_MAX) : new ShownJournal(JOURNAL_BYTES_MAX);
+}
 
-/** How a stream that has begun goes on. `left` = tokens that may still come. */
+/** Why a stream ends with its engine. */
+export type ContinueRefusal = DiscontinuityReason | "whole" | "degraded" | "no-ids" | "too-long" | "parsed" | "no-room";
+
+/** An answer that goes on elsewhere. */
+export type GoingOn =
+  /** From the ids of what was shown. */
+  | {
+      readonly kind: "ids";
+      readonly from: Continuation;
+      readonly journal: StreamJournal;
+      readonly tokensLeft: number;
+      readonly prefix: StreamPrefix;
+    }
+  /** From its beginning, compared with what was shown. */
+  | { readonly kind: "restart"; readonly journal: ShownJournal; readonly prefix: StreamPrefix };
+
 export type StreamRest =
-  | { readonly kind: "ids"; readonly from: Continuation; readonly tokensLeft: number; readonly prefix: StreamPrefix }
+  | GoingOn
   /** The client has all of it but the framing. */
   | { readonly kind: "framing" }
   | { readonly kind: "none"; readonly why: ContinueRefusal };
 
 export function restOf(request: ClientRequest, table: RouteTable): StreamRest {
   const { parsed, journal, fingerprint } = request;
-  const none = (why: ContinueRefusal): StreamRest => ({ kind: "none", why });
-  if (!parsed.isStream || request.degradedTo !== null) return none("no-ids");
+  if (!parsed.isStream) return none("whole");
+  if (request.degradedTo !== null) return none("degraded");
   if (parsed.continuity.kind === "none") return none(parsed.continuity.why);
-  if (parsed.continuity.kind === "restart") return none("restart");
   if (journal === null || fingerprint === null) return none("no-ids");
-  if (journal.hasFinish) return { kind: "framing" };
+  // Of chunks nobody counts the tokens: they are told by whoever makes the answer again.
+  if (journal.hasFinish && (journal.kind === "ids" || !parsed.includesUsage)) return { kind: "framing" };
+  if (journal.kind === "ids") return idsRest(request, table, { journal, fingerprint });
+  if (journal.isTooLong) return none("too-long");
+  return { kind: "restart", journal, prefix: { tokens: Math.ceil(promptTokensOf(request)), fingerprint } };
+}
+
+function idsRest(request: ClientRequest, table: RouteTable, of: { journal: StreamJournal; fingerprint: string }): StreamRest {
+  const { journal, fingerprint } = of;
   if (journal.isParsed) return none("parsed");
   const from = journal.continuation();
   if (from === null) return none(journal.gap ?? "no-ids");
@@ -43,14 +71,16 @@ export function restOf(request: ClientRequest, table: RouteTable): StreamRest {
   const limit = tokenLimitOf(request, table) ?? Number.POSITIVE_INFINITY;
   const tokensLeft = Math.min(limit - from.shownTokens, table.contextLength - tokens);
   if (tokensLeft < 1) return none("no-room");
-  return { kind: "ids", from, tokensLeft, prefix: { tokens, fingerprint } };
+  return { kind: "ids", from, journal, tokensLeft, prefix: { tokens, fingerprint } };
 }
+
+const none = (why: ContinueRefusal): StreamRest => ({ kind: "none", why });
 
 /** What the engine that goes on is asked. */
 export function continueRequestOf(
   request: ClientRequest,
   to: { readonly table: RouteTable; readonly endpoint: RungEndpoint },
-  { from, tokensLeft }: Extract<StreamRest, { kind: "ids" }>,
+  { from, tokensLeft }: Extract<GoingOn, { kind: "ids" }>,
 ): UpstreamRequest {
   const { promptIds, shownIds, shownTokens } = from;
   const upstreamModel = upstreamModelOf(request, to);
@@ -64,7 +94,7 @@ export function continueRequestOf(
 
 /** What is missing when the reason of the end is there. Usage is what the journal counts: the engine that would tell it is gone. */
 export function closingFrames({ parsed, journal }: ClientRequest): readonly Buffer[] {
-  const from = journal?.continuation() ?? null;
+  const from = journal?.kind === "ids" ? journal.continuation() : null;
   const form = from === null ? null : chunkForm(from.template);
   if (!parsed.includesUsage || from === null || form === null) return [DONE_EVENT];
   const { promptTokens, shownTokens } = from;

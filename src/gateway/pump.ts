@@ -10,7 +10,7 @@ import { openAiErrorEvent, type OpenAiError } from "../wire/openai-error.ts";
 import { answerError, STREAM_HEADERS } from "./answer.ts";
 import { Attempt, type AttemptOwner, type AttemptParts } from "./attempt.ts";
 import type { ClientRequest, RunningAttempt } from "./client-request.ts";
-import { closingFrames, restOf, type StreamRest } from "./continue-stream.ts";
+import { closingFrames, restOf, type GoingOn } from "./continue-stream.ts";
 import { degradedModels } from "./degraded-models.ts";
 import { explainLoss, explainRefusal } from "./explain.ts";
 import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
@@ -124,8 +124,8 @@ export class Pump implements AttemptOwner {
   /** Of an answer that has begun: what can go on is kept for it. @returns true when it was complete but for its framing, and is ended. */
   #endOrKeep(request: ClientRequest): boolean {
     const table = this.#parts.routes.find(request.tenant, request.model);
-    const rest = table === null ? null : restOf(request, table);
-    request.prefix = rest?.kind === "ids" ? rest.prefix : null;
+    const rest = table === null || request.failure?.code === "upstream_diverged" ? null : restOf(request, table);
+    request.prefix = rest?.kind === "ids" || rest?.kind === "restart" ? rest.prefix : null;
     if (rest?.kind !== "framing") return false;
     for (const frame of closingFrames(request)) request.exchange.write(frame);
     this.completed(request);
@@ -309,9 +309,9 @@ interface Dispatch {
 }
 
 /** null = the answer begins with this attempt. */
-function restFor(request: ClientRequest, table: RouteTable): Extract<StreamRest, { kind: "ids" }> | null {
+function restFor(request: ClientRequest, table: RouteTable): GoingOn | null {
   const rest = request.hasFirstByte ? restOf(request, table) : null;
-  return rest?.kind === "ids" ? rest : null;
+  return rest === null || rest.kind === "framing" || rest.kind === "none" ? null : rest;
 }
 
 /** Stands for the attempt of a request that waits to hear whether it killed its engine. There is nothing to end. */

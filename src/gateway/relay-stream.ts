@@ -1,8 +1,12 @@
 import { glanceSseEvent, parseSseEvent, parseSseUsage } from "../wire/parse-sse-event.ts";
-import { readChunkExtras, type ChunkWish } from "../wire/chunk-extras.ts";
+import { readChunkExtras, type ChunkReading, type ChunkWish } from "../wire/chunk-extras.ts";
 import { SseFrames } from "../wire/sse-frames.ts";
 import type { Relay, RelaySink, Tokens } from "./relay.ts";
-import type { StreamJournal } from "./stream-journal.ts";
+
+/** Reads each chunk as its engine sent it. */
+interface Journal {
+  take(reading: ChunkReading): void;
+}
 
 /** What may come before the first content token: the role chunk and comments. */
 const PREAMBLE_BYTES_MAX = 262_144;
@@ -14,7 +18,7 @@ const PREAMBLE_BYTES_MAX = 262_144;
 export class StreamRelay implements Relay {
   readonly #sink: RelaySink;
   readonly #wish: ChunkWish;
-  readonly #journal: StreamJournal | null;
+  readonly #journal: Journal | null;
   readonly #frames = new SseFrames();
   #held: Buffer[] | null = [];
   #heldBytes = 0;
@@ -26,7 +30,7 @@ export class StreamRelay implements Relay {
    * @param wish what the gateway asked the engine for, beside what the client wants: it is taken out again.
    * @param journal null = nothing of it is kept.
    */
-  constructor(sink: RelaySink, wish: ChunkWish, journal: StreamJournal | null) {
+  constructor(sink: RelaySink, wish: ChunkWish, journal: Journal | null) {
     this.#sink = sink;
     this.#wish = wish;
     this.#journal = journal;

@@ -19,6 +19,7 @@ export interface Continuation {
  * are not counted: another engine makes them again. Five bytes a token; beyond `bytesMax` the stream cannot be continued.
  */
 export class StreamJournal {
+  readonly kind = "ids";
   readonly #bytesMax: number;
   #prompt: Buffer | null = null;
   #ids: Buffer = Buffer.allocUnsafe(FIRST_BYTES);

@@ -18,7 +18,9 @@ export interface AttemptFailure {
     | "upstream_malformed"
     | "upstream_truncated"
     | "upstream_error"
-    | "upstream_busy";
+    | "upstream_busy"
+    /** It was to go on with an answer that another one began, and says something else. */
+    | "upstream_diverged";
 }
 
 /** What a client has of an answer whose engine is gone. */

@@ -16,6 +16,42 @@ const questions: readonly { readonly name: string; readonly target: string; read
     target: "/v1/completions",
     body: { prompt: [2_000, 2_004, 2_008], max_tokens: TOKENS, temperature: 0.9, seed: 11, min_tokens: 20 },
   },
+  {
+    name: "a call of a tool",
+    target: "/v1/chat/completions",
+    body: {
+      messages: [{ role: "user", content: "call it" }],
+      max_tokens: 64,
+      tools: [
+        {
+          type: "function",
+          function: { name: "tide", parameters: { type: "object", properties: { place: { type: "string" }, hour: { type: "integer" } } } },
+        },
+      ],
+      tool_choice: "required",
+      stream_options: { include_usage: true },
+    },
+  },
+  {
+    name: "an answer in JSON",
+    target: "/v1/chat/completions",
+    body: {
+      messages: [{ role: "user", content: "as JSON" }],
+      max_tokens: 64,
+      response_format: {
+        type: "json_schema",
+        json_schema: {
+          name: "x",
+          schema: { type: "object", properties: { place: { type: "string" }, hours: { type: "array", items: { type: "integer" } } } },
+        },
+      },
+    },
+  },
+  {
+    name: "a chat with a stop string",
+    target: "/v1/chat/completions",
+    body: { messages: [{ role: "user", content: "tide" }], max_tokens: 64, stop: [" marus.", "zz"] },
+  },
 ];
 
 /** What its client gets when nothing happens. */
@@ -30,13 +66,13 @@ for (const { name, target, body } of questions) {
   test(`continue: the engine of ${name} dies after each of its events, and the client gets the same bytes`, async () => {
     const whole = await undisturbed(body, target);
     const eventCount = whole.split("\n\n").length - 1;
-    assert.ok(whole.endsWith("data: [DONE]\n\n") && eventCount >= 20, `${eventCount} events`);
+    assert.ok(whole.endsWith("data: [DONE]\n\n") && eventCount >= 6, `${eventCount} events`);
     for (let killAfter = 1; killAfter < eventCount; killAfter += 1) {
       const world = await startStreamRig(1);
       const client = world.ask(body, (count) => (count === killAfter ? world.killServer(client) : undefined), target);
       await world.untilEnded(client);
       assert.equal(sameForAll(client.text), sameForAll(whole), `killed after event ${killAfter}`);
-      assert.equal(new Set(client.text.match(/"id":"[^"]*"/g)).size, 1, "one answer has one id");
+      assert.equal(new Set(client.text.match(/"id":"(?:chatcmpl|cmpl)-[^"]*"/g)).size, 1, "one answer has one id");
     }
   });
 }

@@ -1,0 +1,118 @@
+import { isJsonObject, type JsonObject } from "../base/json.ts";
+import { piecesOf, withPieces } from "../wire/answer-pieces.ts";
+import { DONE_EVENT, eventOf, firstChoice, readJsonEvent } from "../wire/continued-chunk.ts";
+import { glanceSseEvent, parseUsage } from "../wire/parse-sse-event.ts";
+import { SseFrames } from "../wire/sse-frames.ts";
+import type { AttemptFailure } from "../routing/next-attempt.ts";
+import type { Relay, RelaySink, Tokens } from "./relay.ts";
+import type { ShownJournal } from "./shown-journal.ts";
+
+/**
+ * A stream made again from its beginning by another engine: compared with what its client was shown, and told from there on under the
+ * same id. Where it differs it is not told: nobody gets an answer that no engine made.
+ */
+export class RestartedRelay implements Relay {
+  readonly #sink: RelaySink;
+  readonly #journal: ShownJournal;
+  readonly #includesUsage: boolean;
+  /** Of the first chunk: what all of one answer share. */
+  readonly #shared: JsonObject;
+  /** Shown, and not made again yet, by place. */
+  readonly #owed = new Map<string, string>();
+  /** The client has the reason of the end; only usage is missing. */
+  readonly #hasShownFinish: boolean;
+  readonly #frames = new SseFrames();
+  #contentCount = 0;
+  #usage: Tokens | null = null;
+  #hasFinish = false;
+  #isOver = false;
+
+  constructor(sink: RelaySink, of: { readonly journal: ShownJournal; readonly includesUsage: boolean }) {
+    this.#sink = sink;
+    this.#journal = of.journal;
+    this.#includesUsage = of.includesUsage;
+    const chunks = of.journal.chunks.map(readJsonEvent).filter((chunk) => chunk !== null);
+    const { id, created, model } = chunks[0] ?? {};
+    this.#shared = { id, created, model };
+    for (const chunk of chunks)
+      for (const { place, text } of piecesOf(firstChoice(chunk) ?? {})) this.#owed.set(place, (this.#owed.get(place) ?? "") + text);
+    this.#hasShownFinish = of.journal.hasFinish;
+  }
+
+  data(lent: Uint8Array): void {
+    if (this.#isOver) return;
+    const frames = this.#frames.push(lent);
+    if (frames === null) return this.#fail("upstream_malformed");
+    for (const frame of frames) if (!this.#isOver) this.#frame(frame);
+  }
+
+  end(): void {
+    if (!this.#isOver) this.#fail("upstream_truncated");
+  }
+
+  #frame(frame: Buffer): void {
+    switch (glanceSseEvent(frame).kind) {
+      case "empty":
+      case "preamble":
+        return;
+      case "content":
+        return this.#content(frame);
+      case "done":
+        return this.#done();
+      case "error":
+        return this.#fail("upstream_error");
+      case "garbage":
+        return this.#fail("upstream_malformed");
+    }
+  }
+
+  #content(frame: Buffer): void {
+    const chunk = readJsonEvent(frame);
+    if (chunk === null) return this.#fail("upstream_malformed");
+    this.#contentCount += 1;
+    this.#sink.progressed();
+    this.#usage = parseUsage(chunk["usage"]) ?? this.#usage;
+    const choice = firstChoice(chunk);
+    if (choice === null) return this.#includesUsage && isJsonObject(chunk["usage"]) ? this.#tell(chunk, []) : undefined;
+    const left = this.#compared(choice);
+    if (left === null) return this.#fail("upstream_diverged");
+    const isFinish = (choice["finish_reason"] ?? null) !== null;
+    if ((left.size > 0 || isFinish) && this.#owed.size > 0) return this.#fail("upstream_diverged");
+    if (isFinish) this.#hasFinish = true;
+    const shown = withPieces(choice, left);
+    if (shown !== null && !this.#hasShownFinish) this.#tell(chunk, [shown]);
+  }
+
+  /** What of a chunk is new, by place. null = it says something else than was shown. */
+  #compared(choice: JsonObject): ReadonlyMap<string, string> | null {
+    const left = new Map<string, string>();
+    for (const { place, text } of piecesOf(choice)) {
+      const owed = this.#owed.get(place) ?? "";
+      const same = Math.min(owed.length, text.length);
+      if (owed.slice(0, same) !== text.slice(0, same)) return null;
+      if (owed.length > same) this.#owed.set(place, owed.slice(same));
+      else this.#owed.delete(place);
+      if (text.length > same) left.set(place, (left.get(place) ?? "") + text.slice(same));
+    }
+    return left;
+  }
+
+  #tell(chunk: JsonObject, choices: readonly JsonObject[]): void {
+    const { usage, ...rest } = chunk;
+    const shown = eventOf({ ...rest, ...this.#shared, choices, ...(this.#includesUsage ? { usage: usage ?? null } : {}) });
+    this.#journal.take({ shown, hasFinish: choices.some((choice) => (choice["finish_reason"] ?? null) !== null) });
+    this.#sink.wrote(shown);
+  }
+
+  #done(): void {
+    if (!this.#hasFinish) return this.#fail("upstream_truncated");
+    this.#isOver = true;
+    this.#sink.wrote(DONE_EVENT);
+    this.#sink.done(this.#usage ?? { promptTokens: 0, outputTokens: this.#contentCount });
+  }
+
+  #fail(code: AttemptFailure["code"]): void {
+    this.#isOver = true;
+    this.#sink.unusable({ isHard: false, code });
+  }
+}
