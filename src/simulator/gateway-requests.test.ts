@@ -165,11 +165,11 @@ test("gateway: the token limit refuses more and is added where a request names n
   rig.chat({ max_tokens: 5 });
   await rig.clock.advance(10);
   const bodies = rig.engine(1).work.map((request) => Buffer.from(request.body ?? []).toString("utf8"));
-  assert.match(bodies[0] ?? "", /,"max_tokens":64\}$/);
-  assert.match(bodies[1] ?? "", /,"max_tokens":5\}$/);
+  assert.match(bodies[0] ?? "", /,"max_tokens":64,"return_token_ids":true,"stream_options":\{"include_usage":true\}\}$/);
+  assert.match(bodies[1] ?? "", /,"max_tokens":5,"return_token_ids":true,"stream_options":\{"include_usage":true\}\}$/);
 });
 
-test("gateway: the body goes to the engine byte for byte, and nothing of the client's head but its id", async () => {
+test("gateway: the body goes to the engine byte for byte, with what the gateway asks at its end, and nothing of the client's head but its id", async () => {
   const rig = await oneHot();
   const body = '{ "messages":[{"role":"user","content":"\\u00e9 é"}],  "model":"tide-8b", "stream":true, "x": 1.50 }';
   rig.send(body, {
@@ -177,7 +177,7 @@ test("gateway: the body goes to the engine byte for byte, and nothing of the cli
   });
   await rig.clock.advance(10);
   const sent = rig.engine(1).work[0];
-  assert.equal(Buffer.from(sent?.body ?? []).toString("utf8"), body);
+  assert.equal(Buffer.from(sent?.body ?? []).toString("utf8"), `${body.slice(0, -1)},"stream_options":{"include_usage":true}}`);
   assert.deepEqual(sent?.headers, ["content-type", "application/json", "accept", "text/event-stream", "x-request-id", "abc-1"]);
 });
 

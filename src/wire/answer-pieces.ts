@@ -31,6 +31,7 @@ export function piecesOf(choice: JsonObject): readonly Piece[] {
 export function withPieces(choice: JsonObject, left: ReadonlyMap<string, string>): JsonObject | null {
   const finish = choice["finish_reason"] ?? null;
   if (left.size === 0 && finish === null) return null;
+  if (piecesOf(choice).every(({ place, text }) => left.get(place) === text)) return withoutRole(choice);
   if (typeof choice["text"] === "string") return { ...choice, text: left.get("text") ?? "" };
   const delta: Record<string, JsonValue> = {};
   for (const place of TEXT_PLACES) {
@@ -43,6 +44,13 @@ export function withPieces(choice: JsonObject, left: ReadonlyMap<string, string>
   // As engines end an answer.
   if (Object.keys(delta).length === 0) delta["content"] = "";
   return { ...choice, delta };
+}
+
+function withoutRole(choice: JsonObject): JsonObject {
+  const delta = choice["delta"];
+  if (!isJsonObject(delta)) return choice;
+  const { role: _, ...said } = delta as JsonObject;
+  return { ...choice, delta: said };
 }
 
 interface IndexedCall {

@@ -96,6 +96,7 @@ test("SSE event: usage is read where it stands", () => {
   assert.deepEqual(parseSseUsage(Buffer.from('data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n')), {
     promptTokens: 1,
     outputTokens: 2,
+    isAlone: true,
   });
   assert.equal(parseSseUsage(Buffer.from('data: {"usage":null}\n\n')), null);
 });
