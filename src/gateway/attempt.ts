@@ -43,6 +43,8 @@ export interface AttemptOwner {
   completed(request: ClientRequest): void;
   refused(request: ClientRequest, error: OpenAiError): void;
   failed(request: ClientRequest, failure: AttemptFailure): void;
+  /** Of an answer that another engine began: its client reads on. */
+  wentOn(request: ClientRequest): void;
   /** Somebody else could take the request, and the budget allows it. */
   canMove(request: ClientRequest): boolean;
 }
@@ -190,6 +192,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   }
 
   wrote(given: Uint8Array): void {
+    if (this.#rest !== null && this.#request.past.lostAt !== null) this.#owner.wentOn(this.#request);
     if (this.#request.exchange.write(given) || this.#isPaused || this.#isOver) return;
     this.#isPaused = true;
     this.#stepsSince = null;

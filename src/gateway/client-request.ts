@@ -7,6 +7,7 @@ import type { CompletionRequest } from "../wire/openai-request.ts";
 import type { DeathUnderRequest } from "./engine-death.ts";
 import type { HeldRequest, ServiceDesk } from "./service-desk.ts";
 import type { ShownJournal } from "./shown-journal.ts";
+import type { StreamPast } from "./stream-moves.ts";
 import type { StreamJournal } from "./stream-journal.ts";
 
 /** What ends the wait of a request, whoever holds it. */
@@ -42,6 +43,7 @@ export interface ClientRequest {
   fingerprint: string | null;
   /** Of a stream that lost its engine and can go on; null = it cannot, or has not begun. */
   prefix: StreamPrefix | null;
+  readonly past: StreamPast;
   isSettled: boolean;
   attempts: number;
   reroutes: number;

@@ -28,7 +28,7 @@ export function journalFor({ parsed, degradedTo }: ClientRequest, { engine }: Pi
 }
 
 /** Why a stream ends with its engine. */
-export type ContinueRefusal = DiscontinuityReason | "whole" | "degraded" | "no-ids" | "too-long" | "parsed" | "no-room";
+export type ContinueRefusal = DiscontinuityReason | "whole" | "degraded" | "diverged" | "no-ids" | "too-long" | "parsed" | "no-room";
 
 /** An answer that goes on elsewhere. */
 export type GoingOn =

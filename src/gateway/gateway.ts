@@ -23,6 +23,7 @@ import { RouteStore } from "./route-store.ts";
 import { SelfSuspicion } from "./self-suspicion.ts";
 import { serveExchange } from "./serve-exchange.ts";
 import { ServiceDesks } from "./service-desk.ts";
+import { StreamMoves } from "./stream-moves.ts";
 import { Waker } from "./waker.ts";
 
 export interface Gateway {
@@ -98,7 +99,8 @@ class AssembledGateway implements Gateway {
         this.#pumpHeld(tableUid);
       },
     });
-    const pump = new Pump({ ...parts, mirror: this.#mirror, waker: this.#waker, weights: new SmoothWeighted() });
+    const moves = new StreamMoves(parts.metrics);
+    const pump = new Pump({ ...parts, mirror: this.#mirror, waker: this.#waker, weights: new SmoothWeighted(), moves });
     this.#pump = pump;
     this.#link = new LinkClient({
       ports,

@@ -10,7 +10,7 @@ import { openAiErrorEvent, type OpenAiError } from "../wire/openai-error.ts";
 import { answerError, STREAM_HEADERS } from "./answer.ts";
 import { Attempt, type AttemptOwner, type AttemptParts } from "./attempt.ts";
 import type { ClientRequest, RunningAttempt } from "./client-request.ts";
-import { closingFrames, restOf, type GoingOn } from "./continue-stream.ts";
+import { closingFrames, restOf, type ContinueRefusal, type GoingOn, type StreamRest } from "./continue-stream.ts";
 import { degradedModels } from "./degraded-models.ts";
 import { explainLoss, explainRefusal } from "./explain.ts";
 import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
@@ -18,6 +18,7 @@ import { holdMsOf } from "./hold-time.ts";
 import type { Mirror } from "./mirror.ts";
 import type { RouteStore } from "./route-store.ts";
 import type { HeldRequest, ServiceDesk, ServiceDesks } from "./service-desk.ts";
+import type { StreamMoves } from "./stream-moves.ts";
 import type { Waker } from "./waker.ts";
 
 export interface PumpParts extends AttemptParts {
@@ -30,6 +31,7 @@ export interface PumpParts extends AttemptParts {
   readonly mirror: Mirror;
   readonly waker: Waker;
   readonly woken: ReadonlySet<EndpointKey>;
+  readonly moves: StreamMoves;
 }
 
 /** Proxies give up streams that stay silent: so long one waits without a word, and so often it is told after that. */
@@ -126,6 +128,7 @@ export class Pump implements AttemptOwner {
     const table = this.#parts.routes.find(request.tenant, request.model);
     const rest = table === null || request.failure?.code === "upstream_diverged" ? null : restOf(request, table);
     request.prefix = rest?.kind === "ids" || rest?.kind === "restart" ? rest.prefix : null;
+    this.#parts.moves.lost(request, refusalOf(request, rest), this.#now());
     if (rest?.kind !== "framing") return false;
     for (const frame of closingFrames(request)) request.exchange.write(frame);
     this.completed(request);
@@ -147,6 +150,10 @@ export class Pump implements AttemptOwner {
     request.running?.cancel();
     this.#endHold(request);
     this.#settle(request, "client-gone");
+  }
+
+  wentOn(request: ClientRequest): void {
+    this.#parts.moves.wentOn(request, this.#now());
   }
 
   canMove(request: ClientRequest): boolean {
@@ -190,7 +197,9 @@ export class Pump implements AttemptOwner {
     const level = degradedTo === null ? choice.level : "degraded";
     this.#parts.metrics.attempts.with(request.desk.service, level, next.because).add(1);
     this.#parts.mirror.yieldTo(choice.endpoint);
-    const attempt = new Attempt(this.#parts, this, { request, choice, table, rest: restFor(request, table) });
+    const rest = restFor(request, table);
+    if (rest !== null) this.#parts.moves.begun(request, rest.kind);
+    const attempt = new Attempt(this.#parts, this, { request, choice, table, rest });
     request.running = attempt;
     attempt.start();
     // What may kill an engine, and what is not the table's own, is not copied to its standby.
@@ -290,6 +299,7 @@ export class Pump implements AttemptOwner {
     request.isSettled = true;
     this.#parts.episodes.settled(request, outcome);
     this.#parts.poison.settled(request, outcome);
+    this.#parts.moves.settled(request, outcome);
     request.slot.release();
     request.desk.countOutcome(outcome);
     this.fillRoom(request.desk);
@@ -306,6 +316,11 @@ interface Dispatch {
   readonly choice: Choice;
   readonly degradedTo: string | null;
   readonly because: "first" | "reroute" | "retry";
+}
+
+function refusalOf({ failure }: ClientRequest, rest: StreamRest | null): ContinueRefusal | null {
+  if (failure?.code === "upstream_diverged") return "diverged";
+  return rest?.kind === "none" ? rest.why : null;
 }
 
 /** null = the answer begins with this attempt. */

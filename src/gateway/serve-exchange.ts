@@ -26,6 +26,7 @@ import type { KeyIndex } from "./key-index.ts";
 import type { Pump } from "./pump.ts";
 import type { RouteStore } from "./route-store.ts";
 import type { ServiceDesks } from "./service-desk.ts";
+import { newStreamPast } from "./stream-moves.ts";
 
 export interface ServeParts {
   readonly ports: { readonly random: Random };
@@ -148,6 +149,7 @@ function newRequest(
     journal: null,
     fingerprint: null,
     prefix: null,
+    past: newStreamPast(),
     isSettled: false,
     attempts: 0,
     reroutes: 0,

@@ -76,3 +76,52 @@ for (const { name, target, body } of questions) {
     }
   });
 }
+
+const CHAT = { messages: [{ role: "user", content: "tide" }], max_tokens: TOKENS };
+
+test("continue: two engines die, and the third one goes on; where nobody is left the stream ends by an error", async () => {
+  const whole = await undisturbed(CHAT, "/v1/chat/completions");
+  for (const [deaths, isWhole] of [
+    [2, true],
+    [3, false],
+  ] as const) {
+    const world = await startStreamRig(1, 3);
+    const client = world.ask(CHAT, (count) => (count % 5 === 0 && count / 5 <= deaths ? world.killServer(client) : undefined));
+    await world.untilEnded(client);
+    if (isWhole) assert.equal(sameForAll(client.text), sameForAll(whole));
+    else {
+      assert.match(client.text, /data: \{"error":\{[^\n]*"code":"upstream_lost"\}\}\n\n$/);
+      assert.ok(sameForAll(whole).startsWith(sameForAll(client.text).replace(/data: \{"error".*\n\n$/, "")), "what was told was right");
+    }
+    const metrics = world.rig.gateway.metricsText();
+    assert.match(metrics, new RegExp(`tidegate_stream_ends_total\\{service="gold",how="${isWhole ? "ids" : "error-no-instance"}"\\} 1`));
+  }
+});
+
+for (const [name, body] of [
+  ["two answers at once", { n: 2 }],
+  ["a client that reads ids itself", { return_token_ids: true }],
+] as const) {
+  test(`continue: ${name} end by an error, and nothing is spliced`, async () => {
+    const world = await startStreamRig(1);
+    const client = world.ask({ ...CHAT, ...body }, (count) => (count === 8 ? world.killServer(client) : undefined));
+    await world.untilEnded(client);
+    assert.match(client.text, /data: \{"error":\{[^\n]*"code":"upstream_lost"\}\}\n\n$/);
+    assert.ok(!client.text.includes("[DONE]"));
+  });
+}
+
+test("continue: an engine of another fingerprint is never asked to go on", async () => {
+  const world = await startStreamRig(1, 2, (port) => ({ fingerprint: `f${port}` }));
+  const client = world.ask(CHAT, (count) => (count === 8 ? world.killServer(client) : undefined));
+  await world.untilEnded(client);
+  assert.match(client.text, /data: \{"error":\{[^\n]*\n\n$/);
+});
+
+test("continue: an answer that is made again and differs is not told", async () => {
+  const world = await startStreamRig(1, 2, (port) => ({ revision: `r${port}` }));
+  const client = world.ask({ ...CHAT, stop: ["never said"] }, (count) => (count === 8 ? world.killServer(client) : undefined));
+  await world.untilEnded(client);
+  assert.match(client.text, /"code":"upstream_diverged"\}\}\n\n$/);
+  assert.match(world.rig.gateway.metricsText(), /how="error-diverged"\} 1/);
+});

@@ -28,7 +28,17 @@ const STEP_MS = 20;
 
 export const engineName = (port: number): string => `engine-${port}`;
 
-export async function startStreamRig(seed: number, engineCount: number = 3): Promise<StreamRig> {
+/** How engines differ; by default they do not. */
+export interface EngineDifference {
+  readonly fingerprint?: string;
+  readonly revision?: string;
+}
+
+export async function startStreamRig(
+  seed: number,
+  engineCount: number = 3,
+  differenceOf: (port: number) => EngineDifference = () => ({}),
+): Promise<StreamRig> {
   let made: SimulatedNetwork | null = null;
   const rig = new GatewayRig(null, (clock) => {
     made = createSimulatedNetwork(clock, createSeededRandom(`${seed}/network`));
@@ -37,11 +47,11 @@ export async function startStreamRig(seed: number, engineCount: number = 3): Pro
   assert(made !== null, "a gateway has a network");
   const network: SimulatedNetwork = made;
   const ports = Array.from({ length: engineCount }, (_, index) => index + 1);
-  for (const port of ports) startEngine(rig, network, port);
+  for (const port of ports) startEngine(rig, network, port, differenceOf(port).revision);
   await rig.clock.advance(READY_MS);
   await rig.start(
     rigTable(
-      ports.map((port) => rigEndpoint(port)),
+      ports.map((port) => rigEndpoint(port, { fingerprint: differenceOf(port).fingerprint ?? "f" })),
       { contextLength: CONTEXT_LENGTH },
     ),
   );
@@ -73,13 +83,14 @@ export async function startStreamRig(seed: number, engineCount: number = 3): Pro
   };
 }
 
-function startEngine(rig: GatewayRig, network: SimulatedNetwork, port: number): void {
+function startEngine(rig: GatewayRig, network: SimulatedNetwork, port: number, revision: string = ENGINE_DEFAULTS.revision): void {
   const name = engineName(port);
   const engine = createEngine(
     {
       ...ENGINE_DEFAULTS,
       instance: name,
       model: MODEL,
+      revision,
       weightsBytes: 1 * GB,
       memoryBytesPerGpu: 40 * GB,
       contextLength: CONTEXT_LENGTH,
