@@ -45,6 +45,8 @@ export interface AttemptOwner {
   failed(request: ClientRequest, failure: AttemptFailure): void;
   /** Of an answer that another engine began: its client reads on. */
   wentOn(request: ClientRequest): void;
+  /** Its engine has read it again. */
+  wasReread(request: ClientRequest): void;
   /** Somebody else could take the request, and the budget allows it. */
   canMove(request: ClientRequest): boolean;
 }
@@ -58,6 +60,8 @@ interface AttemptOf {
   readonly table: RouteTable;
   /** What is left of an answer that has begun; null = it begins here. */
   readonly rest: GoingOn | null;
+  /** Its share of what the engine reads again; null = it begins here. */
+  readonly rereading: { release(): void } | null;
 }
 
 /** One call to one endpoint for one request. */
@@ -69,6 +73,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   readonly #watch: EndpointWatch;
   readonly #table: RouteTable;
   readonly #rest: AttemptOf["rest"];
+  #rereading: AttemptOf["rereading"];
   readonly #ahead: number;
   readonly #startedAt: MonotonicMs;
   readonly #place: { release(): void };
@@ -89,6 +94,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#choice = of.choice;
     this.#table = of.table;
     this.#rest = of.rest;
+    this.#rereading = of.rereading;
     const now = parts.ports.clock.monotonicMs();
     this.waitingSince = now;
     this.#startedAt = now;
@@ -169,6 +175,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     const now = this.#parts.ports.clock.monotonicMs();
     if (this.#hasToken && !this.#isPaused) this.#watch.gaps.add(now - this.waitingSince);
     this.#hasToken = true;
+    this.#reread();
     this.waitingSince = now;
     this.#watch.sawToken(now);
     if (this.#stepsSince !== null) {
@@ -271,8 +278,17 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#parts.ejector.eject(this.#watch, failure.code === "upstream_stalled" ? "stall" : "5xx");
   }
 
+  #reread(): void {
+    const reading = this.#rereading;
+    if (reading === null) return;
+    this.#rereading = null;
+    reading.release();
+    this.#owner.wasReread(this.#request);
+  }
+
   #finish(): void {
     this.#isOver = true;
+    this.#reread();
     this.#place.release();
     this.#request.running = null;
   }

@@ -1,4 +1,5 @@
 import type { RouteTable, RungEndpoint } from "../api/route-table.ts";
+import { later } from "../base/ids.ts";
 import type { UpstreamRequest } from "../ports/upstream.ts";
 import type { StreamPrefix } from "../routing/next-attempt.ts";
 import type { ChunkWish } from "../wire/chunk-extras.ts";
@@ -10,6 +11,8 @@ import { ShownJournal } from "./shown-journal.ts";
 import { StreamJournal, type Continuation } from "./stream-journal.ts";
 import { tokenLimitOf, upstreamModelOf } from "./upstream-request.ts";
 
+/** As long as its client bears silence from a service that is there. */
+const STREAM_WAIT_MS = 30_000;
 /** Of one stream: some ten thousand tokens after a long prompt. */
 const JOURNAL_BYTES_MAX = 1_048_576;
 
@@ -59,7 +62,7 @@ export function restOf(request: ClientRequest, table: RouteTable): StreamRest {
   if (journal.hasFinish && (journal.kind === "ids" || !parsed.includesUsage)) return { kind: "framing" };
   if (journal.kind === "ids") return idsRest(request, table, { journal, fingerprint });
   if (journal.isTooLong) return none("too-long");
-  return { kind: "restart", journal, prefix: { tokens: Math.ceil(promptTokensOf(request)), fingerprint } };
+  return { kind: "restart", journal, prefix: prefixOf(request, Math.ceil(promptTokensOf(request)), fingerprint) };
 }
 
 function idsRest(request: ClientRequest, table: RouteTable, of: { journal: StreamJournal; fingerprint: string }): StreamRest {
@@ -71,8 +74,14 @@ function idsRest(request: ClientRequest, table: RouteTable, of: { journal: Strea
   const limit = tokenLimitOf(request, table) ?? Number.POSITIVE_INFINITY;
   const tokensLeft = Math.min(limit - from.shownTokens, table.contextLength - tokens);
   if (tokensLeft < 1) return none("no-room");
-  return { kind: "ids", from, journal, tokensLeft, prefix: { tokens, fingerprint } };
+  return { kind: "ids", from, journal, tokensLeft, prefix: prefixOf(request, tokens, fingerprint) };
 }
+
+const prefixOf = ({ past, sentAt }: ClientRequest, tokens: number, fingerprint: string): StreamPrefix => ({
+  tokens,
+  fingerprint,
+  waitUntil: later(past.lostAt ?? sentAt, STREAM_WAIT_MS),
+});
 
 const none = (why: ContinueRefusal): StreamRest => ({ kind: "none", why });
 

@@ -4,6 +4,7 @@ import type { Uid } from "../base/ids.ts";
 import type { Timer } from "../ports/clock.ts";
 import type { Handler } from "../ports/http-front.ts";
 import { endpointKey, HealthIndex, type EndpointKey } from "../routing/health.ts";
+import { PrefillBudget } from "../routing/prefill-budget.ts";
 import { SmoothWeighted } from "../routing/smooth-weighted.ts";
 import { renderPrometheus } from "../wire/prometheus-text.ts";
 import { BodyRoom } from "./body-collector.ts";
@@ -100,7 +101,14 @@ class AssembledGateway implements Gateway {
       },
     });
     const moves = new StreamMoves(parts.metrics);
-    const pump = new Pump({ ...parts, mirror: this.#mirror, waker: this.#waker, weights: new SmoothWeighted(), moves });
+    const pump = new Pump({
+      ...parts,
+      mirror: this.#mirror,
+      waker: this.#waker,
+      weights: new SmoothWeighted(),
+      moves,
+      prefill: new PrefillBudget(),
+    });
     this.#pump = pump;
     this.#link = new LinkClient({
       ports,

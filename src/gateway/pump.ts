@@ -4,6 +4,7 @@ import type { EventLog } from "../ports/event-log.ts";
 import { endpointKey, type EndpointKey, type HealthIndex } from "../routing/health.ts";
 import { isReturned, readyEndpoints, roomOf, type Choice } from "../routing/ladder.ts";
 import { nextAttempt, type AttemptFailure, type NextAttempt } from "../routing/next-attempt.ts";
+import type { PrefillBudget } from "../routing/prefill-budget.ts";
 import type { SmoothWeighted } from "../routing/smooth-weighted.ts";
 import { wishToWake } from "../routing/wake-wish.ts";
 import { openAiErrorEvent, type OpenAiError } from "../wire/openai-error.ts";
@@ -32,6 +33,7 @@ export interface PumpParts extends AttemptParts {
   readonly waker: Waker;
   readonly woken: ReadonlySet<EndpointKey>;
   readonly moves: StreamMoves;
+  readonly prefill: PrefillBudget;
 }
 
 /** Proxies give up streams that stay silent: so long one waits without a word, and so often it is told after that. */
@@ -126,9 +128,10 @@ export class Pump implements AttemptOwner {
   /** Of an answer that has begun: what can go on is kept for it. @returns true when it was complete but for its framing, and is ended. */
   #endOrKeep(request: ClientRequest): boolean {
     const table = this.#parts.routes.find(request.tenant, request.model);
+    this.#parts.moves.lost(request, this.#now());
     const rest = table === null || request.failure?.code === "upstream_diverged" ? null : restOf(request, table);
+    request.past.refusal = refusalOf(request, rest);
     request.prefix = rest?.kind === "ids" || rest?.kind === "restart" ? rest.prefix : null;
-    this.#parts.moves.lost(request, refusalOf(request, rest), this.#now());
     if (rest?.kind !== "framing") return false;
     for (const frame of closingFrames(request)) request.exchange.write(frame);
     this.completed(request);
@@ -156,6 +159,11 @@ export class Pump implements AttemptOwner {
     this.#parts.moves.wentOn(request, this.#now());
   }
 
+  /** Its prompt is read again: the next one may be. */
+  wasReread(request: ClientRequest): void {
+    this.fillRoom(request.desk);
+  }
+
   canMove(request: ClientRequest): boolean {
     const table = this.#parts.routes.find(request.tenant, request.model);
     if (table === null || !request.desk.retryBudget.canRetry()) return false;
@@ -174,6 +182,7 @@ export class Pump implements AttemptOwner {
       woken,
       wakes: table === null ? NO_WAKES : waker.viewOf(table),
       degraded: table === null ? [] : degradedModels(request, table, this.#parts),
+      prefill: this.#parts.prefill,
       budgets: {
         canRetry: desk.retryBudget.canRetry(),
         canHold: request.held !== null || desk.holds.hasRoomFor(this.#heldOf(request, request.holdUntil)),
@@ -199,7 +208,8 @@ export class Pump implements AttemptOwner {
     this.#parts.mirror.yieldTo(choice.endpoint);
     const rest = restFor(request, table);
     if (rest !== null) this.#parts.moves.begun(request, rest.kind);
-    const attempt = new Attempt(this.#parts, this, { request, choice, table, rest });
+    const rereading = rest === null ? null : this.#parts.prefill.take(choice.endpoint, rest.prefix.tokens);
+    const attempt = new Attempt(this.#parts, this, { request, choice, table, rest, rereading });
     request.running = attempt;
     attempt.start();
     // What may kill an engine, and what is not the table's own, is not copied to its standby.

@@ -23,9 +23,8 @@ export class StreamMoves {
     this.#metrics = metrics;
   }
 
-  lost({ past }: ClientRequest, refusal: ContinueRefusal | null, now: MonotonicMs): void {
+  lost({ past }: ClientRequest, now: MonotonicMs): void {
     past.lostAt ??= now;
-    past.refusal = refusal;
   }
 
   /** Another engine begins to go on with it. */

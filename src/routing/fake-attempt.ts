@@ -117,6 +117,8 @@ export interface AttemptCase {
   readonly wakes?: Partial<WakeView>;
   readonly degraded?: readonly DegradedModel[];
   readonly now?: number;
+  /** Who reads others' prompts again, as much as it may. */
+  readonly rereading?: readonly RungEndpoint[];
 }
 
 export function decide(c: AttemptCase): NextAttempt {
@@ -130,6 +132,7 @@ export function decide(c: AttemptCase): NextAttempt {
     woken: new Set(c.woken?.map(endpointKey)),
     wakes: { isTrusted: true, begun: new Set(), movesLeft: 3, wakingUntil: null, budgetMs: 1_000, ...c.wakes },
     degraded: c.degraded ?? [],
+    prefill: { hasRoom: (one) => c.rereading?.includes(one) !== true },
     budgets: { canRetry: c.canRetry ?? true, canHold: c.canHold ?? true, isQueueAhead: c.isQueueAhead ?? false },
     now: monotonicMs(c.now ?? 0),
   });
@@ -139,8 +142,7 @@ export function decide(c: AttemptCase): NextAttempt {
 export function describeAttempt(next: NextAttempt): string {
   switch (next.kind) {
     case "send":
-      assert(next.prefix === null, "an answer starts anew");
-      return `send ${next.choice.endpoint.instance} ${next.choice.level} ${next.because}${describeWake(next.wake)}`;
+      return `${next.prefix === null ? "send" : "continue"} ${next.choice.endpoint.instance} ${next.choice.level} ${next.because}${describeWake(next.wake)}`;
     case "degrade":
       return `degrade ${next.by.model} ${next.choice.endpoint.instance} ${next.because}${describeWake(next.wake)}`;
     case "hold":

@@ -10,6 +10,8 @@ interface Case extends AttemptCase {
   readonly expected: string;
 }
 
+const PREFIX = { tokens: 100, fingerprint: "", waitUntil: monotonicMs(30_000) };
+
 const cases: readonly Case[] = [
   { name: "a new request goes to a hot endpoint", table: table([A, B]), expected: "send a hot first" },
   { name: "an ejected endpoint is passed over", table: table([A, B]), ejected: [A], expected: "send b hot first" },
@@ -168,6 +170,59 @@ const cases: readonly Case[] = [
     expected: "refuse shed after 1000",
   },
   { name: "a service that is gone refuses", table: null, expected: "refuse service_gone" },
+  {
+    name: "an answer that has begun goes on at another endpoint of the same fingerprint",
+    request: { hasFirstByte: true, failure: hard, prefix: PREFIX, tried: [endpointKey(A)] },
+    table: table([A, B]),
+    expected: "continue b hot reroute",
+  },
+  {
+    name: "it waits, and goes on at no endpoint of another fingerprint",
+    request: { hasFirstByte: true, failure: hard, prefix: { ...PREFIX, fingerprint: "other" } },
+    table: table([A, B]),
+    expected: "hold 1000",
+  },
+  {
+    name: "it does not go back to the endpoint that failed it",
+    request: { hasFirstByte: true, failure: soft, prefix: PREFIX, tried: [endpointKey(A), endpointKey(B)] },
+    table: table([A, B]),
+    expected: "hold 1000",
+  },
+  {
+    name: "after a soft failure it needs the budget of retries",
+    request: { hasFirstByte: true, failure: soft, prefix: PREFIX, tried: [endpointKey(A)] },
+    table: table([A, B]),
+    canRetry: false,
+    expected: "fail-stream upstream_error",
+  },
+  {
+    name: "it waits while whoever could go on reads others' prompts",
+    request: { hasFirstByte: true, failure: hard, prefix: PREFIX, tried: [endpointKey(A)] },
+    table: table([A, B]),
+    rereading: [B],
+    expected: "hold 30000",
+  },
+  {
+    name: "it does not wait longer than its client bears",
+    request: { hasFirstByte: true, failure: hard, prefix: PREFIX, tried: [endpointKey(A)] },
+    table: table([A, B]),
+    rereading: [B],
+    now: 30_000,
+    expected: "fail-stream upstream_lost",
+  },
+  {
+    name: "where nobody is left it waits as a new one would, and somebody is woken",
+    request: { hasFirstByte: true, failure: hard, prefix: PREFIX, tried: [endpointKey(A)], holdUntil: monotonicMs(400) },
+    table: sleeping(),
+    ejected: [A],
+    expected: "hold 1000, wake z1+z2 lost",
+  },
+  {
+    name: "a quarantined one does not go on",
+    request: { hasFirstByte: true, failure: hard, prefix: PREFIX, isQuarantined: true, tried: [endpointKey(A)] },
+    table: table([A, B]),
+    expected: "fail-stream upstream_lost",
+  },
   {
     name: "after the first byte a stream fails, whoever is ready",
     table: table([A, B]),

@@ -1,8 +1,9 @@
 import { later, monotonicMs, type MonotonicMs } from "../base/ids.ts";
-import type { RouteTable } from "../api/route-table.ts";
+import type { RouteTable, RungEndpoint } from "../api/route-table.ts";
 import { chooseDegraded, type DegradedModel } from "./degraded-model.ts";
 import { endpointKey, type EndpointKey } from "./health.ts";
 import { chooseAiling, chooseEndpoint, type Choice, type LadderView } from "./ladder.ts";
+import type { PrefillBudget } from "./prefill-budget.ts";
 import { wishToWake, type WakeView, type WakeWish } from "./wake-wish.ts";
 
 /** Re-routes after a hard death are free, so they are bounded per request: a request that kills engines stops here. */
@@ -29,6 +30,8 @@ export interface StreamPrefix {
   readonly tokens: number;
   /** Only an engine of this one makes the same tokens. */
   readonly fingerprint: string;
+  /** So long its client waits for an engine that is there and reads others' prompts first. */
+  readonly waitUntil: MonotonicMs;
 }
 
 export interface AttemptRequest {
@@ -79,6 +82,7 @@ export type NextAttempt =
   | { readonly kind: "fail-stream"; readonly code: AttemptFailure["code"] };
 
 type AttemptView = LadderView & {
+  readonly prefill: Pick<PrefillBudget, "hasRoom">;
   readonly budgets: AttemptBudgets;
   readonly wakes: WakeView;
   /** What its degraded steps name, in their order. */
@@ -112,19 +116,23 @@ function continueOrFail(request: AttemptRequest, table: RouteTable | null, view:
   if (prefix === null || table === null || request.isQuarantined) return failed;
   const isFree = failure === null || isFreeAfter(failure, request.reroutes);
   if (!isFree && !view.budgets.canRetry) return failed;
-  const choice = chooseEndpoint(onlyOf(table, prefix.fingerprint), view, request.tried);
-  const because = isFree ? "reroute" : "retry";
-  if (choice !== null && !request.tried.includes(endpointKey(choice.endpoint)))
-    return { kind: "send", choice, because, prefix, wake: null };
-  const wake = choice === null ? wishToWake(table, view.wakes, "lost") : null;
+  const equal = onlyOf(table, (one) => one.fingerprint === prefix.fingerprint && !request.tried.includes(endpointKey(one)));
+  const choice = chooseEndpoint(
+    onlyOf(equal, (one) => view.prefill.hasRoom(one, prefix.tokens)),
+    view,
+    [],
+  );
+  if (choice !== null) return { kind: "send", choice, because: isFree ? "reroute" : "retry", prefix, wake: null };
+  const isBusy = chooseEndpoint(equal, view, []) !== null;
+  const wake = isBusy ? null : wishToWake(table, view.wakes, "lost");
   const wakeUntil = wake === null ? view.wakes.wakingUntil : later(view.now, view.wakes.budgetMs);
-  const until = monotonicMs(Math.max(request.holdUntil, wakeUntil ?? 0));
+  const until = monotonicMs(Math.max(request.holdUntil, wakeUntil ?? 0, isBusy ? prefix.waitUntil : 0));
   return view.now < until && view.budgets.canHold ? { kind: "hold", until, wake } : failed;
 }
 
-const onlyOf = (table: RouteTable, fingerprint: string): RouteTable => ({
+const onlyOf = (table: RouteTable, isTaken: (endpoint: RungEndpoint) => boolean): RouteTable => ({
   ...table,
-  rungs: table.rungs.map((rung) => ({ ...rung, endpoints: rung.endpoints.filter((endpoint) => endpoint.fingerprint === fingerprint) })),
+  rungs: table.rungs.map((rung) => ({ ...rung, endpoints: rung.endpoints.filter(isTaken) })),
 });
 
 /** Nobody serves. The degraded steps begin where the ladder ends, so a wake is waited for whatever they say. */

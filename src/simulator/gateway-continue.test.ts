@@ -128,3 +128,24 @@ test("continue: an answer that is made again and differs is not told", async () 
   assert.match(client.text, /"code":"upstream_diverged"\}\}\n\n$/);
   assert.match(world.rig.gateway.metricsText(), /how="error-diverged"\} 1/);
 });
+
+test("continue: when the engine of many long streams dies, the other reads a few of them at a time, and all go on", async () => {
+  const world = await startStreamRig(1, 2);
+  const long = { messages: [{ role: "user", content: "tide ".repeat(15_000) }], max_tokens: 200 };
+  const clients = Array.from({ length: 12 }, () => world.ask(long));
+  for (let waitedMs = 0; waitedMs < 20_000 && clients.some((client) => client.firstByteAt === null); waitedMs += 20)
+    await world.rig.clock.advance(20);
+  const before = world.network.openBetween("gateway", "engine-2");
+  const moved = world.network.openBetween("gateway", "engine-1");
+  assert.ok(moved >= 4, `${moved} streams on the engine that dies`);
+  world.network.crash("engine-1");
+  await world.rig.clock.advance(30);
+  assert.ok(world.network.openBetween("gateway", "engine-2") - before <= 2, "30,000 tokens at a time");
+  for (const client of clients) await world.untilEnded(client);
+  const [whole] = clients;
+  for (const client of clients) {
+    assert.ok(client.text.endsWith("data: [DONE]\n\n"));
+    assert.equal(sameForAll(client.text).replaceAll(/^: .*\n\n/gm, ""), sameForAll(whole?.text ?? "").replaceAll(/^: .*\n\n/gm, ""));
+  }
+  assert.match(world.rig.gateway.metricsText(), new RegExp(`how="ids"\\} ${moved}\\n`));
+});

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { readChunkExtras } from "../wire/chunk-extras.ts";
+import { StreamJournal } from "./stream-journal.ts";
+
+const WISH = { takesIds: true, takesUsage: true };
+
+function take(journal: StreamJournal, chunk: object): void {
+  const reading = readChunkExtras(Buffer.from(`data: ${JSON.stringify(chunk)}\n\n`), WISH);
+  assert.ok(reading !== null);
+  journal.take(reading);
+}
+const text = (said: string, ids: readonly number[] | null, finish: string | null = null): object => ({
+  choices: [{ delta: { content: said }, finish_reason: finish, token_ids: ids }],
+});
+const ROLE = { choices: [{ delta: { role: "assistant", content: "" }, finish_reason: null }], prompt_token_ids: [1, 2, 3] };
+
+function journalOf(...chunks: readonly object[]): StreamJournal {
+  const journal = new StreamJournal(1_000);
+  for (const chunk of [ROLE, ...chunks]) take(journal, chunk);
+  return journal;
+}
+
+test("journal: ids of what was shown follow those of the prompt", () => {
+  const from = journalOf(text("a", [10]), text("bc", [11, 12])).continuation();
+  assert.deepEqual(
+    [from?.promptIds.toString(), from?.shownIds.toString(), from?.promptTokens, from?.shownTokens],
+    ["1,2,3", "10,11,12", 3, 3],
+  );
+});
+
+test("journal: half a character is left to the next engine", () => {
+  const from = journalOf(text("a", [10]), text("", [240]), text("", [159])).continuation();
+  assert.equal(from?.shownIds.toString(), "10");
+  const whole = journalOf(text("a", [10]), text("", [240]), text("", [159]), text("😀", [152, 128])).continuation();
+  assert.equal(whole?.shownIds.toString(), "10,240,159,152,128");
+});
+
+test("journal: text without ids is a gap, and so is a prompt without them", () => {
+  assert.equal(journalOf(text("a", [1]), text("b", null)).gap, "no-ids");
+  const journal = new StreamJournal(1_000);
+  take(journal, text("a", [1]));
+  assert.deepEqual([journal.gap, journal.continuation()], ["no-ids", null]);
+});
+
+test("journal: it holds so many bytes and no more", () => {
+  const journal = new StreamJournal(40);
+  take(journal, ROLE);
+  for (let index = 0; index < 100; index += 1) take(journal, text("a", [100_000]));
+  assert.equal(journal.gap, "too-long");
+  assert.ok(journal.bytes <= 40);
+});
+
+test("journal: with the reason of the end the client has everything", () => {
+  const journal = journalOf(text("a", [10]), text("", [2], "stop"));
+  assert.deepEqual([journal.hasFinish, journal.continuation()?.shownTokens], [true, 2]);
+});

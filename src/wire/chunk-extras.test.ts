@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import fc from "fast-check";
+import { readChunkExtras } from "./chunk-extras.ts";
+
+const ALL = { takesIds: true, takesUsage: true };
+const event = (json: string): Buffer => Buffer.from(`data: ${json}\n\n`);
+const read = (json: string, wish = ALL) => {
+  const reading = readChunkExtras(event(json), wish);
+  return reading === null
+    ? null
+    : { ...reading, shown: reading.shown?.toString("utf8"), ids: reading.ids?.toString(), promptIds: reading.promptIds?.toString() };
+};
+
+const cases: readonly { readonly name: string; readonly json: string; readonly expected: object | null }[] = [
+  {
+    name: "ids and an empty usage are taken out",
+    json: '{"choices":[{"delta":{"content":"a"},"finish_reason":null,"token_ids":[12,345]}],"usage":null}',
+    expected: { shown: 'data: {"choices":[{"delta":{"content":"a"},"finish_reason":null}]}\n\n', ids: "12,345", isShowing: true },
+  },
+  {
+    name: "ids in front lose the comma behind them",
+    json: '{"choices":[{"token_ids":[1],"text":"b"}]}',
+    expected: { shown: 'data: {"choices":[{"text":"b"}]}\n\n', ids: "1" },
+  },
+  {
+    name: "the prompt's ids ride on the role",
+    json: '{"choices":[{"delta":{"role":"assistant","content":""}}],"prompt_token_ids": [7,8]}',
+    expected: { shown: 'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n', promptIds: "7,8", isShowing: false },
+  },
+  {
+    name: "ids that are not there are taken out too",
+    json: '{"choices":[{"text":"c","token_ids":null}]}',
+    expected: { shown: 'data: {"choices":[{"text":"c"}]}\n\n', ids: undefined },
+  },
+  {
+    name: "half a character is nothing to show",
+    json: '{"choices":[{"delta":{"content":""},"finish_reason":null,"token_ids":[9]}]}',
+    expected: { shown: undefined, ids: "9", isShowing: false },
+  },
+  {
+    name: "a key that an answer speaks of is text",
+    json: '{"choices":[{"delta":{"content":"\\"token_ids\\":[1],\\"usage\\":null"},"token_ids":[5]}]}',
+    expected: { shown: 'data: {"choices":[{"delta":{"content":"\\"token_ids\\":[1],\\"usage\\":null"}}]}\n\n', ids: "5" },
+  },
+  {
+    name: "reasoning is its engine's own",
+    json: '{"choices":[{"delta":{"reasoning_content":"hm"},"token_ids":[5]}]}',
+    expected: { isParsed: true },
+  },
+  { name: "ids that are none are refused", json: '{"choices":[{"text":"x","token_ids":[1,"\\u0000"]}]}', expected: null },
+  { name: "ids without an end are refused", json: '{"choices":[{"text":"x","token_ids":[1,2', expected: null },
+];
+for (const { name, json, expected } of cases) {
+  test(`chunk extras: ${name}`, () => {
+    const reading = read(json);
+    if (expected === null) return assert.equal(reading, null);
+    assert.ok(reading !== null);
+    for (const [key, value] of Object.entries(expected)) assert.deepEqual(reading[key as keyof typeof reading], value, key);
+  });
+}
+
+test("chunk extras: what nobody asked for stays as it came, byte for byte", () => {
+  const json = '{"choices":[{"text":"a","token_ids":[1]}],"usage":null}';
+  assert.equal(read(json, { takesIds: false, takesUsage: false })?.shown, `data: ${json}\n\n`);
+});
+
+test("chunk extras: whatever an answer says, its client reads what a chunk without ids would have said", () => {
+  const ids = fc.array(fc.nat(200_000), { minLength: 1, maxLength: 5 });
+  fc.assert(
+    fc.property(fc.string({ unit: "grapheme", minLength: 1 }), ids, fc.boolean(), (text, tokenIds, isChat) => {
+      const said = isChat ? { delta: { content: text } } : { text };
+      const plain = { id: "x", choices: [{ index: 0, ...said, finish_reason: null }] };
+      const asked = { ...plain, choices: [{ ...plain.choices[0], token_ids: tokenIds }], usage: null };
+      const reading = read(JSON.stringify(asked));
+      assert.equal(reading?.shown, `data: ${JSON.stringify(plain)}\n\n`);
+      assert.equal(reading?.ids, tokenIds.join());
+    }),
+  );
+});
