@@ -7,7 +7,7 @@ import type { CompletionRequest } from "../wire/openai-request.ts";
 import type { DeathUnderRequest } from "./engine-death.ts";
 import type { HeldRequest, ServiceDesk } from "./service-desk.ts";
 import type { ShownJournal } from "./shown-journal.ts";
-import type { StreamPast } from "./stream-moves.ts";
+import type { StreamPast } from "./stream-past.ts";
 import type { StreamJournal } from "./stream-journal.ts";
 
 /** What ends the wait of a request, whoever holds it. */

@@ -4,10 +4,10 @@ import type { UpstreamRequest } from "../ports/upstream.ts";
 import type { StreamPrefix } from "../routing/next-attempt.ts";
 import type { ChunkWish } from "../wire/chunk-extras.ts";
 import { chunkForm, DONE_EVENT } from "../wire/continued-chunk.ts";
-import type { DiscontinuityReason } from "../wire/continuity.ts";
 import { continueBody, tellsIds } from "../wire/continue-request.ts";
 import { promptTokensOf, type ClientRequest } from "./client-request.ts";
 import { ShownJournal } from "./shown-journal.ts";
+import type { ContinueRefusal } from "./stream-past.ts";
 import { StreamJournal, type Continuation } from "./stream-journal.ts";
 import { tokenLimitOf, upstreamModelOf } from "./upstream-request.ts";
 
@@ -29,9 +29,6 @@ export function journalFor({ parsed, degradedTo }: ClientRequest, { engine }: Pi
   const goesOnByIds = parsed.continuity.kind === "ids" && tellsIds(engine);
   return goesOnByIds ? new StreamJournal(JOURNAL_BYTES_MAX) : new ShownJournal(JOURNAL_BYTES_MAX);
 }
-
-/** Why a stream ends with its engine. */
-export type ContinueRefusal = DiscontinuityReason | "whole" | "degraded" | "diverged" | "no-ids" | "too-long" | "parsed" | "no-room";
 
 /** An answer that goes on elsewhere. */
 export type GoingOn =

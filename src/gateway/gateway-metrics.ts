@@ -20,7 +20,7 @@ export type Outcome =
   | "client-gone";
 
 // Fine below a second, where re-routes are; then the promises of the tiers: 5, 15 and 60 seconds.
-const RECOVERY_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 15, 30, 60];
+export const RECOVERY_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 15, 30, 60];
 
 export interface GatewayMetrics {
   readonly registry: MetricRegistry;
@@ -41,8 +41,6 @@ export interface GatewayMetrics {
   readonly degraded: Metric<CounterHandle>;
   readonly quarantined: Metric<CounterHandle>;
   readonly selfSuspicions: Metric<CounterHandle>;
-  readonly streamEnds: Metric<CounterHandle>;
-  readonly streamMove: Metric<HistogramHandle>;
 }
 
 export function createGatewayMetrics(): GatewayMetrics {
@@ -97,17 +95,6 @@ export function createGatewayMetrics(): GatewayMetrics {
       "tidegate_gateway_self_suspicions_total",
       "Times that this gateway took engines' silence for its own fault: nobody is heard: cut-off, or most of several nodes are silent: most-silent.",
       ["because"],
-    ),
-    streamEnds: registry.counter(
-      "tidegate_stream_ends_total",
-      "Streams that had begun, by how they ended: undisturbed, gone on at another instance from ids or made again (restart), client-gone, or an error and why nobody went on.",
-      ["service", "how"],
-    ),
-    streamMove: registry.histogram(
-      "tidegate_stream_move_seconds",
-      "Of streams that lost their instance: until their client read on, by how they went on.",
-      ["service", "how"],
-      RECOVERY_SECONDS,
     ),
     limitHits: registry.counter("tidegate_limit_hits_total", "Times that a limit of the gateway was hit.", ["limit"]),
   };

@@ -4,7 +4,6 @@ import type { Uid } from "../base/ids.ts";
 import type { Timer } from "../ports/clock.ts";
 import type { Handler } from "../ports/http-front.ts";
 import { endpointKey, HealthIndex, type EndpointKey } from "../routing/health.ts";
-import { PrefillBudget } from "../routing/prefill-budget.ts";
 import { SmoothWeighted } from "../routing/smooth-weighted.ts";
 import { renderPrometheus } from "../wire/prometheus-text.ts";
 import { BodyRoom } from "./body-collector.ts";
@@ -24,7 +23,6 @@ import { RouteStore } from "./route-store.ts";
 import { SelfSuspicion } from "./self-suspicion.ts";
 import { serveExchange } from "./serve-exchange.ts";
 import { ServiceDesks } from "./service-desk.ts";
-import { StreamMoves } from "./stream-moves.ts";
 import { Waker } from "./waker.ts";
 
 export interface Gateway {
@@ -100,15 +98,7 @@ class AssembledGateway implements Gateway {
         this.#pumpHeld(tableUid);
       },
     });
-    const moves = new StreamMoves(parts.metrics);
-    const pump = new Pump({
-      ...parts,
-      mirror: this.#mirror,
-      waker: this.#waker,
-      weights: new SmoothWeighted(),
-      moves,
-      prefill: new PrefillBudget(),
-    });
+    const pump = new Pump({ ...parts, mirror: this.#mirror, waker: this.#waker, weights: new SmoothWeighted() });
     this.#pump = pump;
     this.#link = new LinkClient({
       ports,

@@ -4,14 +4,14 @@ import type { EventLog } from "../ports/event-log.ts";
 import { endpointKey, type EndpointKey, type HealthIndex } from "../routing/health.ts";
 import { isReturned, readyEndpoints, roomOf, type Choice } from "../routing/ladder.ts";
 import { nextAttempt, type AttemptFailure, type NextAttempt } from "../routing/next-attempt.ts";
-import type { PrefillBudget } from "../routing/prefill-budget.ts";
+import { PrefillBudget } from "../routing/prefill-budget.ts";
 import type { SmoothWeighted } from "../routing/smooth-weighted.ts";
 import { wishToWake } from "../routing/wake-wish.ts";
 import { openAiErrorEvent, type OpenAiError } from "../wire/openai-error.ts";
 import { answerError, STREAM_HEADERS } from "./answer.ts";
 import { Attempt, type AttemptOwner, type AttemptParts } from "./attempt.ts";
 import type { ClientRequest, RunningAttempt } from "./client-request.ts";
-import { closingFrames, restOf, type ContinueRefusal, type GoingOn, type StreamRest } from "./continue-stream.ts";
+import { closingFrames, restOf, type GoingOn, type StreamRest } from "./continue-stream.ts";
 import { degradedModels } from "./degraded-models.ts";
 import { explainLoss, explainRefusal } from "./explain.ts";
 import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
@@ -19,7 +19,8 @@ import { holdMsOf } from "./hold-time.ts";
 import type { Mirror } from "./mirror.ts";
 import type { RouteStore } from "./route-store.ts";
 import type { HeldRequest, ServiceDesk, ServiceDesks } from "./service-desk.ts";
-import type { StreamMoves } from "./stream-moves.ts";
+import { StreamMoves } from "./stream-moves.ts";
+import type { ContinueRefusal } from "./stream-past.ts";
 import type { Waker } from "./waker.ts";
 
 export interface PumpParts extends AttemptParts {
@@ -32,8 +33,6 @@ export interface PumpParts extends AttemptParts {
   readonly mirror: Mirror;
   readonly waker: Waker;
   readonly woken: ReadonlySet<EndpointKey>;
-  readonly moves: StreamMoves;
-  readonly prefill: PrefillBudget;
 }
 
 /** Proxies give up streams that stay silent: so long one waits without a word, and so often it is told after that. */
@@ -47,10 +46,13 @@ const WAIT_COMMENT = Buffer.from(": waiting for an instance\n\n");
  */
 export class Pump implements AttemptOwner {
   readonly #parts: PumpParts;
+  readonly #moves: StreamMoves;
+  readonly #prefill = new PrefillBudget();
   #isPumpingHeld = false;
 
   constructor(parts: PumpParts) {
     this.#parts = parts;
+    this.#moves = new StreamMoves(parts.metrics.registry);
   }
 
   begin(request: ClientRequest): void {
@@ -128,7 +130,7 @@ export class Pump implements AttemptOwner {
   /** Of an answer that has begun: what can go on is kept for it. @returns true when it was complete but for its framing, and is ended. */
   #endOrKeep(request: ClientRequest): boolean {
     const table = this.#parts.routes.find(request.tenant, request.model);
-    this.#parts.moves.lost(request, this.#now());
+    this.#moves.lost(request, this.#now());
     const rest = table === null || request.failure?.code === "upstream_diverged" ? null : restOf(request, table);
     request.past.refusal = refusalOf(request, rest);
     request.prefix = rest?.kind === "ids" || rest?.kind === "restart" ? rest.prefix : null;
@@ -156,7 +158,7 @@ export class Pump implements AttemptOwner {
   }
 
   wentOn(request: ClientRequest): void {
-    this.#parts.moves.wentOn(request, this.#now());
+    this.#moves.wentOn(request, this.#now());
   }
 
   /** Its prompt is read again: the next one may be. */
@@ -182,7 +184,7 @@ export class Pump implements AttemptOwner {
       woken,
       wakes: table === null ? NO_WAKES : waker.viewOf(table),
       degraded: table === null ? [] : degradedModels(request, table, this.#parts),
-      prefill: this.#parts.prefill,
+      prefill: this.#prefill,
       budgets: {
         canRetry: desk.retryBudget.canRetry(),
         canHold: request.held !== null || desk.holds.hasRoomFor(this.#heldOf(request, request.holdUntil)),
@@ -207,8 +209,8 @@ export class Pump implements AttemptOwner {
     this.#parts.metrics.attempts.with(request.desk.service, level, next.because).add(1);
     this.#parts.mirror.yieldTo(choice.endpoint);
     const rest = restFor(request, table);
-    if (rest !== null) this.#parts.moves.begun(request, rest.kind);
-    const rereading = rest === null ? null : this.#parts.prefill.take(choice.endpoint, rest.prefix.tokens);
+    if (rest !== null) this.#moves.begun(request, rest.kind);
+    const rereading = rest === null ? null : this.#prefill.take(choice.endpoint, rest.prefix.tokens);
     const attempt = new Attempt(this.#parts, this, { request, choice, table, rest, rereading });
     request.running = attempt;
     attempt.start();
@@ -309,7 +311,7 @@ export class Pump implements AttemptOwner {
     request.isSettled = true;
     this.#parts.episodes.settled(request, outcome);
     this.#parts.poison.settled(request, outcome);
-    this.#parts.moves.settled(request, outcome);
+    this.#moves.settled(request, outcome);
     request.slot.release();
     request.desk.countOutcome(outcome);
     this.fillRoom(request.desk);

@@ -26,7 +26,7 @@ import type { KeyIndex } from "./key-index.ts";
 import type { Pump } from "./pump.ts";
 import type { RouteStore } from "./route-store.ts";
 import type { ServiceDesks } from "./service-desk.ts";
-import { newStreamPast } from "./stream-moves.ts";
+import { newStreamPast } from "./stream-past.ts";
 
 export interface ServeParts {
   readonly ports: { readonly random: Random };

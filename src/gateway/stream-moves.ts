@@ -1,26 +1,26 @@
 import type { MonotonicMs } from "../base/ids.ts";
+import type { CounterHandle, HistogramHandle, Metric, MetricRegistry } from "../base/metric.ts";
 import type { ClientRequest } from "./client-request.ts";
-import type { ContinueRefusal, GoingOn } from "./continue-stream.ts";
-import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
-
-/** What a stream has been through since its first byte. */
-export interface StreamPast {
-  /** How it went on, at last; null = its first engine serves it. */
-  movedBy: GoingOn["kind"] | null;
-  /** Since when its client waits for another engine's word; null = it does not. */
-  lostAt: MonotonicMs | null;
-  /** Why nobody can go on with it; null = somebody could, if there is one. */
-  refusal: ContinueRefusal | null;
-}
-
-export const newStreamPast = (): StreamPast => ({ movedBy: null, lostAt: null, refusal: null });
+import { RECOVERY_SECONDS, type Outcome } from "./gateway-metrics.ts";
+import type { StreamPast, WayOn } from "./stream-past.ts";
 
 /** Counts what became of streams that had begun. */
 export class StreamMoves {
-  readonly #metrics: GatewayMetrics;
+  readonly #ends: Metric<CounterHandle>;
+  readonly #seconds: Metric<HistogramHandle>;
 
-  constructor(metrics: GatewayMetrics) {
-    this.#metrics = metrics;
+  constructor(registry: MetricRegistry) {
+    this.#ends = registry.counter(
+      "tidegate_stream_ends_total",
+      "Streams that had begun, by how they ended: undisturbed, gone on at another instance from ids or made again (restart), client-gone, or an error and why nobody went on.",
+      ["service", "how"],
+    );
+    this.#seconds = registry.histogram(
+      "tidegate_stream_move_seconds",
+      "Of streams that lost their instance: until their client read on, by how they went on.",
+      ["service", "how"],
+      RECOVERY_SECONDS,
+    );
   }
 
   lost({ past }: ClientRequest, now: MonotonicMs): void {
@@ -28,20 +28,19 @@ export class StreamMoves {
   }
 
   /** Another engine begins to go on with it. */
-  begun({ past }: ClientRequest, how: GoingOn["kind"]): void {
+  begun({ past }: ClientRequest, how: WayOn): void {
     past.movedBy = how;
   }
 
   /** Its client reads on. */
   wentOn({ past, desk }: ClientRequest, now: MonotonicMs): void {
     if (past.lostAt === null || past.movedBy === null) return;
-    this.#metrics.streamMove.with(desk.service, past.movedBy).observe((now - past.lostAt) / 1_000);
+    this.#seconds.with(desk.service, past.movedBy).observe((now - past.lostAt) / 1_000);
     past.lostAt = null;
   }
 
   settled({ parsed, hasFirstByte, past, desk }: ClientRequest, outcome: Outcome): void {
-    if (!parsed.isStream || !hasFirstByte) return;
-    this.#metrics.streamEnds.with(desk.service, endOf(past, outcome)).add(1);
+    if (parsed.isStream && hasFirstByte) this.#ends.with(desk.service, endOf(past, outcome)).add(1);
   }
 }
 

@@ -1,4 +1,3 @@
-import { assert } from "../base/assert.ts";
 import { epoch, generation, instanceName, monotonicMs, serviceName, tenantId, uid } from "../base/ids.ts";
 import type { Level } from "../api/hot-standby-config.ts";
 import type { RouteTable, RungEndpoint } from "../api/route-table.ts";

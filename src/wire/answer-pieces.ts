@@ -17,12 +17,12 @@ export function piecesOf(choice: JsonObject): readonly Piece[] {
   say("text", choice["text"]);
   const delta = choice["delta"];
   if (!isJsonObject(delta)) return pieces;
-  for (const place of TEXT_PLACES) say(place, (delta as JsonObject)[place]);
-  for (const { index, call } of callsOf(delta as JsonObject)) {
+  for (const place of TEXT_PLACES) say(place, delta[place]);
+  for (const { index, call } of callsOf(delta)) {
     const asked = call["function"];
     if (!isJsonObject(asked)) continue;
-    say(`call ${index} name`, (asked as JsonObject)["name"]);
-    say(`call ${index} arguments`, (asked as JsonObject)["arguments"]);
+    say(`call ${index} name`, asked["name"]);
+    say(`call ${index} arguments`, asked["arguments"]);
   }
   return pieces;
 }
@@ -39,7 +39,7 @@ export function withPieces(choice: JsonObject, left: ReadonlyMap<string, string>
     if (text !== undefined) delta[place] = text;
   }
   const given = choice["delta"];
-  const calls = isJsonObject(given) ? callsOf(given as JsonObject).flatMap((one) => withCall(one, left)) : [];
+  const calls = isJsonObject(given) ? callsOf(given).flatMap((one) => withCall(one, left)) : [];
   if (calls.length > 0) delta["tool_calls"] = calls;
   // As engines end an answer.
   if (Object.keys(delta).length === 0) delta["content"] = "";
@@ -49,7 +49,7 @@ export function withPieces(choice: JsonObject, left: ReadonlyMap<string, string>
 function withoutRole(choice: JsonObject): JsonObject {
   const delta = choice["delta"];
   if (!isJsonObject(delta)) return choice;
-  const { role: _, ...said } = delta as JsonObject;
+  const { role: _, ...said } = delta;
   return { ...choice, delta: said };
 }
 
@@ -61,10 +61,10 @@ interface IndexedCall {
 function callsOf(delta: JsonObject): readonly IndexedCall[] {
   const calls = delta["tool_calls"];
   if (!Array.isArray(calls)) return [];
-  return (calls as readonly JsonValue[]).flatMap((call) => {
+  return calls.flatMap((call) => {
     if (!isJsonObject(call)) return [];
-    const index = (call as JsonObject)["index"];
-    return [{ index: typeof index === "number" ? index : 0, call: call as JsonObject }];
+    const index = call["index"];
+    return [{ index: typeof index === "number" ? index : 0, call: call }];
   });
 }
 

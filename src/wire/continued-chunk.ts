@@ -21,7 +21,7 @@ export interface ChunkForm {
 export function readJsonEvent(frame: Buffer): JsonObject | null {
   try {
     const value: unknown = JSON.parse(payloadOf(frame).toString("utf8"));
-    return isJsonObject(value) ? (value as JsonObject) : null;
+    return isJsonObject(value) ? value : null;
   } catch (cause) {
     if (cause instanceof SyntaxError) return null;
     throw cause;
@@ -31,7 +31,7 @@ export function readJsonEvent(frame: Buffer): JsonObject | null {
 export function firstChoice(chunk: JsonObject): JsonObject | null {
   const choices = chunk["choices"];
   const first: unknown = Array.isArray(choices) ? choices[0] : undefined;
-  return isJsonObject(first) ? (first as JsonObject) : null;
+  return isJsonObject(first) ? first : null;
 }
 
 /** @param template a chunk as the client got it. @returns null when it is none. */
