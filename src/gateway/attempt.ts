@@ -49,10 +49,12 @@ export interface AttemptOwner {
   wasReread(request: ClientRequest): void;
   /** Somebody else could take the request, and the budget allows it. */
   canMove(request: ClientRequest): boolean;
+  /** It has begun, and somebody else could go on with it. */
+  canGoOn(request: ClientRequest): boolean;
 }
 
 /** They say nothing against the engine. */
-const BLAMELESS: ReadonlySet<AttemptFailure["code"]> = new Set(["upstream_busy", "upstream_diverged"]);
+const BLAMELESS: ReadonlySet<AttemptFailure["code"]> = new Set(["upstream_busy", "upstream_diverged", "upstream_drained"]);
 
 interface AttemptOf {
   readonly request: ClientRequest;
@@ -123,6 +125,10 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
 
   get mayBeCut(): boolean {
     return this.#request.hasFirstByte || this.#owner.canMove(this.#request);
+  }
+
+  get canGoOn(): boolean {
+    return !this.#isOver && this.#owner.canGoOn(this.#request);
   }
 
   patience(gapP99Ms: number): { lateAfterMs: number; cutAfterMs: number } {

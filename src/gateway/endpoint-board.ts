@@ -20,6 +20,8 @@ export interface LiveCall {
   readonly waitingSince: MonotonicMs;
   /** A first token that is far too late is given up only where somebody else can serve. */
   readonly mayBeCut: boolean;
+  /** Another engine can go on with its answer now. */
+  readonly canGoOn: boolean;
   /** Ends the call, as a failure of its engine. */
   lose(failure: AttemptFailure): void;
 }

@@ -131,6 +131,7 @@ export function explainRefusal(code: RefusalCode, model: string, retryAfterMs: n
     case "upstream_truncated":
     case "upstream_error":
     case "upstream_diverged":
+    case "upstream_drained":
       // The gateway has tried as often as its budget lets it: a client that retries at once makes it worse.
       return { status: 502, type: "server_error", code, message: explainLoss(code), param: null, retry: never };
   }
@@ -153,6 +154,8 @@ export function explainLoss(code: AttemptFailure["code"]): string {
       return "The instance that served this request failed.";
     case "upstream_busy":
       return "The instance that served this request is full.";
+    case "upstream_drained":
+      return "The instance that served this request ended.";
     case "upstream_diverged":
       return "The instance that served this request was lost, and no other one goes on with the same answer.";
   }

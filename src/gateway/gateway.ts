@@ -8,6 +8,7 @@ import { SmoothWeighted } from "../routing/smooth-weighted.ts";
 import { renderPrometheus } from "../wire/prometheus-text.ts";
 import { BodyRoom } from "./body-collector.ts";
 import { EndpointBoard, type EndpointWatch } from "./endpoint-board.ts";
+import { DrainMoves } from "./drain-moves.ts";
 import { Ejector } from "./ejector.ts";
 import { Episodes } from "./episodes.ts";
 import { createGatewayMetrics, type GatewayMetrics } from "./gateway-metrics.ts";
@@ -59,6 +60,7 @@ class AssembledGateway implements Gateway {
   readonly #routes = new RouteStore();
   readonly #health = new HealthIndex();
   readonly #board = new EndpointBoard();
+  readonly #drains: DrainMoves;
   readonly #desks = new ServiceDesks(this.metrics);
   readonly #link: LinkClient;
   readonly #prober: Prober;
@@ -76,6 +78,7 @@ class AssembledGateway implements Gateway {
 
   constructor(ports: GatewayPorts, options: GatewayOptions) {
     this.#ports = ports;
+    this.#drains = new DrainMoves({ clock: ports.clock, board: this.#board });
     const routes = this.#routes;
     const health = this.#health;
     const keys = new KeyIndex(ports.keyDigest);
@@ -174,6 +177,7 @@ class AssembledGateway implements Gateway {
   #tick(): void {
     this.#judge.tick();
     this.#episodes.tick();
+    this.#drains.tick();
     const now = this.#ports.clock.monotonicMs();
     for (const desk of this.#desks.all()) {
       if (desk.holds.count === 0) continue;
@@ -237,6 +241,7 @@ class AssembledGateway implements Gateway {
     this.#episodes.tablesChanged();
     this.#poison.tablesChanged(keys);
     this.#board.retain(keys);
+    this.#drains.tablesChanged(keys);
     this.#waker.tablesChanged();
     // Before its first request: what counts from zero is known to have been zero.
     for (const table of this.#routes.all()) this.#desks.of(table);

@@ -19,6 +19,7 @@ const CALL: LiveCall = {
   patience: () => null,
   waitingSince: monotonicMs(0),
   mayBeCut: false,
+      canGoOn: false,
   lose: () => undefined,
 };
 

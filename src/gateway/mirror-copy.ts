@@ -84,6 +84,9 @@ export class MirrorCopy implements CallEvents, LiveCall, RelaySink {
     return true;
   }
 
+  /** Nobody waits for a copy. */
+  readonly canGoOn = false;
+
   /** An answer in one piece has no clock but the copy's own end. */
   patience(gapP99Ms: number): { lateAfterMs: number; cutAfterMs: number } | null {
     if (!this.#isStream) return null;

@@ -175,6 +175,16 @@ export class Pump implements AttemptOwner {
     );
   }
 
+  canGoOn(request: ClientRequest): boolean {
+    const table = this.#parts.routes.find(request.tenant, request.model);
+    const rest = table === null || !request.hasFirstByte ? null : restFor(request, table);
+    if (table === null || rest === null) return false;
+    const { health } = this.#parts;
+    return readyEndpoints(table, this.#parts.woken).some(
+      (one) => one.fingerprint === rest.prefix.fingerprint && health.ejectionOf(one) === null && !request.tried.includes(endpointKey(one)),
+    );
+  }
+
   #decide(request: ClientRequest, table: RouteTable | null): NextAttempt {
     const { desk } = request;
     const { health, weights, woken, waker } = this.#parts;

@@ -21,7 +21,9 @@ export interface AttemptFailure {
     | "upstream_error"
     | "upstream_busy"
     /** It was to go on with an answer that another one began, and says something else. */
-    | "upstream_diverged";
+    | "upstream_diverged"
+    /** It is about to be ended as planned. */
+    | "upstream_drained";
 }
 
 /** What a client has of an answer whose engine is gone. */
@@ -171,9 +173,9 @@ const retryAfterMsOf = (table: RouteTable): number => Math.min(RETRY_AFTER_MAX_M
 
 const refuse = (code: RefusalCode): NextAttempt => ({ kind: "refuse", code, retryAfterMs: null });
 
-/** A refused connection never met the engine, so it cannot have killed it: the bound is not for it. */
+/** A refused connection never met the engine, so it cannot have killed it, and a planned end is no fault: the bound is not for them. */
 const isFreeAfter = (failure: AttemptFailure, reroutes: number): boolean =>
-  failure.code === "upstream_refused" || (failure.isHard && reroutes < REROUTES_MAX);
+  failure.code === "upstream_refused" || failure.code === "upstream_drained" || (failure.isHard && reroutes < REROUTES_MAX);
 
 function becauseOf(failure: AttemptFailure | null, isFree: boolean): "first" | "reroute" | "retry" {
   if (failure === null) return "first";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { sameForAll, startStreamRig } from "./stream-rig.ts";
+import { engineName, sameForAll, startStreamRig } from "./stream-rig.ts";
 
 const TOKENS = 24;
 const questions: readonly { readonly name: string; readonly target: string; readonly body: object }[] = [
@@ -148,4 +148,25 @@ test("continue: when the engine of many long streams dies, the other reads a few
     assert.equal(sameForAll(client.text).replaceAll(/^: .*\n\n/gm, ""), sameForAll(whole?.text ?? "").replaceAll(/^: .*\n\n/gm, ""));
   }
   assert.match(world.rig.gateway.metricsText(), new RegExp(`how="ids"\\} ${moved}\\n`));
+});
+
+test("continue: streams of an engine that no table names any more move before its planned end", async () => {
+  const world = await startStreamRig(1, 2);
+  const slow = { messages: [{ role: "user", content: "tide" }], max_tokens: 400 };
+  await world.inject(1, { kind: "slow", factor: 10 }, 120_000);
+  await world.inject(2, { kind: "slow", factor: 10 }, 120_000);
+  const client = world.ask(slow);
+  await world.rig.clock.advance(2_000);
+  const served = [1, 2].find((port) => world.network.openBetween("gateway", engineName(port)) > 0) ?? 0;
+  world.rig.tell({ type: "table", table: world.tableWithout(served) });
+  await world.rig.clock.advance(19_000);
+  assert.equal(world.network.openBetween("gateway", engineName(served)), 1, "it has time to end by itself");
+  await world.rig.clock.advance(2_000);
+  assert.deepEqual(
+    [served, 3 - served].map((port) => world.network.openBetween("gateway", engineName(port))),
+    [0, 1],
+  );
+  await world.untilEnded(client);
+  assert.equal(sameForAll(client.text), sameForAll(await undisturbed(slow, "/v1/chat/completions")));
+  assert.deepEqual(world.rig.ejections(), []);
 });

@@ -1,4 +1,5 @@
 import { createSeededRandom } from "../adapters/random/simulated.ts";
+import type { RouteTable } from "../api/route-table.ts";
 import { assert } from "../base/assert.ts";
 import { GB } from "../base/bytes.ts";
 import { createEngine } from "./engine-handler.ts";
@@ -16,6 +17,8 @@ export interface StreamRig {
   killServer(client: RigClient): void;
   /** Until the client's answer has ended. */
   untilEnded(client: RigClient): Promise<void>;
+  /** The next table, in which that engine is not. */
+  tableWithout(port: number): RouteTable;
   /** A fault as its admin route takes it, at every engine. */
   inject(port: number, fault: object, forMs: number): Promise<void>;
 }
@@ -49,12 +52,11 @@ export async function startStreamRig(
   const ports = Array.from({ length: engineCount }, (_, index) => index + 1);
   for (const port of ports) startEngine(rig, network, port, differenceOf(port).revision);
   await rig.clock.advance(READY_MS);
-  await rig.start(
-    rigTable(
-      ports.map((port) => rigEndpoint(port, { fingerprint: differenceOf(port).fingerprint ?? "f" })),
-      { contextLength: CONTEXT_LENGTH },
-    ),
-  );
+  const tableOf = (named: readonly number[], revision: number): RouteTable => {
+    const endpoints = named.map((port) => rigEndpoint(port, { fingerprint: differenceOf(port).fingerprint ?? "f" }));
+    return rigTable(endpoints, { contextLength: CONTEXT_LENGTH, revision });
+  };
+  await rig.start(tableOf(ports, 1));
   const served = new Map<RigClient, Set<number>>();
   return {
     rig,
@@ -79,6 +81,11 @@ export async function startStreamRig(
     untilEnded: async (client) => {
       for (let waitedMs = 0; client.endedAt === null && waitedMs < ENDED_MS; waitedMs += STEP_MS) await rig.clock.advance(STEP_MS);
     },
+    tableWithout: (port) =>
+      tableOf(
+        ports.filter((one) => one !== port),
+        2,
+      ),
     inject: (port, fault, forMs) => inject(network, port, { fault, forMs }),
   };
 }
