@@ -19,7 +19,7 @@ const CALL: LiveCall = {
   patience: () => null,
   waitingSince: monotonicMs(0),
   mayBeCut: false,
-      canGoOn: false,
+  canGoOn: false,
   lose: () => undefined,
 };
 

@@ -28,6 +28,7 @@ export class ContinuedRelay implements Relay {
     this.#sink = sink;
     this.#from = of.from;
     this.#journal = of.journal;
+    this.#journal.rewind();
     this.#includesUsage = of.includesUsage;
     this.#form = chunkForm(of.from.template);
   }

@@ -55,3 +55,12 @@ test("journal: with the reason of the end the client has everything", () => {
   const journal = journalOf(text("a", [10]), text("", [2], "stop"));
   assert.deepEqual([journal.hasFinish, journal.continuation()?.shownTokens], [true, 2]);
 });
+
+test("journal: what the next engine makes again stands in it once", () => {
+  const journal = journalOf(text("a", [10]), text("", [240]));
+  journal.rewind();
+  take(journal, text("", [240]));
+  take(journal, text("", [159]));
+  take(journal, text("😀", [152, 128]));
+  assert.equal(journal.continuation()?.shownIds.toString(), "10,240,159,152,128");
+});

@@ -65,6 +65,11 @@ export class StreamJournal {
     this.#template = shown;
   }
 
+  /** Another engine begins after what was shown: it makes the rest again. */
+  rewind(): void {
+    this.#bytes = this.#shownBytes;
+  }
+
   /** null = it has a gap, or nothing was shown. */
   continuation(): Continuation | null {
     if (this.gap !== null || this.#prompt === null || this.#template === null) return null;

@@ -5,16 +5,17 @@ import { runFaultScenario, SCENARIO_FAULTS } from "./fault-scenario.ts";
 const LOAD = { loadMs: 3_000, requestsPerSecond: 20 } as const;
 
 test("in 20 simulated worlds a killed engine costs nobody an answer without a word, and comes back", async () => {
-  let cutCount = 0;
   let completeCount = 0;
+  let ejectedCount = 0;
   for (let seed = 1; seed <= 20; seed += 1) {
-    const { violations, outcomes } = await runFaultScenario({ ...LOAD, seed, fault: "kill", isControlPlaneAway: false });
+    const { violations, outcomes, log } = await runFaultScenario({ ...LOAD, seed, fault: "kill", isControlPlaneAway: false });
     assert.deepEqual(violations, [], `npm run sim -- --seed=${seed}`);
-    cutCount += outcomes["error-event"];
+    assert.equal(outcomes["error-event"], 0, "its streams go on elsewhere");
+    if (log.includes('"event":"gateway.ejected"')) ejectedCount += 1;
     completeCount += outcomes.complete;
   }
   // The load must be there, and the kill must meet some of it.
-  assert.ok(completeCount > 600 && cutCount > 5, `${completeCount} complete, ${cutCount} cut`);
+  assert.ok(completeCount > 600 && ejectedCount > 5, `${completeCount} complete, missed in ${ejectedCount} worlds`);
 });
 
 for (const fault of SCENARIO_FAULTS) {

@@ -77,6 +77,26 @@ for (const { name, target, body } of questions) {
   });
 }
 
+test("continue: at any two tokens of an answer with characters of many bytes two engines die, and the client gets the same bytes", async () => {
+  const body = { messages: [{ role: "user", content: "arrows" }], max_tokens: 60, ignore_eos: true };
+  const whole = await undisturbed(body, "/v1/chat/completions");
+  assert.match(whole, /[\u0100-\uffff]/, "there are such characters");
+  const eventCount = whole.split("\n\n").length - 1;
+  // Between two events an engine makes half a character: deaths come at times, not at events.
+  for (let first = 4; first < 400; first += 23) {
+    for (const second of [9, 31, 77]) {
+      const world = await startStreamRig(1);
+      const client = world.ask(body);
+      for (const waitMs of [first, second]) {
+        await world.rig.clock.advance(waitMs);
+        if (client.endedAt === null && client.firstByteAt !== null) world.killServer(client);
+      }
+      await world.untilEnded(client);
+      assert.equal(sameForAll(client.text), sameForAll(whole), `killed after ${first} and ${second} ms, ${eventCount} events`);
+    }
+  }
+});
+
 const CHAT = { messages: [{ role: "user", content: "tide" }], max_tokens: TOKENS };
 
 test("continue: two engines die, and the third one goes on; where nobody is left the stream ends by an error", async () => {
@@ -152,9 +172,9 @@ test("continue: when the engine of many long streams dies, the other reads a few
 
 test("continue: streams of an engine that no table names any more move before its planned end", async () => {
   const world = await startStreamRig(1, 2);
-  const slow = { messages: [{ role: "user", content: "tide" }], max_tokens: 400 };
-  await world.inject(1, { kind: "slow", factor: 10 }, 120_000);
-  await world.inject(2, { kind: "slow", factor: 10 }, 120_000);
+  const slow = { messages: [{ role: "user", content: "tide" }], max_tokens: 400, ignore_eos: true };
+  for (const port of [1, 2]) void world.inject(port, { kind: "slow", factor: 10 }, 120_000);
+  await world.rig.clock.advance(100);
   const client = world.ask(slow);
   await world.rig.clock.advance(2_000);
   const served = [1, 2].find((port) => world.network.openBetween("gateway", engineName(port)) > 0) ?? 0;
