@@ -42,7 +42,7 @@ test("streams bench: a stream that had all its tokens and was only on its way is
 
 test("streams bench: every bar can be missed", () => {
   assert.deepEqual(failing([record({})]), []);
-  assert.deepEqual(failing([record({ tokenTimesMs: [950, 2_000] })]), ["gap less prefill, p99, context 128"]);
+  assert.deepEqual(failing([record({ tokenTimesMs: [950, 2_000] })]), ["gap less prefill and queue, p99, context 128"]);
   assert.deepEqual(failing([record({}), record({ outcome: "wrong" })]), [
     "streams that were not complete",
     "wrong, lost, repeated or missing tokens",

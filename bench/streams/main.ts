@@ -48,11 +48,16 @@ async function openBench(options: StreamOptions, progress: Progress, control: Ma
   return { progress, platform, references, control, model: { profile, survivor }, seed: options.seed, noFailover: null, loads: new Set() };
 }
 
-/** The next fault at one of the two hot engines, while streams run at both. @returns null when the platform did not become whole. */
+/**
+ * The next fault at one of the two hot engines, while streams run at both. None of the streams of the fault before runs any more: two deaths under
+ * one request are what a poisonous one looks like (ADR 0016). @returns null when the platform did not become whole.
+ */
 async function strike(bench: Bench, row: RowName, chance: () => number): Promise<FaultWindow | null> {
-  if ((await bench.platform.untilWhole(WHOLE_WITHIN_MS)) === null) return null;
   const [load] = bench.loads;
   if (load === undefined) throw new Error("No client runs.");
+  if ((await bench.platform.untilWhole(WHOLE_WITHIN_MS)) === null) return null;
+  const nowMs = monotonicMs();
+  if (!(await load.until(() => load.settledBeforeMs > nowMs, SETTLED_WITHIN_MS))) return null;
   await untilSent(load, STREAMS_BETWEEN + Math.floor(chance() * STREAMS_SPREAD));
   const name = `${MIXED}-hot-${chance() < 0.5 ? 1 : 2}`;
   const pid = (await bench.platform.instance(name))?.pid ?? null;

@@ -7,6 +7,7 @@ import type { HealthIndex } from "../routing/health.ts";
 import type { Choice } from "../routing/ladder.ts";
 import type { AttemptFailure } from "../routing/next-attempt.ts";
 import { meansDeath } from "../routing/poison.ts";
+import type { PrefillBudget } from "../routing/prefill-budget.ts";
 import { cutAfterMs, firstTokenCutAfterMs, firstTokenLateAfterMs, lateAfterMs } from "../routing/patience.ts";
 import type { OpenAiError } from "../wire/openai-error.ts";
 import { degradedComment, servedBy, STREAM_HEADERS } from "./answer.ts";
@@ -63,7 +64,7 @@ interface AttemptOf {
   /** What is left of an answer that has begun; null = it begins here. */
   readonly rest: GoingOn | null;
   /** Its share of what the engine reads again; null = it begins here. */
-  readonly rereading: { release(): void } | null;
+  readonly rereading: ReturnType<PrefillBudget["take"]> | null;
 }
 
 /** One call to one endpoint for one request. */
@@ -181,7 +182,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     const now = this.#parts.ports.clock.monotonicMs();
     if (this.#hasToken && !this.#isPaused) this.#watch.gaps.add(now - this.waitingSince);
     this.#hasToken = true;
-    this.#reread();
+    this.#reread(true);
     this.waitingSince = now;
     this.#watch.sawToken(now);
     if (this.#stepsSince !== null) {
@@ -284,17 +285,17 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#parts.ejector.eject(this.#watch, failure.code === "upstream_stalled" ? "stall" : "5xx");
   }
 
-  #reread(): void {
+  #reread(hasToken: boolean): void {
     const reading = this.#rereading;
     if (reading === null) return;
     this.#rereading = null;
-    reading.release();
+    reading.end(hasToken, this.#parts.ports.clock.monotonicMs());
     this.#owner.wasReread(this.#request);
   }
 
   #finish(): void {
     this.#isOver = true;
-    this.#reread();
+    this.#reread(false);
     this.#place.release();
     this.#request.running = null;
   }

@@ -33,6 +33,8 @@ export class PoisonWatch {
   readonly #history: DeathRecord[] = [];
   /** Requests whose engine has just died: asked about in the same turn. */
   readonly #fresh = new Set<ClientRequest>();
+  /** The newest death under each request that is open. */
+  readonly #lastDeaths = new WeakMap<ClientRequest, DeathUnderRequest>();
   #since: MonotonicMs;
 
   constructor(parts: PoisonWatchParts) {
@@ -72,8 +74,7 @@ export class PoisonWatch {
     const under: DeathUnderRequest = { record, hasStepped };
     request.deaths = [...request.deaths, under].slice(-REQUEST_DEATHS_MAX);
     this.#fresh.add(request);
-    // A request that runs elsewhere next carries its deaths itself; an answer that had begun ends here, and its client sends it anew.
-    if (request.hasFirstByte) this.#note(request, under);
+    this.#lastDeaths.set(request, under);
   }
 
   /** It answers at the generation that was called dead. */
@@ -103,6 +104,9 @@ export class PoisonWatch {
 
   settled(request: ClientRequest, outcome: Outcome): void {
     const { suspectBody, desk } = request;
+    const last = this.#lastDeaths.get(request);
+    // A request that runs elsewhere carries its deaths itself; an answer that had begun and ends here is sent anew by its client.
+    if (outcome === "stream-error" && last !== undefined) this.#note(request, last);
     if (suspectBody === null) return;
     if (outcome === "ok") desk.suspectBodies.answered(suspectBody);
     else if (request.isTrial) desk.suspectBodies.trialEnded(suspectBody);

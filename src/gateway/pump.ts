@@ -220,7 +220,7 @@ export class Pump implements AttemptOwner {
     this.#parts.mirror.yieldTo(choice.endpoint);
     const rest = restFor(request, table);
     if (rest !== null) this.#moves.begun(request, rest.kind);
-    const rereading = rest === null ? null : this.#prefill.take(choice.endpoint, rest.prefix.tokens);
+    const rereading = rest === null ? null : this.#prefill.take(choice.endpoint, rest.prefix.tokens, this.#now());
     const attempt = new Attempt(this.#parts, this, { request, choice, table, rest, rereading });
     request.running = attempt;
     attempt.start();
@@ -312,6 +312,7 @@ export class Pump implements AttemptOwner {
         code,
         attempts: request.attempts,
         hasFirstByte: request.hasFirstByte,
+        cannotGoOn: request.past.refusal,
         ageMs: Math.round(this.#now() - request.arrivedAt),
       },
     });
