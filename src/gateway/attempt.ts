@@ -15,6 +15,7 @@ import { promptTokensOf, type ClientRequest, type RunningAttempt } from "./clien
 import type { EndpointBoard, EndpointWatch, LiveCall } from "./endpoint-board.ts";
 import type { Ejector } from "./ejector.ts";
 import type { Episodes } from "./episodes.ts";
+import type { JournalRoom } from "./journal-room.ts";
 import type { PoisonWatch } from "./poison-watch.ts";
 import { continueRequestOf, journalFor, wishFor, type GoingOn } from "./continue-stream.ts";
 import { ContinuedRelay } from "./relay-continued.ts";
@@ -37,6 +38,7 @@ export interface AttemptParts {
   readonly ejector: Ejector;
   readonly episodes: Episodes;
   readonly poison: PoisonWatch;
+  readonly journals: JournalRoom;
 }
 
 /** Who started the attempt and goes on with the request. Exactly one of the first three ends it, but for `cancel`. */
@@ -261,7 +263,8 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     const request = this.#request;
     if (this.#rest?.kind === "ids") return continueRequestOf(request, to, this.#rest);
     if (this.#rest === null) {
-      request.journal = journalFor(request, to.endpoint);
+      request.journal?.close();
+      request.journal = journalFor(request, to.endpoint, this.#parts.journals);
       request.fingerprint = to.endpoint.fingerprint;
     }
     return upstreamRequestOf(request, to, request.id, wishFor(request, to.endpoint));

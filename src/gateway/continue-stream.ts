@@ -6,6 +6,7 @@ import type { ChunkWish } from "../wire/chunk-extras.ts";
 import { chunkForm, DONE_EVENT } from "../wire/continued-chunk.ts";
 import { continueBody, tellsIds } from "../wire/continue-request.ts";
 import { promptTokensOf, type ClientRequest } from "./client-request.ts";
+import type { JournalRoom } from "./journal-room.ts";
 import { ShownJournal } from "./shown-journal.ts";
 import type { ContinueRefusal } from "./stream-past.ts";
 import { StreamJournal, type Continuation } from "./stream-journal.ts";
@@ -13,8 +14,8 @@ import { tokenLimitOf, upstreamModelOf } from "./upstream-request.ts";
 
 /** As long as its client bears silence from a service that is there. */
 const STREAM_WAIT_MS = 30_000;
-/** Of one stream: some ten thousand tokens after a long prompt. */
-const JOURNAL_BYTES_MAX = 1_048_576;
+/** Of one stream: a prompt of three hundred thousand tokens, or some thousand chunks. */
+const JOURNAL_BYTES_MAX = 2_097_152;
 
 /** What an engine is asked for beside what the client wants, so that another one could go on, and tokens are counted as it counts them. */
 export function wishFor(request: ClientRequest, { engine }: Pick<RungEndpoint, "engine">): ChunkWish {
@@ -24,10 +25,14 @@ export function wishFor(request: ClientRequest, { engine }: Pick<RungEndpoint, "
 }
 
 /** What of a stream is kept while it runs; null = it ends with its engine. */
-export function journalFor({ parsed, degradedTo }: ClientRequest, { engine }: Pick<RungEndpoint, "engine">): ClientRequest["journal"] {
+export function journalFor(
+  { parsed, degradedTo }: ClientRequest,
+  { engine }: Pick<RungEndpoint, "engine">,
+  room: JournalRoom,
+): ClientRequest["journal"] {
   if (!parsed.isStream || degradedTo !== null || parsed.continuity.kind === "none") return null;
   const goesOnByIds = parsed.continuity.kind === "ids" && tellsIds(engine);
-  return goesOnByIds ? new StreamJournal(JOURNAL_BYTES_MAX) : new ShownJournal(JOURNAL_BYTES_MAX);
+  return goesOnByIds ? new StreamJournal(JOURNAL_BYTES_MAX, room) : new ShownJournal(JOURNAL_BYTES_MAX, room);
 }
 
 /** An answer that goes on elsewhere. */

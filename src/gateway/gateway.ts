@@ -13,6 +13,7 @@ import { Ejector } from "./ejector.ts";
 import { Episodes } from "./episodes.ts";
 import { createGatewayMetrics, type GatewayMetrics } from "./gateway-metrics.ts";
 import type { GatewayOptions, GatewayPorts } from "./gateway-ports.ts";
+import { JournalRoom } from "./journal-room.ts";
 import { Judge, TICK_MS } from "./judge.ts";
 import { KeyIndex } from "./key-index.ts";
 import { LinkClient } from "./link-client.ts";
@@ -87,7 +88,7 @@ class AssembledGateway implements Gateway {
     this.#episodes = episodes;
     const poison = new PoisonWatch({ ports, metrics: this.metrics });
     this.#poison = poison;
-    const shared = { ports, routes, health, woken, episodes, poison, metrics: this.metrics };
+    const shared = { ports, routes, health, woken, episodes, poison, journals: new JournalRoom(), metrics: this.metrics };
     const ejector = new Ejector({ ...shared, ejected: (watch, cause) => this.#ejected(watch, cause) });
     const self = new SelfSuspicion({ ...shared, board: this.#board, lookAround: () => this.#lookAround() });
     const parts = { ...shared, ejector, self, board: this.#board, desks: this.#desks };

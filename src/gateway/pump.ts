@@ -324,6 +324,7 @@ export class Pump implements AttemptOwner {
     this.#parts.poison.settled(request, outcome);
     this.#moves.settled(request, outcome);
     request.slot.release();
+    request.journal?.close();
     request.desk.countOutcome(outcome);
     this.fillRoom(request.desk);
   }

@@ -3,6 +3,7 @@ import { chunkForm, DONE_EVENT, firstChoice, readJsonEvent, type ChunkForm } fro
 import { readChunkExtras } from "../wire/chunk-extras.ts";
 import { glanceSseEvent } from "../wire/parse-sse-event.ts";
 import { SseFrames } from "../wire/sse-frames.ts";
+import { IDS_FRAME_BYTES_MAX } from "./relay-stream.ts";
 import type { Relay, RelaySink } from "./relay.ts";
 import type { Continuation, StreamJournal } from "./stream-journal.ts";
 
@@ -18,7 +19,7 @@ export class ContinuedRelay implements Relay {
   readonly #journal: StreamJournal;
   readonly #includesUsage: boolean;
   readonly #form: ChunkForm | null;
-  readonly #frames = new SseFrames();
+  readonly #frames = new SseFrames(IDS_FRAME_BYTES_MAX);
   #madeTokens = 0;
   #usage: JsonObject | null = null;
   #hasFinish = false;

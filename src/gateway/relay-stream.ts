@@ -1,6 +1,6 @@
 import { glanceSseEvent, parseSseEvent, parseSseUsage } from "../wire/parse-sse-event.ts";
 import { readChunkExtras, type ChunkReading, type ChunkWish } from "../wire/chunk-extras.ts";
-import { SseFrames } from "../wire/sse-frames.ts";
+import { FRAME_BYTES_MAX, SseFrames } from "../wire/sse-frames.ts";
 import type { Relay, RelaySink, Tokens } from "./relay.ts";
 
 /** Reads each chunk as its engine sent it. */
@@ -10,6 +10,8 @@ interface Journal {
 
 /** What may come before the first content token: the role chunk and comments. */
 const PREAMBLE_BYTES_MAX = 262_144;
+/** The first chunk names every token of the prompt: a million of them. */
+export const IDS_FRAME_BYTES_MAX = 8_388_608;
 
 /**
  * A streamed answer. Everything up to the first content token is held back, so that a death before it is retried unseen;
@@ -19,7 +21,7 @@ export class StreamRelay implements Relay {
   readonly #sink: RelaySink;
   readonly #wish: ChunkWish;
   readonly #journal: Journal | null;
-  readonly #frames = new SseFrames();
+  readonly #frames: SseFrames;
   #held: Buffer[] | null = [];
   #heldBytes = 0;
   #isOver = false;
@@ -33,6 +35,7 @@ export class StreamRelay implements Relay {
   constructor(sink: RelaySink, wish: ChunkWish, journal: Journal | null) {
     this.#sink = sink;
     this.#wish = wish;
+    this.#frames = new SseFrames(wish.takesIds ? IDS_FRAME_BYTES_MAX : FRAME_BYTES_MAX);
     this.#journal = journal;
   }
 

@@ -1,16 +1,19 @@
 import type { ChunkReading } from "../wire/chunk-extras.ts";
+import type { JournalRoom } from "./journal-room.ts";
 
 /** Of one stream that cannot go on from ids: the chunks that its client was shown, to compare another engine's answer with. */
 export class ShownJournal {
   readonly kind = "chunks";
   readonly #bytesMax: number;
+  readonly #room: JournalRoom;
   readonly #chunks: Buffer[] = [];
-  #bytes = 0;
+  #taken = 0;
   #hasFinish = false;
   isTooLong = false;
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, room: JournalRoom) {
     this.#bytesMax = bytesMax;
+    this.#room = room;
   }
 
   get hasFinish(): boolean {
@@ -25,9 +28,19 @@ export class ShownJournal {
   take({ shown, hasFinish }: Pick<ChunkReading, "shown" | "hasFinish">): void {
     if (hasFinish) this.#hasFinish = true;
     if (shown === null || this.isTooLong) return;
-    this.#bytes += shown.length;
-    this.isTooLong = this.#bytes > this.#bytesMax;
-    if (this.isTooLong) this.#chunks.length = 0;
-    else this.#chunks.push(shown);
+    if (this.#taken + shown.length > this.#bytesMax || !this.#room.take(shown.length)) {
+      this.isTooLong = true;
+      this.close();
+      return;
+    }
+    this.#taken += shown.length;
+    this.#chunks.push(shown);
+  }
+
+  /** Its bytes are free. Idempotent. */
+  close(): void {
+    this.#chunks.length = 0;
+    this.#room.give(this.#taken);
+    this.#taken = 0;
   }
 }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { readChunkExtras } from "../wire/chunk-extras.ts";
+import { JournalRoom } from "./journal-room.ts";
+import { ShownJournal } from "./shown-journal.ts";
 import { StreamJournal } from "./stream-journal.ts";
 
 const WISH = { takesIds: true, takesUsage: true };
@@ -16,7 +18,7 @@ const text = (said: string, ids: readonly number[] | null, finish: string | null
 const ROLE = { choices: [{ delta: { role: "assistant", content: "" }, finish_reason: null }], prompt_token_ids: [1, 2, 3] };
 
 function journalOf(...chunks: readonly object[]): StreamJournal {
-  const journal = new StreamJournal(1_000);
+  const journal = new StreamJournal(1_000, new JournalRoom());
   for (const chunk of [ROLE, ...chunks]) take(journal, chunk);
   return journal;
 }
@@ -38,17 +40,30 @@ test("journal: half a character is left to the next engine", () => {
 
 test("journal: text without ids is a gap, and so is a prompt without them", () => {
   assert.equal(journalOf(text("a", [1]), text("b", null)).gap, "no-ids");
-  const journal = new StreamJournal(1_000);
+  const journal = new StreamJournal(1_000, new JournalRoom());
   take(journal, text("a", [1]));
   assert.deepEqual([journal.gap, journal.continuation()], ["no-ids", null]);
 });
 
-test("journal: it holds so many bytes and no more", () => {
-  const journal = new StreamJournal(40);
+test("journal: it holds so many bytes and no more, and gives them back", () => {
+  const room = new JournalRoom(5_000);
+  const journal = new StreamJournal(2_000, room);
   take(journal, ROLE);
   for (let index = 0; index < 100; index += 1) take(journal, text("a", [100_000]));
-  assert.equal(journal.gap, "too-long");
-  assert.ok(journal.bytes <= 40);
+  assert.ok(room.bytes >= 700 && room.bytes <= 2_000, `${room.bytes} bytes`);
+  for (let index = 0; index < 1_000; index += 1) take(journal, text("a", [100_000]));
+  assert.deepEqual([journal.gap, journal.continuation(), room.bytes], ["too-long", null, 0]);
+});
+
+test("journal: where all journals together have no room, it keeps nothing", () => {
+  const room = new JournalRoom(300);
+  const [first, second] = [new StreamJournal(1_000, room), new ShownJournal(1_000, room)];
+  for (const chunk of [ROLE, text("a", [1])]) take(first, chunk);
+  second.take({ shown: Buffer.alloc(100), hasFinish: false });
+  assert.deepEqual([first.gap, second.isTooLong, second.chunks.length], [null, true, 0]);
+  first.close();
+  first.close();
+  assert.equal(room.bytes, 0);
 });
 
 test("journal: with the reason of the end the client has everything", () => {

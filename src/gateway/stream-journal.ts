@@ -1,4 +1,5 @@
 import type { ChunkReading } from "../wire/chunk-extras.ts";
+import type { JournalRoom } from "./journal-room.ts";
 
 const FIRST_BYTES = 256;
 const COMMA = 0x2c;
@@ -14,28 +15,34 @@ export interface Continuation {
   readonly template: Buffer;
 }
 
+/** Why ids do not tell all of a stream. */
+export type JournalGap = "no-ids" | "too-long";
+
 /**
  * Of one stream: the ids of its prompt and of what its client was shown. Ids whose text has not been shown, such as half a character,
- * are not counted: another engine makes them again. Five bytes a token; beyond `bytesMax` the stream cannot be continued.
+ * are not counted: another engine makes them again. Five bytes a token; beyond `bytesMax`, or the room of all, it cannot be continued.
  */
 export class StreamJournal {
   readonly kind = "ids";
   readonly #bytesMax: number;
+  readonly #room: JournalRoom;
+  #taken = 0;
   #prompt: Buffer | null = null;
-  #ids: Buffer = Buffer.allocUnsafe(FIRST_BYTES);
+  #ids: Buffer = Buffer.alloc(0);
   #bytes = 0;
   #shownBytes = 0;
   #template: Buffer | null = null;
-  #gap: "no-ids" | "too-long" | null = null;
+  #gap: JournalGap | null = null;
   #isParsed = false;
   #hasFinish = false;
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, room: JournalRoom) {
     this.#bytesMax = bytesMax;
+    this.#room = room;
   }
 
-  /** Why the ids do not tell all of it; null = they do. */
-  get gap(): "no-ids" | "too-long" | null {
+  /** null = they tell all of it. */
+  get gap(): JournalGap | null {
     return this.#gap ?? (this.#prompt === null ? "no-ids" : null);
   }
 
@@ -49,17 +56,13 @@ export class StreamJournal {
     return this.#hasFinish;
   }
 
-  get bytes(): number {
-    return this.#bytes + (this.#prompt?.length ?? 0);
-  }
-
   take({ ids, promptIds, isShowing, isParsed, hasFinish, shown }: ChunkReading): void {
-    if (promptIds !== null) this.#prompt ??= Buffer.from(promptIds);
-    if (ids !== null) this.#append(ids);
-    else if (isShowing && !hasFinish) this.#gap ??= "no-ids";
-    if (this.bytes > this.#bytesMax) this.#gap ??= "too-long";
     if (isParsed) this.#isParsed = true;
     if (hasFinish) this.#hasFinish = true;
+    if (this.#gap !== null) return;
+    if (promptIds !== null && this.#prompt === null && this.#mayKeep(promptIds.length)) this.#prompt = Buffer.from(promptIds);
+    if (ids !== null) this.#append(ids);
+    else if (isShowing && !hasFinish) this.#drop("no-ids");
     if (!isShowing) return;
     this.#shownBytes = this.#bytes;
     this.#template = shown;
@@ -83,14 +86,18 @@ export class StreamJournal {
     };
   }
 
+  /** Its bytes are free. Idempotent. */
+  close(): void {
+    this.#room.give(this.#taken);
+    this.#taken = 0;
+  }
+
   #append(ids: Buffer): void {
     const needed = this.#bytes + ids.length + 1;
-    if (needed > this.#bytesMax) {
-      this.#gap ??= "too-long";
-      return;
-    }
     if (needed > this.#ids.length) {
-      const grown = Buffer.allocUnsafe(Math.max(needed, 2 * this.#ids.length));
+      const size = Math.max(needed, FIRST_BYTES, 2 * this.#ids.length);
+      if (!this.#mayKeep(size - this.#ids.length)) return;
+      const grown = Buffer.allocUnsafe(size);
       this.#ids.copy(grown, 0, 0, this.#bytes);
       this.#ids = grown;
     }
@@ -99,6 +106,25 @@ export class StreamJournal {
       this.#bytes += 1;
     }
     this.#bytes += ids.copy(this.#ids, this.#bytes);
+  }
+
+  #mayKeep(bytes: number): boolean {
+    if (this.#taken + bytes <= this.#bytesMax && this.#room.take(bytes)) {
+      this.#taken += bytes;
+      return true;
+    }
+    this.#drop("too-long");
+    return false;
+  }
+
+  /** What cannot be told whole is not kept. */
+  #drop(gap: JournalGap): void {
+    this.#gap = gap;
+    this.#prompt = null;
+    this.#ids = Buffer.alloc(0);
+    this.#bytes = 0;
+    this.#shownBytes = 0;
+    this.close();
   }
 }
 

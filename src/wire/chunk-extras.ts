@@ -28,14 +28,29 @@ const CLOSE_BRACKET = 0x5d;
 const NINE = 0x39;
 const NOUGHT = 0x30;
 
-const TOKEN_IDS = Buffer.from('"token_ids":');
-const PROMPT_IDS = Buffer.from('"prompt_token_ids":');
-const USAGE = Buffer.from('"usage":null');
-const NULL = Buffer.from("null");
-const SHOWN = ['"content":"', '"text":"', '"arguments":"'].map((key) => Buffer.from(key));
-const FINISH = Buffer.from('"finish_reason":"');
-const ROLE = Buffer.from('"role":"');
-const PARSED = ['"reasoning_content":"', '"reasoning":"', '"tool_calls":[{', '"function_call":{'].map((key) => Buffer.from(key));
+const bytesOf = (text: string): Buffer => Buffer.from(text);
+const TOKEN_IDS = bytesOf('"token_ids":');
+const PROMPT_IDS = bytesOf('"prompt_token_ids":');
+const USAGE = bytesOf('"usage":null');
+const NULL = bytesOf("null");
+
+type Mark = "ids" | "prompt" | "usage" | "shown" | "finish" | "role" | "parsed";
+const KEYS: readonly (readonly [Buffer, Mark])[] = [
+  [TOKEN_IDS, "ids"],
+  [PROMPT_IDS, "prompt"],
+  [USAGE, "usage"],
+  [bytesOf('"content":"'), "shown"],
+  [bytesOf('"text":"'), "shown"],
+  [bytesOf('"arguments":"'), "shown"],
+  [bytesOf('"finish_reason":"'), "finish"],
+  [bytesOf('"role":"'), "role"],
+  [bytesOf('"reasoning_content":"'), "parsed"],
+  [bytesOf('"reasoning":"'), "parsed"],
+  [bytesOf('"tool_calls":[{'), "parsed"],
+  [bytesOf('"function_call":{'), "parsed"],
+];
+/** By the letter after the quote: most quotes of a chunk begin nothing of ours, and cost one look. */
+const KEYS_BY_LETTER: readonly (typeof KEYS)[] = Array.from({ length: 256 }, (_, letter) => KEYS.filter(([key]) => key[1] === letter));
 
 interface Cut {
   readonly from: number;
@@ -51,38 +66,31 @@ export function readChunkExtras(frame: Buffer, wish: ChunkWish): ChunkReading | 
   const cuts: Cut[] = [];
   let ids: Buffer | null = null;
   let promptIds: Buffer | null = null;
-  let isShowing = false;
-  let isParsed = false;
-  let hasFinish = false;
-  let hasRole = false;
+  const seen = { shown: false, parsed: false, finish: false, role: false };
   for (let at = 0; at < frame.length; at += 1) {
     if (frame[at] !== QUOTE) continue;
-    const isPrompt = isAt(frame, at, PROMPT_IDS);
-    if (isPrompt || isAt(frame, at, TOKEN_IDS)) {
-      const list = listAt(frame, at + (isPrompt ? PROMPT_IDS : TOKEN_IDS).length);
+    const found = keyAt(frame, at);
+    if (found === null) continue;
+    const [key, mark] = found;
+    const end = at + key.length;
+    if (mark === "ids" || mark === "prompt") {
+      const list = listAt(frame, end);
       if (list === null) return null;
-      if (isPrompt) promptIds = list.ids ?? promptIds;
+      if (mark === "prompt") promptIds = list.ids ?? promptIds;
       else ids = joined(ids, list.ids);
       if (wish.takesIds) cuts.push(cutOf(frame, at, list.end));
       at = list.end - 1;
-    } else if (isAt(frame, at, USAGE)) {
-      if (wish.takesUsage) cuts.push(cutOf(frame, at, at + USAGE.length));
-    } else if (isAt(frame, at, FINISH)) hasFinish = true;
-    else if (isAt(frame, at, ROLE)) hasRole = true;
-    else {
-      isShowing ||= SHOWN.some((key) => isAt(frame, at, key) && frame[at + key.length] !== QUOTE);
-      isParsed ||= PARSED.some((key) => isAt(frame, at, key));
-    }
+    } else if (mark !== "usage") seen[mark] ||= mark !== "shown" || frame[end] !== QUOTE;
+    else if (wish.takesUsage) cuts.push(cutOf(frame, at, end));
   }
-  const isTelling = isShowing || isParsed || hasFinish || hasRole || ids === null;
-  return {
-    shown: isTelling ? without(frame, cuts) : null,
-    ids,
-    promptIds,
-    isShowing: isShowing || hasFinish || isParsed,
-    isParsed,
-    hasFinish,
-  };
+  const isShowing = seen.shown || seen.parsed || seen.finish;
+  const isTelling = isShowing || seen.role || ids === null;
+  return { shown: isTelling ? without(frame, cuts) : null, ids, promptIds, isShowing, isParsed: seen.parsed, hasFinish: seen.finish };
+}
+
+function keyAt(frame: Buffer, at: number): readonly [Buffer, Mark] | null {
+  for (const entry of KEYS_BY_LETTER[frame[at + 1] ?? 0] ?? []) if (isAt(frame, at, entry[0])) return entry;
+  return null;
 }
 
 /** A list of ids, or null in its place. */

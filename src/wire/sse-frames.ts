@@ -11,6 +11,7 @@ const CR = 0x0d;
  * the frames are parts of it, never changed afterwards, so that they can be given on and kept.
  */
 export class SseFrames {
+  readonly #frameBytesMax: number;
   #slab: Buffer = Buffer.allocUnsafe(FIRST_SLAB_BYTES);
   /** Start of the open frame, scan position, and end of what is written, all in the slab. */
   #start = 0;
@@ -19,6 +20,10 @@ export class SseFrames {
   #isAtLineStart = false;
   #wasReturn = false;
 
+  constructor(frameBytesMax: number = FRAME_BYTES_MAX) {
+    this.#frameBytesMax = frameBytesMax;
+  }
+
   /** Bytes of a frame that is not complete. */
   get pendingBytes(): number {
     return this.#end - this.#start;
@@ -26,7 +31,7 @@ export class SseFrames {
 
   /** @returns the frames that these bytes complete, separators included; null = a frame is too long. */
   push(lent: Uint8Array): readonly Buffer[] | null {
-    if (this.pendingBytes + lent.length > FRAME_BYTES_MAX) return null;
+    if (this.pendingBytes + lent.length > this.#frameBytesMax) return null;
     this.#append(lent);
     const frames: Buffer[] = [];
     const slab = this.#slab;
