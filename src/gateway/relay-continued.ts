@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject } from "../base/json.ts";
-import { chunkForm, DONE_EVENT, firstChoice, readJsonEvent, type ChunkForm } from "../wire/continued-chunk.ts";
+import { chunkForm, DONE_EVENT, firstChoice, type ChunkForm } from "../wire/continued-chunk.ts";
 import { readChunkExtras } from "../wire/chunk-extras.ts";
-import { glanceSseEvent } from "../wire/parse-sse-event.ts";
+import { glanceSseEvent, parseSseJson } from "../wire/parse-sse-event.ts";
 import { SseFrames } from "../wire/sse-frames.ts";
 import { IDS_FRAME_BYTES_MAX } from "./relay-stream.ts";
 import type { Relay, RelaySink } from "./relay.ts";
@@ -62,7 +62,7 @@ export class ContinuedRelay implements Relay {
   }
 
   #content(frame: Buffer, form: ChunkForm): void {
-    const chunk = readJsonEvent(frame);
+    const chunk = parseSseJson(frame);
     const reading = readChunkExtras(frame, ALL_IDS);
     if (chunk === null || reading === null) return this.#fail("upstream_malformed");
     if (isJsonObject(chunk["usage"])) this.#usage = chunk["usage"];

@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject } from "../base/json.ts";
 import { piecesOf, withPieces } from "../wire/answer-pieces.ts";
-import { DONE_EVENT, eventOf, firstChoice, readJsonEvent } from "../wire/continued-chunk.ts";
-import { glanceSseEvent, parseUsage } from "../wire/parse-sse-event.ts";
+import { DONE_EVENT, eventOf, firstChoice } from "../wire/continued-chunk.ts";
+import { glanceSseEvent, parseUsage, parseSseJson } from "../wire/parse-sse-event.ts";
 import { SseFrames } from "../wire/sse-frames.ts";
 import type { AttemptFailure } from "../routing/next-attempt.ts";
 import type { Relay, RelaySink, Tokens } from "./relay.ts";
@@ -31,7 +31,7 @@ export class RestartedRelay implements Relay {
     this.#sink = sink;
     this.#journal = of.journal;
     this.#includesUsage = of.includesUsage;
-    const chunks = of.journal.chunks.map(readJsonEvent).filter((chunk) => chunk !== null);
+    const chunks = of.journal.chunks.map(parseSseJson).filter((chunk) => chunk !== null);
     const { id, created, model } = chunks[0] ?? {};
     this.#shared = { id, created, model };
     for (const chunk of chunks)
@@ -67,7 +67,7 @@ export class RestartedRelay implements Relay {
   }
 
   #content(frame: Buffer): void {
-    const chunk = readJsonEvent(frame);
+    const chunk = parseSseJson(frame);
     if (chunk === null) return this.#fail("upstream_malformed");
     this.#contentCount += 1;
     this.#sink.progressed();

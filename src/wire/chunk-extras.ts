@@ -1,3 +1,5 @@
+import { isAt } from "./parse-sse-event.ts";
+
 /** What one chunk of a streamed answer carries beside what its client asked for, and what it says to a journal. */
 export interface ChunkReading {
   /** The chunk for the client, with what only the gateway asked for taken out; null = nothing is left to tell. */
@@ -129,8 +131,3 @@ function without(frame: Buffer, cuts: readonly Cut[]): Buffer {
 
 const joined = (one: Buffer | null, other: Buffer | null): Buffer | null =>
   one === null || other === null ? (one ?? other) : Buffer.concat([one, Buffer.from(","), other]);
-
-function isAt(bytes: Buffer, at: number, mark: Buffer): boolean {
-  for (let index = 0; index < mark.length; index += 1) if (bytes[at + index] !== mark[index]) return false;
-  return true;
-}

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
-import { payloadOf } from "./parse-sse-event.ts";
+import { parseSseJson } from "./parse-sse-event.ts";
 
 /** A chunk of `POST /v1/completions`, as far as a continued answer needs it. */
 export interface TextChunk {
@@ -17,17 +17,6 @@ export interface ChunkForm {
   usage(usage: JsonObject): Buffer;
 }
 
-/** @returns null when the chunk is none. */
-export function readJsonEvent(frame: Buffer): JsonObject | null {
-  try {
-    const value: unknown = JSON.parse(payloadOf(frame).toString("utf8"));
-    return isJsonObject(value) ? value : null;
-  } catch (cause) {
-    if (cause instanceof SyntaxError) return null;
-    throw cause;
-  }
-}
-
 export function firstChoice(chunk: JsonObject): JsonObject | null {
   const choices = chunk["choices"];
   const first: unknown = Array.isArray(choices) ? choices[0] : undefined;
@@ -36,7 +25,7 @@ export function firstChoice(chunk: JsonObject): JsonObject | null {
 
 /** @param template a chunk as the client got it. @returns null when it is none. */
 export function chunkForm(template: Buffer): ChunkForm | null {
-  const chunk = readJsonEvent(template);
+  const chunk = parseSseJson(template);
   const choice = chunk === null ? null : firstChoice(chunk);
   if (chunk === null || choice === null) return null;
   const isChat = isJsonObject(choice["delta"]);

@@ -84,7 +84,8 @@ const RULES: readonly { readonly fields: readonly string[]; readonly says: Conti
       says: { kind: "none", why: "logprobs" },
       isUnless: isNothing,
     },
-    { fields: ["return_token_ids"], says: { kind: "none", why: "ids-asked" }, isUnless: isNothing },
+    // Whatever it says: the same key must not stand in a body twice.
+    { fields: ["return_token_ids"], says: { kind: "none", why: "ids-asked" } },
     { fields: ["tools", "functions"], says: { kind: "restart", why: "tools" }, isUnless: isNothing },
     { fields: ["response_format"], says: { kind: "restart", why: "guided" }, isUnless: (value) => isNothing(value) || isText(value) },
     {

@@ -26,7 +26,7 @@ const QUOTE = 0x22;
 export function parseSseEvent(frame: Buffer): SseEvent {
   const quick = glanceSseEvent(frame);
   if (quick.kind !== "content") return quick;
-  const chunk = parseChunk(payloadOf(frame));
+  const chunk = parseSseJson(frame);
   if (chunk === null) return { kind: "garbage" };
   return tellsSomething(chunk) ? quick : { kind: "preamble" };
 }
@@ -45,7 +45,7 @@ export function glanceSseEvent(frame: Buffer): SseEvent {
 export function parseSseUsage(
   frame: Buffer,
 ): { readonly promptTokens: number; readonly outputTokens: number; readonly isAlone: boolean } | null {
-  const chunk = parseChunk(payloadOf(frame));
+  const chunk = parseSseJson(frame);
   const usage = chunk === null ? null : parseUsage(chunk["usage"]);
   if (chunk === null || usage === null) return null;
   const choices = chunk["choices"];
@@ -61,7 +61,7 @@ export function parseUsage(usage: unknown): { readonly promptTokens: number; rea
 }
 
 /** The text after `data:`; several data lines joined; without line ends. */
-export function payloadOf(frame: Buffer): Buffer {
+function payloadOf(frame: Buffer): Buffer {
   const start = skipLineEnds(frame);
   if (!isAt(frame, start, DATA)) return dataLinesOf(frame);
   let end = frame.length;
@@ -106,7 +106,7 @@ function marksOf(payload: Buffer): number {
 /** Most engines say `null` with every token that is not the last. */
 const isObjectAt = (payload: Buffer, at: number): boolean => payload[payload[at] === 0x20 ? at + 1 : at] === 0x7b;
 
-function isAt(bytes: Buffer, at: number, mark: Buffer): boolean {
+export function isAt(bytes: Buffer, at: number, mark: Buffer): boolean {
   for (let index = 0; index < mark.length; index += 1) if (bytes[at + index] !== mark[index]) return false;
   return true;
 }
@@ -123,6 +123,9 @@ export function isAborted(answer: JsonObject): boolean {
   const choices = answer["choices"];
   return Array.isArray(choices) && choices.some((choice: unknown) => isJsonObject(choice) && choice["finish_reason"] === "abort");
 }
+
+/** The JSON object of an event; null when it is none. */
+export const parseSseJson = (frame: Buffer): JsonObject | null => parseChunk(payloadOf(frame));
 
 function parseChunk(payload: Buffer): JsonObject | null {
   try {
