@@ -13,8 +13,12 @@ function sleeper(options: {
   readonly isAwake?: boolean;
   /** Its answer is right, but its counter stands still. */
   readonly isHung?: boolean;
+  /** What its metrics page says instead once it has answered the known question. */
+  readonly pageAfter?: readonly FakeAnswer[];
 }): FakeAnswers {
   let steps = 5;
+  let pagesAfter = 0;
+  let hasAnswered = false;
   let awakeAtMs = options.isAwake === true ? 0 : Number.POSITIVE_INFINITY;
   return ({ target }, nowMs) => {
     if (target === "/is_sleeping") return { status: 200, text: JSON.stringify({ is_sleeping: nowMs < awakeAtMs }) };
@@ -22,7 +26,12 @@ function sleeper(options: {
       awakeAtMs = Math.min(awakeAtMs, nowMs + (options.wakeMs ?? 300));
       return options.wake ?? { status: 200, text: "" };
     }
-    if (target === "/metrics") return { status: 200, text: metricsPage(steps, 0) };
+    if (target === "/metrics") {
+      const instead = hasAnswered ? options.pageAfter?.[Math.min(pagesAfter, options.pageAfter.length - 1)] : undefined;
+      pagesAfter += hasAnswered ? 1 : 0;
+      return instead ?? { status: 200, text: metricsPage(steps, 0) };
+    }
+    hasAnswered = true;
     if (options.isHung !== true) steps += 8;
     return { status: 200, text: completion(options.answer ?? "tide") };
   };
@@ -50,6 +59,26 @@ const cases = [
   {
     name: "a right answer during which no step was made is no wake",
     answers: sleeper({ isHung: true }),
+    expected: "WRONG_AFTER_WAKE at once",
+  },
+  {
+    name: "a page that never comes after a right answer contradicts nothing",
+    answers: sleeper({ pageAfter: ["silence"] }),
+    expected: "tide at last",
+  },
+  {
+    name: "nor does a page that is refused",
+    answers: sleeper({ pageAfter: [{ fails: "REFUSED" }] }),
+    expected: "tide at once",
+  },
+  {
+    name: "nor one that stood still a moment after the answer and never came again",
+    answers: sleeper({ pageAfter: [{ status: 200, text: metricsPage(5, 0) }, "silence"] }),
+    expected: "tide at last",
+  },
+  {
+    name: "a page that is read late and stands still does",
+    answers: sleeper({ pageAfter: ["silence", "silence", { status: 200, text: metricsPage(5, 0) }] }),
     expected: "WRONG_AFTER_WAKE at once",
   },
   {

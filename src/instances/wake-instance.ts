@@ -15,6 +15,7 @@ const WAKE_POLL_MS = 25;
 const STATE_TIMEOUT_MS = 1_000;
 /** Engines write their counters a moment after the answer. */
 const PROGRESS_LAG_MAX_MS = 500;
+const PAGE_TIMEOUT_MS = 250;
 
 /**
  * Wakes a sleeping engine. It is done only when the engine says that it is awake, gives the known answer, and its step counter moved
@@ -52,10 +53,11 @@ export async function wakeInstance(
   }
   const verified = await verifyInstance(ports, sleeper, leftMs(), signal);
   if (!verified.ok) return err({ code: "WRONG_AFTER_WAKE", reason: explainVerify(verified.error) });
-  // An engine without a step counter, or whose page could not be read before, is proved by its answer alone.
+  // The counter may only contradict the answer, and only by a page that was read: an engine without one, or whose page cannot be read
+  // before or after, is proved by its answer alone.
   const stepsBefore = before.ok ? (before.value?.steps ?? null) : null;
   const untilMs = Math.min(deadlineMs, ports.clock.monotonicMs() + PROGRESS_LAG_MAX_MS);
-  if (stepsBefore !== null && !(await hasMoved(ports, sleeper, { stepsBefore, untilMs }, signal))) {
+  if (stepsBefore !== null && (await readMovement(ports, sleeper, { stepsBefore, untilMs }, signal)) === "still") {
     return err({ code: "WRONG_AFTER_WAKE", reason: "it answers, but its steps stand still" });
   }
   return ok(verified.value);
@@ -78,18 +80,20 @@ async function saysAwake(ports: EnginePorts, of: Sleeper, deadlineMs: number, si
   return false;
 }
 
-async function hasMoved(
+/** @returns `still` or `unread` by the first page that is asked for at or after `untilMs`; `moved` as soon as one says so. */
+async function readMovement(
   ports: EnginePorts,
   of: Sleeper,
   limits: { readonly stepsBefore: number; readonly untilMs: number },
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<"moved" | "still" | "unread"> {
   while (!signal.aborted) {
-    const leftMs = Math.max(1, limits.untilMs - ports.clock.monotonicMs());
-    const after = await readProgress(ports, of, leftMs, signal);
-    if (after.ok && after.value !== null && after.value.steps > limits.stepsBefore) return true;
-    if (ports.clock.monotonicMs() >= limits.untilMs) return false;
+    const isLast = ports.clock.monotonicMs() >= limits.untilMs;
+    const after = await readProgress(ports, of, PAGE_TIMEOUT_MS, signal);
+    const steps = after.ok ? (after.value?.steps ?? null) : null;
+    if (steps !== null && steps > limits.stepsBefore) return "moved";
+    if (isLast) return steps === null ? "unread" : "still";
     await ports.clock.sleep(WAKE_POLL_MS, signal);
   }
-  return false;
+  return "unread";
 }
