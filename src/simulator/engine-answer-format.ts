@@ -1,3 +1,4 @@
+import { encodeText } from "../base/bytes.ts";
 import type { EngineRequest } from "./engine-request.ts";
 
 export type FinishReason = "stop" | "length" | "abort" | "tool_calls";
@@ -37,6 +38,14 @@ export interface AnswerFormat {
 
 export const usageJson = ({ promptTokens, completionTokens }: AnswerUsage): string =>
   `{"prompt_tokens":${promptTokens},"completion_tokens":${completionTokens},"total_tokens":${promptTokens + completionTokens},"prompt_tokens_details":{"cached_tokens":0}}`;
+
+/** In OpenAI's form for chats. This model is as sure of a token wherever it says it. */
+export const logprobOf = (id: number, text: string): object => ({
+  token: text,
+  logprob: -(id % 97) / 100,
+  bytes: [...encodeText(text)],
+  top_logprobs: [],
+});
 
 export const toolCallId = (answerId: string, choice: number): string => `call-${answerId.slice(answerId.indexOf("-") + 1)}-${choice}`;
 

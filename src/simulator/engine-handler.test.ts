@@ -151,6 +151,15 @@ test("a required tool is called with arguments that fit its schema, in a stream 
   assert.deepEqual([deltas[0]?.function.name, finish], ["tide", "tool_calls"]);
 });
 
+test("log probabilities name each token of an answer, streamed or whole", async () => {
+  const rig = await startEngineRig();
+  const whole = (await rig.ask("POST", CHAT, chat({ logprobs: true, max_tokens: 6 }))).text;
+  const streamed = (await rig.ask("POST", CHAT, chat({ logprobs: true, max_tokens: 6, stream: true }))).text;
+  const tokensOf = (text: string): readonly string[] => text.match(/\{"token":"[^"]*","logprob":-?[\d.]+,/g) ?? [];
+  assert.equal(tokensOf(whole).length, 6);
+  assert.deepEqual(tokensOf(streamed), tokensOf(whole));
+});
+
 test("an answer in JSON fits the asked schema", async () => {
   const rig = await startEngineRig();
   const schema = { type: "object", required: ["height"], properties: { height: { type: "integer", minimum: 2, maximum: 2 } } };
@@ -182,7 +191,7 @@ const refused: readonly { readonly name: string; readonly body: unknown; readonl
   },
   { name: "a temperature out of range", body: chat({ temperature: 3 }), status: 400, param: "temperature" },
   { name: "no answers", body: chat({ n: 0 }), status: 400, param: "n" },
-  { name: "log probabilities", body: chat({ logprobs: true }), status: 400, param: "logprobs" },
+  { name: "alternatives of a token", body: chat({ logprobs: true, top_logprobs: 2 }), status: 400, param: "top_logprobs" },
   { name: "an empty stop string", body: chat({ stop: [""] }), status: 400, param: "stop" },
   { name: "a tool without a name", body: chat({ tools: [{}] }), status: 400, param: "tools[0]" },
   {

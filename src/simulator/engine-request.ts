@@ -19,6 +19,8 @@ export interface EngineRequest {
   readonly isStream: boolean;
   readonly isUsageIncluded: boolean;
   readonly areTokenIdsReturned: boolean;
+  /** Of the chosen token alone; chat only. */
+  readonly areLogprobsReturned: boolean;
   readonly maxTokens: readonly number[];
   readonly minTokens: number;
   readonly isEndIgnored: boolean;

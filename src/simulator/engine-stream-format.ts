@@ -1,5 +1,6 @@
 import {
   escapeJson,
+  logprobOf,
   toolCallId,
   usageJson,
   type AnswerFormat,
@@ -24,6 +25,7 @@ abstract class StreamFormat implements AnswerFormat {
   /** After the list of choices. */
   protected readonly tail: string;
   readonly #hasTokenIds: boolean;
+  readonly #hasLogprobs: boolean;
   readonly #isOpen: boolean[];
 
   constructor(identity: AnswerIdentity, object: string) {
@@ -32,6 +34,7 @@ abstract class StreamFormat implements AnswerFormat {
     this.start = `data: {"id":${JSON.stringify(id)},"object":"${object}","created":${created},"model":${JSON.stringify(request.model)},"choices":[`;
     this.tail = `${request.isUsageIncluded ? ',"usage":null' : ""}}\n\n`;
     this.#hasTokenIds = request.areTokenIdsReturned;
+    this.#hasLogprobs = request.areLogprobsReturned;
     this.#isOpen = identity.tools.map(() => false);
   }
 
@@ -43,13 +46,14 @@ abstract class StreamFormat implements AnswerFormat {
       opening = this.opening(choice);
     }
     // Inside a character there is nothing to show yet; ids are shown all the same.
-    if (text === "" && finish === null && !this.#hasTokenIds) return opening;
+    if (text === "" && finish === null && !this.#hasTokenIds && !this.#hasLogprobs) return opening;
     const ids = this.#hasTokenIds ? `,"token_ids":[${id}]` : "";
-    return opening + this.chunk(choice, escapeJson(text), (finish === null ? "null" : `"${finish}"`) + ids);
+    const logprobs = this.#hasLogprobs ? JSON.stringify({ content: [logprobOf(id, text)] }) : "null";
+    return opening + this.chunk(choice, escapeJson(text), { logprobs, finish: (finish === null ? "null" : `"${finish}"`) + ids });
   }
 
   abort(choice: number): string {
-    return this.chunk(choice, "", '"abort"');
+    return this.chunk(choice, "", { logprobs: "null", finish: '"abort"' });
   }
 
   close(usage: AnswerUsage): string {
@@ -65,8 +69,13 @@ abstract class StreamFormat implements AnswerFormat {
   }
 
   protected abstract opening(choice: number): string;
-  /** @param finishJson the finish reason in JSON, and what else belongs to the choice. */
-  protected abstract chunk(choice: number, escapedText: string, finishJson: string): string;
+  protected abstract chunk(choice: number, escapedText: string, json: ChoiceJson): string;
+}
+
+interface ChoiceJson {
+  readonly logprobs: string;
+  /** The finish reason, and what else belongs to the choice. */
+  readonly finish: string;
 }
 
 class ChatStreamFormat extends StreamFormat {
@@ -83,10 +92,10 @@ class ChatStreamFormat extends StreamFormat {
     return `${this.start}{"index":${choice},"delta":{"role":"assistant","content":null,"tool_calls":[${call}]}${end}`;
   }
 
-  protected chunk(choice: number, escapedText: string, finishJson: string): string {
+  protected chunk(choice: number, escapedText: string, { logprobs, finish }: ChoiceJson): string {
     const isTool = (this.identity.tools[choice] ?? null) !== null;
     const delta = isTool ? `{"tool_calls":[{"index":0,"function":{"arguments":"${escapedText}"}}]}` : `{"content":"${escapedText}"}`;
-    return `${this.start}{"index":${choice},"delta":${delta},"logprobs":null,"finish_reason":${finishJson}}]${this.tail}`;
+    return `${this.start}{"index":${choice},"delta":${delta},"logprobs":${logprobs},"finish_reason":${finish}}]${this.tail}`;
   }
 }
 
@@ -102,10 +111,10 @@ class CompletionStreamFormat extends StreamFormat {
     return "";
   }
 
-  protected chunk(choice: number, escapedText: string, finishJson: string): string {
+  protected chunk(choice: number, escapedText: string, { logprobs, finish }: ChoiceJson): string {
     const ids = this.#shown.has(choice) ? null : this.promptIds(choice);
     this.#shown.add(choice);
     const prompt = ids === null ? "" : `,${ids}`;
-    return `${this.start}{"index":${choice},"text":"${escapedText}","logprobs":null,"finish_reason":${finishJson}${prompt}}]${this.tail}`;
+    return `${this.start}{"index":${choice},"text":"${escapedText}","logprobs":${logprobs},"finish_reason":${finish}${prompt}}]${this.tail}`;
   }
 }

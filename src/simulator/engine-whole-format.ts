@@ -1,4 +1,5 @@
 import {
+  logprobOf,
   toolCallId,
   usageJson,
   type AnswerFormat,
@@ -11,12 +12,13 @@ import {
 interface WholeChoice {
   text: string;
   readonly ids: number[];
+  readonly logprobs: object[];
   finish: FinishReason | null;
 }
 
 /** One JSON document at the end. */
 export function createWholeFormat(identity: AnswerIdentity): AnswerFormat {
-  const choices = identity.tools.map((): WholeChoice => ({ text: "", ids: [], finish: null }));
+  const choices = identity.tools.map((): WholeChoice => ({ text: "", ids: [], logprobs: [], finish: null }));
   return {
     contentType: "application/json",
     token: ({ choice, id, text, finish }: AnswerToken) => {
@@ -24,6 +26,7 @@ export function createWholeFormat(identity: AnswerIdentity): AnswerFormat {
       if (whole === undefined) return "";
       whole.text += text;
       whole.ids.push(id);
+      if (identity.request.areLogprobsReturned) whole.logprobs.push(logprobOf(id, text));
       whole.finish = finish;
       return "";
     },
@@ -47,7 +50,7 @@ function renderWhole(identity: AnswerIdentity, choices: readonly WholeChoice[], 
     choices: choices.map((whole, index) => ({
       index,
       ...(isChat ? { message: messageOf(identity, whole, index) } : { text: whole.text }),
-      logprobs: null,
+      logprobs: request.areLogprobsReturned ? { content: whole.logprobs } : null,
       finish_reason: whole.finish,
       stop_reason: null,
       ...(request.areTokenIdsReturned ? { token_ids: whole.ids } : {}),

@@ -123,6 +123,7 @@ test("continue: two engines die, and the third one goes on; where nobody is left
 
 for (const [name, body] of [
   ["two answers at once", { n: 2 }],
+  ["log probabilities", { logprobs: true }],
   ["a client that reads ids itself", { return_token_ids: true }],
 ] as const) {
   test(`continue: ${name} end by an error, and nothing is spliced`, async () => {

@@ -11,6 +11,10 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** vLLM's default for completions. */
 const COMPLETION_MAX_TOKENS = 16;
 const STOPS_MAX = 16;
+const UNSUPPORTED = {
+  chat: ["top_logprobs", "prompt_logprobs", "echo", "best_of"],
+  completion: ["logprobs", "prompt_logprobs", "echo", "best_of"],
+};
 
 /** The body as a JSON object. */
 export function parseBody(bytes: Uint8Array): Result<JsonObject, EngineError> {
@@ -31,7 +35,7 @@ export function parseEngineRequest(
 ): Result<EngineRequest, EngineError> {
   const model = parseModel(body["model"], limits);
   if (!model.ok) return model;
-  const unsupported = ["logprobs", "top_logprobs", "prompt_logprobs", "echo", "best_of"].find((name) => isAsked(body[name]));
+  const unsupported = UNSUPPORTED[kind].find((name) => isAsked(body[name]));
   if (unsupported !== undefined) return err(badRequest(`${unsupported} is not supported by this engine.`, unsupported));
   const prompts = kind === "chat" ? parseChat(body) : parsePrompts(body["prompt"]);
   if (!prompts.ok) return prompts;
@@ -60,6 +64,7 @@ export function parseEngineRequest(
     isStream,
     isUsageIncluded: isStream && isJsonObject(streamOptions) && streamOptions["include_usage"] === true,
     areTokenIdsReturned: body["return_token_ids"] === true,
+    areLogprobsReturned: kind === "chat" && body["logprobs"] === true,
     isEndIgnored: body["ignore_eos"] === true,
     ...stops.value,
   });
