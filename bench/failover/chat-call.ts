@@ -1,8 +1,10 @@
 import { StringDecoder } from "node:string_decoder";
 import type { AnswerEvents, HttpConnection } from "./http-connection.ts";
 import type { HttpPool } from "./http-pool.ts";
+import { fieldsOf, type AskKind } from "./ask-kind.ts";
 import { monotonicMs } from "./monotonic.ts";
 import type { Outcome } from "./request-record.ts";
+import { ToldAnswer, type ChoicePayload } from "./told-answer.ts";
 
 export interface ChatAnswer {
   readonly outcome: Outcome;
@@ -12,7 +14,9 @@ export interface ChatAnswer {
   readonly attempts: number | null;
   readonly retryAfterSeconds: number | null;
   readonly note: string;
+  /** Of the first choice. */
   readonly text: string;
+  readonly told: ToldAnswer;
   readonly tokenTimesMs: readonly number[];
   /** Characters of `text` that are certain after each token, when token ids were asked for. */
   readonly tokenEnds: readonly number[];
@@ -23,12 +27,7 @@ export interface ChatAnswer {
 
 /** What we read of a chunk or an answer; everything else is the server's affair. */
 interface ChatPayload {
-  readonly choices?: readonly {
-    readonly delta?: { readonly content?: string | null };
-    readonly message?: { readonly content?: string | null };
-    readonly token_ids?: readonly number[] | null;
-    readonly finish_reason?: string | null;
-  }[];
+  readonly choices?: readonly ChoicePayload[];
   readonly usage?: { readonly prompt_tokens?: number; readonly completion_tokens?: number } | null;
   readonly error?: { readonly code?: string | number | null; readonly message?: string };
 }
@@ -52,7 +51,7 @@ export class ChatCall implements AnswerEvents {
   #status: number | null = null;
   #headers: ReadonlyMap<string, string> = new Map();
   #buffer = "";
-  #text = "";
+  readonly #told = new ToldAnswer();
   #tokenTimesMs: number[] = [];
   #tokenEnds: number[] = [];
   #usage: ChatPayload["usage"] = null;
@@ -127,25 +126,25 @@ export class ChatCall implements AnswerEvents {
   #chunk(chunk: ChatPayload): void {
     if (chunk.error !== undefined) this.#failed(String(chunk.error.code ?? chunk.error.message ?? "error"));
     if (chunk.usage !== undefined && chunk.usage !== null) this.#usage = chunk.usage;
-    const choice = chunk.choices?.[0];
-    if (choice === undefined) return;
-    const content = choice.delta?.content ?? "";
-    if (content !== "") {
-      this.#text += content;
-      this.#tokenTimesMs.push(monotonicMs());
+    for (const choice of chunk.choices ?? []) {
+      if (this.#told.add(choice)) this.#tokenTimesMs.push(monotonicMs());
+      const before = this.#tokenEnds.at(-1) ?? 0;
+      choice.token_ids?.forEach((_, index, ids) => this.#tokenEnds.push(index === ids.length - 1 ? this.#text.length : before));
+      if (typeof choice.finish_reason === "string") this.#isFinished = true;
     }
-    const before = this.#tokenEnds.at(-1) ?? 0;
-    choice.token_ids?.forEach((_, index, ids) => this.#tokenEnds.push(index === ids.length - 1 ? this.#text.length : before));
-    if (typeof choice.finish_reason === "string") this.#isFinished = true;
   }
 
   #endWhole(): void {
     const answer = parsePayload(this.#buffer);
     const choice = answer?.choices?.[0];
     this.#usage = answer?.usage ?? null;
-    this.#text = choice?.message?.content ?? "";
+    if (choice !== undefined) this.#told.add(choice);
     if (answer === null || typeof choice?.finish_reason !== "string") return this.#settle("wrong", "no whole answer in the body");
     this.#settle("complete", "");
+  }
+
+  get #text(): string {
+    return this.#told.choices[0]?.content ?? "";
   }
 
   #errorCode(body: string): string {
@@ -167,6 +166,7 @@ export class ChatCall implements AnswerEvents {
       attempts: attempts === undefined ? null : Number(attempts),
       retryAfterSeconds: Number.isFinite(retryAfterSeconds) ? retryAfterSeconds : null,
       text: this.#text,
+      told: this.#told,
       tokenTimesMs: this.#tokenTimesMs,
       tokenEnds: this.#tokenEnds,
       promptTokens: this.#usage?.prompt_tokens ?? null,
@@ -199,8 +199,16 @@ export function chatPrefix(ask: {
   readonly text: string;
   readonly isStream: boolean;
   readonly withIds?: boolean;
+  readonly kind?: AskKind;
 }): Buffer {
-  const body: Record<string, unknown> = { model: ask.model, temperature: 0, seed: 7, ignore_eos: true, stream: ask.isStream };
+  const body: Record<string, unknown> = {
+    ...fieldsOf(ask.kind ?? "plain"),
+    model: ask.model,
+    temperature: 0,
+    seed: 7,
+    ignore_eos: true,
+    stream: ask.isStream,
+  };
   if (ask.isStream) body["stream_options"] = { include_usage: true };
   if (ask.withIds === true) body["return_token_ids"] = true;
   body["messages"] = [{ role: "user", content: ask.text }];

@@ -11,6 +11,7 @@ const model: EngineModel = {
 const request = (changes: Partial<RequestRecord>): RequestRecord => ({
   id: 1,
   isStream: true,
+  kind: "plain",
   promptTokens: 1_000,
   maxTokens: 4,
   arrivedAtMs: 900,

@@ -13,6 +13,7 @@ let ids = 0;
 const request = (changes: Partial<RequestRecord>): RequestRecord => ({
   id: (ids += 1),
   isStream: true,
+  kind: "plain",
   promptTokens: 1_000,
   maxTokens: 4,
   arrivedAtMs: 1_100,

@@ -1,4 +1,5 @@
 // A client process of its own: it shares no event loop with what it measures, nor with the bench that injects the faults.
+import { ASK_KINDS, type AskKind } from "./ask-kind.ts";
 import { ChatCall, chatPrefix, chatRequest, type ChatAnswer } from "./chat-call.ts";
 import { HttpPool } from "./http-pool.ts";
 import type { LoadCommand, LoadOrder, LoadReport } from "./load-message.ts";
@@ -7,6 +8,7 @@ import { monotonicMs } from "./monotonic.ts";
 import { isRightAnswer, type Reference } from "./prompts.ts";
 import type { Outcome, RequestRecord } from "./request-record.ts";
 import { seeded } from "./seeded.ts";
+import { ToldAnswer } from "./told-answer.ts";
 
 const PATIENCE_MS = 20_000;
 const REPORT_EVERY_MS = 50;
@@ -15,16 +17,18 @@ const TIMER_MARGIN_MS = 1;
 
 interface Prepared {
   readonly reference: Reference;
-  readonly streamPrefix: Buffer;
   readonly wholePrefix: Buffer;
+  readonly streamPrefixes: ReadonlyMap<AskKind, Buffer>;
 }
 
 function prepare(order: LoadOrder): ReadonlyMap<number, readonly Prepared[]> {
   const bySize = new Map<number, Prepared[]>();
   for (const reference of order.references) {
-    const prefix = (isStream: boolean): Buffer => chatPrefix({ model: order.model, text: reference.text, isStream });
+    const prefix = (isStream: boolean, kind: AskKind = "plain"): Buffer =>
+      chatPrefix({ model: order.model, text: reference.text, isStream, kind });
+    const kinds = ASK_KINDS.filter((kind) => kind === "plain" || reference.told[kind] !== undefined);
     const list = bySize.get(reference.size) ?? [];
-    list.push({ reference, streamPrefix: prefix(true), wholePrefix: prefix(false) });
+    list.push({ reference, wholePrefix: prefix(false), streamPrefixes: new Map(kinds.map((kind) => [kind, prefix(true, kind)])) });
     bySize.set(reference.size, list);
   }
   return bySize;
@@ -34,11 +38,18 @@ const report = (message: LoadReport): void => {
   process.send?.(message);
 };
 
-function judgeAnswer(answer: ChatAnswer, reference: Reference, maxTokens: number): { outcome: Outcome; note: string } {
+function judgeAnswer(answer: ChatAnswer, reference: Reference, { kind, maxTokens }: Ask): { outcome: Outcome; note: string } {
+  if (kind !== "plain") return judgeTold(answer, ToldAnswer.of(reference.told[kind] ?? []));
   if (answer.outcome !== "complete") return answer;
   if (answer.completionTokens !== maxTokens) return { outcome: "wrong", note: `${answer.completionTokens} tokens instead of ${maxTokens}` };
   if (!isRightAnswer(reference, answer.text, maxTokens)) return { outcome: "wrong", note: "not the tokens of the model" };
   return answer;
+}
+
+function judgeTold(answer: ChatAnswer, expected: ToldAnswer): { outcome: Outcome; note: string } {
+  const { outcome, told } = answer;
+  const isRight = outcome === "complete" ? told.isSameAs(expected) : told.isBeginningOf(expected);
+  return isRight ? answer : { outcome: "wrong", note: `${outcome}, but not what was told undisturbed` };
 }
 
 class Load {
@@ -90,20 +101,23 @@ class Load {
     if (prepared === undefined) throw new Error(`No prompt of ${ask.promptTokens} tokens was prepared.`);
     const id = this.#sent;
     this.#sent += 1;
+    const prefix = ask.isStream ? prepared.streamPrefixes.get(ask.kind) : prepared.wholePrefix;
+    if (prefix === undefined) throw new Error(`No answer of the kind ${ask.kind} was prepared.`);
     const call = new ChatCall(ask.isStream, (answer) => this.#settle(id, arrivedAtMs, ask, prepared.reference, answer));
     this.#inFlight.set(id, { arrivedAtMs, call });
-    call.sendOver(this.#pool, chatRequest(this.#order.target, ask.isStream ? prepared.streamPrefix : prepared.wholePrefix, ask.maxTokens));
+    call.sendOver(this.#pool, chatRequest(this.#order.target, prefix, ask.maxTokens));
   }
 
   #settle(id: number, arrivedAtMs: number, ask: Ask, reference: Reference, answer: ChatAnswer): void {
     this.#inFlight.delete(id);
-    const { outcome, note } = judgeAnswer(answer, reference, ask.maxTokens);
+    const { outcome, note } = judgeAnswer(answer, reference, ask);
     const { status, instance, level, attempts, retryAfterSeconds, tokenTimesMs, endedAtMs } = answer;
-    const { isStream, maxTokens } = ask;
+    const { isStream, maxTokens, kind } = ask;
     const { promptTokens } = reference;
     this.#records.push({
       id,
       isStream,
+      kind,
       promptTokens,
       maxTokens,
       arrivedAtMs,

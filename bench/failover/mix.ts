@@ -1,3 +1,5 @@
+import { KIND_ANSWER_TOKENS, type AskKind } from "./ask-kind.ts";
+
 export interface PromptShare {
   readonly tokens: number;
   readonly ratio: number;
@@ -10,6 +12,8 @@ export interface Mix {
   /** Answers have a uniform number of tokens, both ends included. */
   readonly answerTokensMin: number;
   readonly answerTokensMax: number;
+  /** Ratios of what is no plain text; absent = everything is. */
+  readonly kinds?: readonly { readonly kind: AskKind; readonly ratio: number }[];
 }
 
 const PROMPTS: readonly PromptShare[] = [
@@ -31,6 +35,7 @@ export interface Ask {
   readonly isStream: boolean;
   readonly promptTokens: number;
   readonly maxTokens: number;
+  readonly kind: AskKind;
 }
 
 /** The next request of the mix; `chance` gives 0 <= x < 1. */
@@ -46,7 +51,18 @@ export function draw(mix: Mix, chance: () => number): Ask {
     }
   }
   const spread = mix.answerTokensMax - mix.answerTokensMin + 1;
-  return { isStream, promptTokens, maxTokens: mix.answerTokensMin + Math.floor(chance() * spread) };
+  const maxTokens = mix.answerTokensMin + Math.floor(chance() * spread);
+  const kind = mix.kinds === undefined ? "plain" : drawKind(mix.kinds, chance());
+  return { isStream, promptTokens, maxTokens: kind === "plain" ? maxTokens : KIND_ANSWER_TOKENS, kind };
+}
+
+function drawKind(kinds: NonNullable<Mix["kinds"]>, drawn: number): AskKind {
+  let rest = drawn;
+  for (const { kind, ratio } of kinds) {
+    rest -= ratio;
+    if (rest < 0) return kind;
+  }
+  return "plain";
 }
 
 /** Milliseconds to the next arrival of a Poisson stream. */

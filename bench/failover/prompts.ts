@@ -1,3 +1,6 @@
+import type { AskKind } from "./ask-kind.ts";
+import type { ToldAnswer } from "./told-answer.ts";
+
 const WORDS = [
   "the",
   "tide",
@@ -27,6 +30,8 @@ export interface Reference {
   readonly answer: string;
   /** Characters of `answer` that are certain after so many tokens: index 0 = after the first. */
   readonly endOfToken: readonly number[];
+  /** What is told for each kind that is no plain text, where it was asked for. */
+  readonly told: Readonly<Partial<Record<AskKind, ToldAnswer["choices"]>>>;
 }
 
 const VARIANTS: Readonly<Record<number, number>> = { 128: 12, 2_048: 6, 16_384: 2, 32_768: 1 };

@@ -53,7 +53,7 @@ test("the negative control fails by a broken bar, not by uncounted rounds", () =
   assert.deepEqual([hasFailedAsItMust(lossy), hasFailedAsItMust(uncounted), hasFailedAsItMust(row({}))], [true, false, false]);
 });
 
-const reference: Reference = { size: 128, text: "", promptTokens: 128, answer: "tide → sea", endOfToken: [4, 5, 5, 6, 10] };
+const reference: Reference = { size: 128, text: "", promptTokens: 128, answer: "tide → sea", told: {}, endOfToken: [4, 5, 5, 6, 10] };
 const answers: readonly { text: string; tokens: number; isRight: boolean }[] = [
   { text: "tide → sea", tokens: 5, isRight: true },
   { text: "tide ", tokens: 2, isRight: true },

@@ -1,3 +1,5 @@
+import type { AskKind } from "./ask-kind.ts";
+
 /** How one request ended, as its client saw it. */
 export type Outcome =
   /** The whole right answer: every token, its end marker, nothing else. */
@@ -19,6 +21,7 @@ export type Outcome =
 export interface RequestRecord {
   readonly id: number;
   readonly isStream: boolean;
+  readonly kind: AskKind;
   readonly promptTokens: number;
   readonly maxTokens: number;
   /** When the schedule wanted it sent: an open loop owes its clients this moment. */

@@ -1,6 +1,8 @@
+import { KIND_ANSWER_TOKENS, type AskKind } from "./ask-kind.ts";
 import { ChatCall, chatPrefix, chatRequest, type ChatAnswer, type ChatTarget } from "./chat-call.ts";
 import { HttpPool } from "./http-pool.ts";
 import { promptTexts, type Reference } from "./prompts.ts";
+import type { ToldAnswer } from "./told-answer.ts";
 
 export const PROMPT_SIZES: readonly number[] = [128, 2_048, 16_384, 32_768];
 const ANSWER_TOKENS_MAX = 128;
@@ -33,5 +35,36 @@ async function takeReference(pool: HttpPool, ask: ReferenceAsk): Promise<Referen
         `${completionTokens} tokens by its usage, ${tokenEnds.length} token ids.`,
     );
   }
-  return { size: ask.size, text: ask.text, promptTokens, answer: answer.text, endOfToken: tokenEnds };
+  return { size: ask.size, text: ask.text, promptTokens, answer: answer.text, endOfToken: tokenEnds, told: {} };
+}
+
+/** The same with what is told for each of these kinds. */
+export async function takeKinds(
+  references: readonly Reference[],
+  of: { readonly target: ChatTarget; readonly model: string; readonly kinds: readonly AskKind[] },
+): Promise<readonly Reference[]> {
+  const pool = new HttpPool(of.target.host, of.target.port);
+  const tell = async (reference: Reference): Promise<Reference> => {
+    const told: Partial<Record<AskKind, ToldAnswer["choices"]>> = {};
+    for (const kind of of.kinds) told[kind] = await takeTold(pool, { ...of, text: reference.text, kind });
+    return { ...reference, told };
+  };
+  const all = await Promise.all(references.map(tell));
+  pool.close();
+  return all;
+}
+
+async function takeTold(
+  pool: HttpPool,
+  ask: { readonly target: ChatTarget; readonly model: string; readonly text: string; readonly kind: AskKind },
+): Promise<ToldAnswer["choices"]> {
+  const answer = await new Promise<ChatAnswer>((resolve) => {
+    const prefix = chatPrefix({ model: ask.model, text: ask.text, isStream: true, kind: ask.kind });
+    new ChatCall(true, resolve).sendOver(pool, chatRequest(ask.target, prefix, KIND_ANSWER_TOKENS));
+  });
+  if (answer.outcome !== "complete")
+    throw new Error(
+      `The reference answer of the kind ${ask.kind} is not whole: ${answer.outcome} ${answer.note}, status ${answer.status}.`,
+    );
+  return answer.told.choices;
 }

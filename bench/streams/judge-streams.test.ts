@@ -10,6 +10,7 @@ const model = { profile: benchProfile(), survivor: { stepMs: 10, batch: 50 } };
 const record = (more: Partial<RequestRecord>): RequestRecord => ({
   id: 1,
   isStream: true,
+  kind: "plain",
   promptTokens: 128,
   maxTokens: 3,
   arrivedAtMs: 900,

@@ -15,6 +15,8 @@ export interface StreamBars {
   readonly faults: number;
   /** What its client may see at most of a gap, 99 in 100, beside what the next engine needs to read the prompt again. */
   readonly gapP99MaxMs: number;
+  /** Whose gaps count; absent = all. The others are read again all the same, and waited for. */
+  readonly isGapCounted?: (record: RequestRecord) => boolean;
 }
 
 /** The streams that a fault met in their middle. The gateway names an engine in the head alone: of one that moved before, that is its first. */
@@ -43,7 +45,8 @@ export function barsOf(
   const met = cut.filter((streams) => streams.length > 0).length;
   const all = cut.flatMap((streams) => {
     const queueMs = rereadMs(of.model, streams);
-    return streams.map(({ record, gapMs }) => ({ record, gapMs: Math.max(0, gapMs - queueMs) }));
+    const counted = streams.filter(({ record }) => of.bars.isGapCounted?.(record) ?? true);
+    return counted.map(({ record, gapMs }) => ({ record, gapMs: Math.max(0, gapMs - queueMs) }));
   });
   const count = (outcome: RequestRecord["outcome"]): number => records.filter((record) => record.outcome === outcome).length;
   const incomplete = records.filter(({ outcome }) => outcome !== "complete").length;

@@ -12,7 +12,8 @@ import { seeProcess, signal } from "../failover/process-table.ts";
 import { Progress } from "../failover/progress.ts";
 import { formatTable, toJson, verdictOf, type RowResult } from "../failover/report.ts";
 import { seeded } from "../failover/seeded.ts";
-import { takeReferences } from "../failover/take-references.ts";
+import { takeKinds, takeReferences } from "../failover/take-references.ts";
+import { mixBarsOf } from "./judge-mix.ts";
 import { barsOf, cutBy } from "./judge-streams.ts";
 import { faultsOf, parseOptions, USAGE, type RowName, type StreamOptions } from "./options.ts";
 
@@ -28,10 +29,25 @@ const MIX: Mix = {
   answerTokensMin: 64,
   answerTokensMax: 128,
 };
-/** Of the issue's bars. A stopped engine is found by its silence, which takes a second. */
-const ROWS: Readonly<Record<RowName, { readonly signal: "SIGKILL" | "SIGSTOP"; readonly gapP99MaxMs: number }>> = {
-  kills: { signal: "SIGKILL", gapP99MaxMs: 300 },
-  stops: { signal: "SIGSTOP", gapP99MaxMs: 1_500 },
+const KINDS = [
+  { kind: "tool", ratio: 0.15 },
+  { kind: "json", ratio: 0.15 },
+  { kind: "choices", ratio: 0.025 },
+  { kind: "logprobs", ratio: 0.025 },
+] as const;
+
+interface Row {
+  readonly signal: "SIGKILL" | "SIGSTOP";
+  readonly gapP99MaxMs: number;
+  readonly mix: Mix;
+  readonly judge: typeof barsOf;
+}
+
+/** A stopped engine is found by its silence, which takes a second. */
+const ROWS: Readonly<Record<RowName, Row>> = {
+  kills: { signal: "SIGKILL", gapP99MaxMs: 300, mix: MIX, judge: barsOf },
+  mix: { signal: "SIGKILL", gapP99MaxMs: 300, mix: { ...MIX, kinds: KINDS }, judge: mixBarsOf },
+  stops: { signal: "SIGSTOP", gapP99MaxMs: 1_500, mix: MIX, judge: barsOf },
 };
 
 async function openBench(options: StreamOptions, progress: Progress, control: MachineControl, started: Set<Platform>): Promise<Bench> {
@@ -42,7 +58,9 @@ async function openBench(options: StreamOptions, progress: Progress, control: Ma
   if ((await platform.untilWhole(READY_WITHIN_MS)) === null)
     throw new Error(`The platform is not at rest: see ${platform.dataDir}/up.log.`);
   const target = await platform.untilServes(MIXED, MODEL, READY_WITHIN_MS);
-  const references = await takeReferences(target, MODEL);
+  const plain = await takeReferences(target, MODEL);
+  const kinds = options.rows.includes("mix") ? KINDS.map(({ kind }) => kind) : [];
+  const references = await takeKinds(plain, { target, model: MODEL, kinds });
   // A survivor carries all of them: so many that its batch is what its steps and its queue are modelled by.
   const survivor = { ...steadyState(profile, MIX, 1), batch: CONCURRENT_STREAMS };
   return { progress, platform, references, control, model: { profile, survivor }, seed: options.seed, noFailover: null, loads: new Set() };
@@ -69,7 +87,7 @@ async function strike(bench: Bench, row: RowName, chance: () => number): Promise
 }
 
 async function runRow(bench: Bench, row: RowName, faultCount: number): Promise<RowResult> {
-  const load = await startLoad(bench, { tenant: MIXED, mix: MIX, pace: { kind: "closed", inFlight: CONCURRENT_STREAMS } });
+  const load = await startLoad(bench, { tenant: MIXED, mix: ROWS[row].mix, pace: { kind: "closed", inFlight: CONCURRENT_STREAMS } });
   const chance = seeded(bench.seed + 1);
   const faults: FaultWindow[] = [];
   const problems: string[] = [];
@@ -91,8 +109,8 @@ async function runRow(bench: Bench, row: RowName, faultCount: number): Promise<R
   const nowMs = monotonicMs();
   await load.until(() => load.settledBeforeMs > nowMs, SETTLED_WITHIN_MS);
   await stopLoad(bench, load);
-  const { gapP99MaxMs } = ROWS[row];
-  const bars = barsOf(load.records, faults, { bars: { faults: faultCount, gapP99MaxMs }, model: bench.model });
+  const { gapP99MaxMs, judge } = ROWS[row];
+  const bars = judge(load.records, faults, { bars: { faults: faultCount, gapP99MaxMs }, model: bench.model });
   const lost = load.records.filter(({ outcome }) => outcome !== "complete");
   const cut = faults.flatMap((fault) => cutBy(load.records, fault));
   const notes = [
@@ -101,8 +119,8 @@ async function runRow(bench: Bench, row: RowName, faultCount: number): Promise<R
     ...lost
       .slice(0, 8)
       .map(
-        ({ id, outcome, note, instance, tokenTimesMs }) =>
-          `${outcome}: stream ${id} of ${instance}, ${tokenTimesMs.length} tokens, ${note}`,
+        ({ id, kind, outcome, note, instance, tokenTimesMs }) =>
+          `${outcome}: stream ${id} (${kind}) of ${instance}, ${tokenTimesMs.length} tokens, ${note}`,
       ),
   ];
   return { row, n: faults.length, bars, notes, control: null };

@@ -1,10 +1,10 @@
 import { parseArgs } from "node:util";
 
-export const ROW_NAMES = ["kills", "stops"] as const;
+export const ROW_NAMES = ["kills", "mix", "stops"] as const;
 export type RowName = (typeof ROW_NAMES)[number];
 
 /** Faults of each row that count. */
-const FAULTS: Readonly<Record<RowName, number>> = { kills: 1_000, stops: 100 };
+const FAULTS: Readonly<Record<RowName, number>> = { kills: 1_000, mix: 200, stops: 100 };
 
 export interface StreamOptions {
   readonly rows: readonly RowName[];
