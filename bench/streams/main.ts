@@ -1,129 +1,36 @@
 import { writeFileSync } from "node:fs";
-import { MODEL, startLoad, stopLoad, untilSent, WHOLE_WITHIN_MS, type Bench } from "../failover/bench.ts";
-import { benchProfile, manifestsOf, tenantsOf } from "../failover/bench-manifests.ts";
-import { MIXED } from "../failover/engine-rows.ts";
-import { steadyState } from "../failover/engine-profile.ts";
-import type { FaultWindow } from "../failover/judge.ts";
+import type { Bench } from "../failover/bench.ts";
+import { benchProfile } from "../failover/bench-manifests.ts";
 import { MachineControl } from "../failover/machine-control.ts";
-import type { Mix } from "../failover/mix.ts";
-import { monotonicMs } from "../failover/monotonic.ts";
-import { Platform } from "../failover/platform.ts";
-import { seeProcess, signal } from "../failover/process-table.ts";
 import { Progress } from "../failover/progress.ts";
 import { formatTable, toJson, verdictOf, type RowResult } from "../failover/report.ts";
-import { seeded } from "../failover/seeded.ts";
-import { takeKinds, takeReferences } from "../failover/take-references.ts";
-import { mixBarsOf } from "./judge-mix.ts";
-import { barsOf, cutBy } from "./judge-streams.ts";
-import { faultsOf, parseOptions, USAGE, type RowName, type StreamOptions } from "./options.ts";
+import { openBench, runFaultRow, type Stage } from "./fault-rows.ts";
+import { countOf, isFaultRow, parseOptions, USAGE, type RowName } from "./options.ts";
+import { runSimulatedRow } from "./simulated-row.ts";
 
-const CONCURRENT_STREAMS = 50;
-const READY_WITHIN_MS = 30_000;
-const SETTLED_WITHIN_MS = 30_000;
-/** New streams after all is whole again, so that both engines carry some in all places. */
-const STREAMS_BETWEEN = 20;
-const STREAMS_SPREAD = 20;
-const MIX: Mix = {
-  streamRatio: 1,
-  prompts: [128, 2_048, 16_384].map((tokens) => ({ tokens, ratio: 1 / 3 })),
-  answerTokensMin: 64,
-  answerTokensMax: 128,
-};
-const KINDS = [
-  { kind: "tool", ratio: 0.15 },
-  { kind: "json", ratio: 0.15 },
-  { kind: "choices", ratio: 0.025 },
-  { kind: "logprobs", ratio: 0.025 },
-] as const;
-
-interface Row {
-  readonly signal: "SIGKILL" | "SIGSTOP";
-  readonly gapP99MaxMs: number;
-  readonly mix: Mix;
-  readonly judge: typeof barsOf;
-}
-
-/** A stopped engine is found by its silence, which takes a second. */
-const ROWS: Readonly<Record<RowName, Row>> = {
-  kills: { signal: "SIGKILL", gapP99MaxMs: 300, mix: MIX, judge: barsOf },
-  mix: { signal: "SIGKILL", gapP99MaxMs: 300, mix: { ...MIX, kinds: KINDS }, judge: mixBarsOf },
-  stops: { signal: "SIGSTOP", gapP99MaxMs: 1_500, mix: MIX, judge: barsOf },
-};
-
-async function openBench(options: StreamOptions, progress: Progress, control: MachineControl, started: Set<Platform>): Promise<Bench> {
-  const profile = benchProfile();
-  progress.line(`starts the platform with ${tenantsOf("usual").join(", ")}`);
-  const platform = await Platform.start(manifestsOf("usual"));
-  started.add(platform);
-  if ((await platform.untilWhole(READY_WITHIN_MS)) === null)
-    throw new Error(`The platform is not at rest: see ${platform.dataDir}/up.log.`);
-  const target = await platform.untilServes(MIXED, MODEL, READY_WITHIN_MS);
-  const plain = await takeReferences(target, MODEL);
-  const kinds = options.rows.includes("mix") ? KINDS.map(({ kind }) => kind) : [];
-  const references = await takeKinds(plain, { target, model: MODEL, kinds });
-  // A survivor carries all of them: so many that its batch is what its steps and its queue are modelled by.
-  const survivor = { ...steadyState(profile, MIX, 1), batch: CONCURRENT_STREAMS };
-  return { progress, platform, references, control, model: { profile, survivor }, seed: options.seed, noFailover: null, loads: new Set() };
-}
-
-/**
- * The next fault at one of the two hot engines, while streams run at both. None of the streams of the fault before runs any more: two deaths under
- * one request are what a poisonous one looks like (ADR 0016). @returns null when the platform did not become whole.
- */
-async function strike(bench: Bench, row: RowName, chance: () => number): Promise<FaultWindow | null> {
-  const [load] = bench.loads;
-  if (load === undefined) throw new Error("No client runs.");
-  if ((await bench.platform.untilWhole(WHOLE_WITHIN_MS)) === null) return null;
-  const nowMs = monotonicMs();
-  if (!(await load.until(() => load.settledBeforeMs > nowMs, SETTLED_WITHIN_MS))) return null;
-  await untilSent(load, STREAMS_BETWEEN + Math.floor(chance() * STREAMS_SPREAD));
-  const name = `${MIXED}-hot-${chance() < 0.5 ? 1 : 2}`;
-  const pid = (await bench.platform.instance(name))?.pid ?? null;
-  const seen = pid === null ? null : seeProcess(pid);
-  if (seen === null) return null;
-  const atMs = monotonicMs();
-  signal(seen, ROWS[row].signal);
-  return { atMs, instance: name, untilMs: Number.POSITIVE_INFINITY, resumedAtMs: null };
-}
-
-async function runRow(bench: Bench, row: RowName, faultCount: number): Promise<RowResult> {
-  const load = await startLoad(bench, { tenant: MIXED, mix: ROWS[row].mix, pace: { kind: "closed", inFlight: CONCURRENT_STREAMS } });
-  const chance = seeded(bench.seed + 1);
-  const faults: FaultWindow[] = [];
-  const problems: string[] = [];
-  let met = 0;
-  const triesMax = Math.ceil(faultCount * 1.2) + 3;
-  for (let tries = 0; tries < triesMax && met < faultCount && problems.length === 0; tries += 1) {
-    const fault = await strike(bench, row, chance);
-    const previous = faults.pop();
-    if (previous !== undefined) {
-      const closed = { ...previous, untilMs: fault?.atMs ?? Number.POSITIVE_INFINITY };
-      faults.push(closed);
-      if (cutBy(load.records, closed).length > 0) met += 1;
-    }
-    if (fault === null) problems.push("not every instance became Ready again");
-    else faults.push(fault);
-    const incomplete = load.records.filter(({ outcome }) => outcome !== "complete").length;
-    bench.progress.update(`${row}: ${met} of ${faultCount} faults met streams, ${load.records.length} streams, ${incomplete} not complete`);
+/** The rows in their order. The platform runs from the first row that needs it to the last of them. */
+async function runRows(stage: Stage): Promise<readonly RowResult[]> {
+  const { options, progress, control } = stage;
+  let bench: Bench | null = null;
+  const results: RowResult[] = [];
+  for (const row of options.rows) {
+    if (isFaultRow(row)) bench ??= await openBench(stage);
+    await control.begin();
+    const result = await runRow(stage, bench, row);
+    const reading = await control.read();
+    results.push({ ...result, control: isFaultRow(row) ? reading : null });
+    progress.line(`${row}: ${verdictOf(result)} (idle loop lag p99 ${reading.loopLagP99Ms?.toFixed(1)} ms)`);
+    for (const note of result.notes) progress.line(`  ${note}`);
   }
-  const nowMs = monotonicMs();
-  await load.until(() => load.settledBeforeMs > nowMs, SETTLED_WITHIN_MS);
-  await stopLoad(bench, load);
-  const { gapP99MaxMs, judge } = ROWS[row];
-  const bars = judge(load.records, faults, { bars: { faults: faultCount, gapP99MaxMs }, model: bench.model });
-  const lost = load.records.filter(({ outcome }) => outcome !== "complete");
-  const cut = faults.flatMap((fault) => cutBy(load.records, fault));
-  const notes = [
-    `${faults.length} faults, ${cut.length} streams in their middle, ${load.records.length} streams in all`,
-    ...problems,
-    ...lost
-      .slice(0, 8)
-      .map(
-        ({ id, kind, outcome, note, instance, tokenTimesMs }) =>
-          `${outcome}: stream ${id} (${kind}) of ${instance}, ${tokenTimesMs.length} tokens, ${note}`,
-      ),
-  ];
-  return { row, n: faults.length, bars, notes, control: null };
+  await bench?.platform.stop({ keepsFiles: options.keepsFiles });
+  return results;
+}
+
+async function runRow({ options, progress }: Stage, bench: Bench | null, row: RowName): Promise<RowResult> {
+  const count = countOf(row, options);
+  if (!isFaultRow(row)) return runSimulatedRow(count, options.seed, progress);
+  if (bench === null) throw new Error(`${row} needs the platform.`);
+  return runFaultRow(bench, row, count);
 }
 
 async function main(): Promise<number> {
@@ -132,14 +39,11 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  const progress = new Progress();
-  const control = new MachineControl();
-  const started = new Set<Platform>();
-  let loads: Bench["loads"] = new Set();
+  const stage: Stage = { options, progress: new Progress(), control: new MachineControl(), started: new Set(), loads: new Set() };
   const endAtOnce = (keepsFiles: boolean): void => {
-    for (const load of loads) load.kill();
-    for (const platform of started) platform.endAtOnce({ keepsFiles });
-    control.stop();
+    for (const load of stage.loads) load.kill();
+    for (const platform of stage.started) platform.endAtOnce({ keepsFiles });
+    stage.control.stop();
   };
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(name, () => {
@@ -148,19 +52,9 @@ async function main(): Promise<number> {
     });
   let keepsFiles = true;
   try {
-    const bench = await openBench(options, progress, control, started);
-    ({ loads } = bench);
-    const results: RowResult[] = [];
-    for (const row of options.rows) {
-      await control.begin();
-      const result = { ...(await runRow(bench, row, faultsOf(row, options))), control: await control.read() };
-      results.push(result);
-      progress.line(`${row}: ${verdictOf(result)} (idle loop lag p99 ${result.control.loopLagP99Ms?.toFixed(1)} ms)`);
-      for (const note of result.notes) progress.line(`  ${note}`);
-    }
-    await bench.platform.stop({ keepsFiles: options.keepsFiles });
+    const results = await runRows(stage);
     process.stdout.write(`\n${formatTable(results)}\n`);
-    if (options.json !== null) writeFileSync(options.json, toJson(results, { node: process.version, engineProfile: bench.model.profile }));
+    if (options.json !== null) writeFileSync(options.json, toJson(results, { node: process.version, engineProfile: benchProfile() }));
     keepsFiles = options.keepsFiles;
     return results.every((result) => verdictOf(result) === "pass") ? 0 : 1;
   } finally {
