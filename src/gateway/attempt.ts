@@ -224,6 +224,12 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#owner.completed(this.#request);
   }
 
+  cut(tokens: Tokens): void {
+    this.#call?.abort();
+    this.#watch.calls.delete(this);
+    this.done(tokens);
+  }
+
   /** A wrong request says nothing about the engine, but that it answers. */
   refused(error: OpenAiError): void {
     this.#finish();
@@ -272,10 +278,11 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
 
   #streamRelay(): Relay {
     const { journal, parsed } = this.#request;
-    const { includesUsage } = parsed;
+    const { includesUsage, continuity } = parsed;
+    const stops = continuity.kind === "ids" ? continuity.stops : null;
     switch (this.#rest?.kind) {
       case "ids":
-        return new ContinuedRelay(this, { ...this.#rest, includesUsage });
+        return new ContinuedRelay(this, { ...this.#rest, includesUsage, stops });
       case "restart":
         return new RestartedRelay(this, { ...this.#rest, includesUsage });
       case undefined:

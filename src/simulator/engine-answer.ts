@@ -48,7 +48,7 @@ export class EngineAnswer {
     this.#exchange = exchange;
     this.identity = identity;
     this.#format = request.isStream ? createStreamFormat(identity) : createWholeFormat(identity);
-    this.#choices = identity.tools.map(() => ({ text: createAnswerText(request.stops), isOver: false }));
+    this.#choices = identity.tools.map(() => ({ text: createAnswerText(request), isOver: false }));
     this.#openChoices = this.#choices.length;
     this.#onOver = onOver;
     if (request.isStream) exchange.head(200, ["content-type", this.#format.contentType, ...STREAM_HEADERS]);

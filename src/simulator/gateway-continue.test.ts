@@ -144,7 +144,7 @@ test("continue: an engine of another fingerprint is never asked to go on", async
 
 test("continue: an answer that is made again and differs is not told", async () => {
   const world = await startStreamRig(1, 2, (port) => ({ revision: `r${port}` }));
-  const client = world.ask({ ...CHAT, stop: ["never said"] }, (count) => (count === 8 ? world.killServer(client) : undefined));
+  const client = world.ask({ ...CHAT, presence_penalty: 0.1 }, (count) => (count === 8 ? world.killServer(client) : undefined));
   await world.untilEnded(client);
   assert.match(client.text, /"code":"upstream_diverged"\}\}\n\n$/);
   assert.match(world.rig.gateway.metricsText(), /how="error-diverged"\} 1/);
