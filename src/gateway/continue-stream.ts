@@ -13,18 +13,17 @@ import { ShownJournal } from "./shown-journal.ts";
 import { ShownTail } from "./shown-tail.ts";
 import type { ContinueRefusal } from "./stream-past.ts";
 import { StreamJournal, type Continuation } from "./stream-journal.ts";
-import { tokenLimitOf, upstreamModelOf } from "./upstream-request.ts";
+import { NO_WISH, tokenLimitOf, upstreamModelOf } from "./upstream-request.ts";
 
 /** As long as its client bears silence from a service that is there. */
 const STREAM_WAIT_MS = 30_000;
 /** Of one stream: a prompt of three hundred thousand tokens, or some thousand chunks. */
-const JOURNAL_BYTES_MAX = 2_097_152;
+export const JOURNAL_BYTES_MAX = 2_097_152;
 
 /** What an engine is asked for beside what the client wants, so that another one could go on, and tokens are counted as it counts them. */
-export function wishFor(request: ClientRequest, { engine }: Pick<RungEndpoint, "engine">): ChunkWish {
-  const { parsed, degradedTo } = request;
-  if (!parsed.isStream) return { takesIds: false, takesUsage: false };
-  return { takesIds: degradedTo === null && idsOf(parsed.continuity, engine) !== null, takesUsage: !parsed.includesUsage };
+export function wishFor({ parsed, journal }: ClientRequest): ChunkWish {
+  if (!parsed.isStream) return NO_WISH;
+  return { takesIds: journal?.kind === "ids", takesUsage: !parsed.includesUsage };
 }
 
 /** What of a stream is kept while it runs; null = it ends with its engine. */

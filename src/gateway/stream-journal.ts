@@ -58,6 +58,11 @@ export class StreamJournal {
     return this.#isParsed;
   }
 
+  /** Something of the answer was shown. */
+  get hasShown(): boolean {
+    return this.#template !== null;
+  }
+
   /** The client has the reason of the end: nothing but framing is missing. */
   get hasFinish(): boolean {
     return this.#hasFinish;
