@@ -41,6 +41,7 @@ Options:
   --prefill-chunk-tokens N            prompt tokens of one step at most (default ${profile.prefillChunkTokens})
   --sleep-enabled                     serve /sleep and /wake_up; keeps the weights' copy in host memory
   --refuse-when-asleep                answer 503 to a request while asleep, instead of ending as vLLM did
+  --reasoning-tokens N                tell so many first tokens of a chat's answer as reasoning (default ${ENGINE_DEFAULTS.reasoningTokens})
   --enable-faults                     serve POST and DELETE /tidegate/faults
   --help                              this text
 
@@ -93,6 +94,7 @@ export function parseEngineArguments(args: readonly string[]): Result<EngineArgu
       areFaultsEnabled: values["enable-faults"],
       isSleepEnabled: values["sleep-enabled"],
       diesOfRequestsAsleep: !values["refuse-when-asleep"],
+      reasoningTokens: integer("reasoning-tokens", 0),
       claim: values.claim ?? null,
     },
   };
@@ -111,7 +113,8 @@ type NumberFlag =
   | "step-base-ms"
   | "step-per-sequence-ms"
   | "prefill-tokens-per-second"
-  | "prefill-chunk-tokens";
+  | "prefill-chunk-tokens"
+  | "reasoning-tokens";
 
 function readFlags(args: readonly string[]) {
   const text = (value: string | number) => ({ type: "string", default: String(value) }) as const;
@@ -142,6 +145,7 @@ function readFlags(args: readonly string[]) {
         "prefill-chunk-tokens": text(profile.prefillChunkTokens),
         "sleep-enabled": flag,
         "refuse-when-asleep": flag,
+        "reasoning-tokens": text(ENGINE_DEFAULTS.reasoningTokens),
         "enable-faults": flag,
       },
     }).values;

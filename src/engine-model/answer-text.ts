@@ -4,48 +4,63 @@ import { createDetokenizer } from "./detokenize.ts";
 export interface AnswerText {
   /** @returns text that no stop string can take back any more. */
   push(id: number): string;
-  /** A stop string was found; the text up to it has been returned. */
+  /** A stop string was found; the text up to it, or up to its end, has been returned. */
   readonly isStopped: boolean;
   /** The answer is over. @returns what was held back for a stop string that did not come. */
   end(): string;
 }
 
-/** @param stops not empty strings. */
-export function createAnswerText(stops: readonly string[]): AnswerText {
+export interface StopRule {
+  /** Not empty. */
+  readonly stops: readonly string[];
+  /** The stop string is told too: then nothing is ever taken back, and nothing held back. */
+  readonly isStopShown: boolean;
+}
+
+/** As vLLM: the last characters of all that was said are held back, one less than the longest stop string has, until the answer is over. */
+export function createAnswerText({ stops, isStopShown }: StopRule): AnswerText {
   const detokenizer = createDetokenizer();
-  const heldLength = Math.max(0, ...stops.map((stop) => stop.length)) - 1;
-  if (heldLength < 0) return { push: (id) => detokenizer.push(id), end: () => detokenizer.end(), isStopped: false };
-  let held = "";
+  const longest = Math.max(0, ...stops.map((stop) => lengthOf(stop)));
+  if (longest === 0) return { push: (id) => detokenizer.push(id), end: () => detokenizer.end(), isStopped: false };
+  /** Of what was said, what a stop string may still begin in. */
+  let open: readonly string[] = [];
+  /** How much of it the client has. */
+  let shownLength = 0;
   let isStopped = false;
 
-  function release(text: string, keptLength: number): string {
-    held += text;
-    const stopAt = firstStop(held, stops);
-    if (stopAt !== null) {
-      isStopped = true;
-      const last = held.slice(0, stopAt);
-      held = "";
-      return last;
-    }
-    const released = held.slice(0, Math.max(0, held.length - keptLength));
-    held = held.slice(released.length);
-    return released;
+  function release(text: string, heldLength: number): string {
+    open = [...open, ...Array.from(text)];
+    const stopAt = firstStop(open.join(""), stops);
+    if (stopAt !== null) isStopped = true;
+    const end = stopAt === null ? open.length - heldLength : isStopShown ? stopAt.end : stopAt.start;
+    const released = open.slice(shownLength, Math.max(shownLength, end));
+    shownLength += released.length;
+    const kept = Math.min(shownLength, Math.max(0, open.length - longest + 1));
+    open = open.slice(kept);
+    shownLength -= kept;
+    return released.join("");
   }
 
   return {
     get isStopped() {
       return isStopped;
     },
-    push: (id) => (isStopped ? "" : release(detokenizer.push(id), heldLength)),
+    push: (id) => (isStopped ? "" : release(detokenizer.push(id), isStopShown ? 0 : longest - 1)),
     end: () => (isStopped ? "" : release(detokenizer.end(), 0)),
   };
 }
 
-function firstStop(text: string, stops: readonly string[]): number | null {
-  let first: number | null = null;
+/** In characters, as Python counts them. */
+const lengthOf = (text: string): number => Array.from(text).length;
+
+/** Where the first of them begins and ends, in characters. */
+function firstStop(text: string, stops: readonly string[]): { readonly start: number; readonly end: number } | null {
+  let first: { readonly at: number; readonly stop: string } | null = null;
   for (const stop of stops) {
     const at = text.indexOf(stop);
-    if (at >= 0 && (first === null || at < first)) first = at;
+    if (at >= 0 && (first === null || at < first.at)) first = { at, stop };
   }
-  return first;
+  if (first === null) return null;
+  const start = lengthOf(text.slice(0, first.at));
+  return { start, end: start + lengthOf(first.stop) };
 }

@@ -16,6 +16,7 @@ import type { EndpointBoard, EndpointWatch, LiveCall } from "./endpoint-board.ts
 import type { Ejector } from "./ejector.ts";
 import type { Episodes } from "./episodes.ts";
 import type { JournalRoom } from "./journal-room.ts";
+import { keeperOf } from "./journal-keeper.ts";
 import type { PoisonWatch } from "./poison-watch.ts";
 import { continueRequestOf, journalFor, wishFor, type GoingOn } from "./continue-stream.ts";
 import { ContinuedRelay } from "./relay-continued.ts";
@@ -224,6 +225,12 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#owner.completed(this.#request);
   }
 
+  cut(tokens: Tokens): void {
+    this.#call?.abort();
+    this.#watch.calls.delete(this);
+    this.done(tokens);
+  }
+
   /** A wrong request says nothing about the engine, but that it answers. */
   refused(error: OpenAiError): void {
     this.#finish();
@@ -267,19 +274,19 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
       request.journal = journalFor(request, to.endpoint, this.#parts.journals);
       request.fingerprint = to.endpoint.fingerprint;
     }
-    return upstreamRequestOf(request, to, request.id, wishFor(request, to.endpoint));
+    return upstreamRequestOf(request, to, request.id, wishFor(request));
   }
 
   #streamRelay(): Relay {
-    const { journal, parsed } = this.#request;
-    const { includesUsage } = parsed;
+    const { includesUsage, continuity } = this.#request.parsed;
+    const stops = continuity.kind === "ids" ? continuity.stops : null;
     switch (this.#rest?.kind) {
       case "ids":
-        return new ContinuedRelay(this, { ...this.#rest, includesUsage });
+        return new ContinuedRelay(this, { ...this.#rest, includesUsage, stops });
       case "restart":
         return new RestartedRelay(this, { ...this.#rest, includesUsage });
       case undefined:
-        return new StreamRelay(this, wishFor(this.#request, this.#choice.endpoint), journal);
+        return new StreamRelay(this, wishFor(this.#request), keeperOf(this.#request, this.#parts.journals));
     }
   }
 

@@ -1,27 +1,29 @@
+import type { EngineKind } from "../api/hot-standby-config.ts";
 import type { RouteTable, RungEndpoint } from "../api/route-table.ts";
 import { later } from "../base/ids.ts";
 import type { UpstreamRequest } from "../ports/upstream.ts";
 import type { StreamPrefix } from "../routing/next-attempt.ts";
 import type { ChunkWish } from "../wire/chunk-extras.ts";
+import type { Continuity } from "../wire/continuity.ts";
 import { chunkForm, DONE_EVENT } from "../wire/continued-chunk.ts";
-import { continueBody, tellsIds } from "../wire/continue-request.ts";
+import { continueBody, idEngineOf } from "../wire/continue-request.ts";
 import { promptTokensOf, type ClientRequest } from "./client-request.ts";
 import type { JournalRoom } from "./journal-room.ts";
 import { ShownJournal } from "./shown-journal.ts";
+import { ShownTail } from "./shown-tail.ts";
 import type { ContinueRefusal } from "./stream-past.ts";
 import { StreamJournal, type Continuation } from "./stream-journal.ts";
-import { tokenLimitOf, upstreamModelOf } from "./upstream-request.ts";
+import { NO_WISH, tokenLimitOf, upstreamModelOf } from "./upstream-request.ts";
 
 /** As long as its client bears silence from a service that is there. */
 const STREAM_WAIT_MS = 30_000;
 /** Of one stream: a prompt of three hundred thousand tokens, or some thousand chunks. */
-const JOURNAL_BYTES_MAX = 2_097_152;
+export const JOURNAL_BYTES_MAX = 2_097_152;
 
 /** What an engine is asked for beside what the client wants, so that another one could go on, and tokens are counted as it counts them. */
-export function wishFor(request: ClientRequest, { engine }: Pick<RungEndpoint, "engine">): ChunkWish {
-  const { parsed, degradedTo } = request;
-  if (!parsed.isStream) return { takesIds: false, takesUsage: false };
-  return { takesIds: parsed.continuity.kind === "ids" && degradedTo === null && tellsIds(engine), takesUsage: !parsed.includesUsage };
+export function wishFor({ parsed, journal }: ClientRequest): ChunkWish {
+  if (!parsed.isStream) return NO_WISH;
+  return { takesIds: journal?.kind === "ids", takesUsage: !parsed.includesUsage };
 }
 
 /** What of a stream is kept while it runs; null = it ends with its engine. */
@@ -31,8 +33,18 @@ export function journalFor(
   room: JournalRoom,
 ): ClientRequest["journal"] {
   if (!parsed.isStream || degradedTo !== null || parsed.continuity.kind === "none") return null;
-  const goesOnByIds = parsed.continuity.kind === "ids" && tellsIds(engine);
-  return goesOnByIds ? new StreamJournal(JOURNAL_BYTES_MAX, room) : new ShownJournal(JOURNAL_BYTES_MAX, room);
+  const byIds = idsOf(parsed.continuity, engine);
+  return byIds === null ? new ShownJournal(JOURNAL_BYTES_MAX, room) : new StreamJournal(JOURNAL_BYTES_MAX, room, byIds.tail());
+}
+
+/** How it goes on from ids at such an engine; null = it does not. */
+function idsOf(continuity: Continuity, engine: EngineKind): { tail(): ShownTail | null } | null {
+  const idEngine = idEngineOf(engine);
+  if (continuity.kind !== "ids" || idEngine === null) return null;
+  const { stops } = continuity;
+  if (stops === null) return { tail: () => null };
+  const { heldBack } = idEngine;
+  return heldBack === null ? null : { tail: () => new ShownTail(stops, heldBack) };
 }
 
 /** An answer that goes on elsewhere. */

@@ -1,37 +1,56 @@
 import { isJsonObject, type JsonObject } from "../base/json.ts";
 import { chunkForm, DONE_EVENT, firstChoice, type ChunkForm } from "../wire/continued-chunk.ts";
-import { readChunkExtras } from "../wire/chunk-extras.ts";
+import { countIds, readChunkExtras } from "../wire/chunk-extras.ts";
+import type { StopStrings } from "../wire/continuity.ts";
 import { glanceSseEvent, parseSseJson } from "../wire/parse-sse-event.ts";
 import { SseFrames } from "../wire/sse-frames.ts";
+import { CrossingStop } from "./crossing-stop.ts";
 import { IDS_FRAME_BYTES_MAX } from "./relay-stream.ts";
-import type { Relay, RelaySink } from "./relay.ts";
+import type { Relay, RelaySink, Tokens } from "./relay.ts";
 import type { Continuation, StreamJournal } from "./stream-journal.ts";
 
 const ALL_IDS = { takesIds: true, takesUsage: true };
 
+interface ContinuedSink extends RelaySink {
+  /** The answer is complete, though its engine goes on: that stops at once. Instead of `done`. */
+  cut(tokens: Tokens): void;
+}
+
+interface ContinuedOf {
+  readonly from: Continuation;
+  readonly journal: StreamJournal;
+  readonly includesUsage: boolean;
+  readonly stops: StopStrings | null;
+}
+
 /**
  * The rest of a stream, made by another engine from the ids of what was shown: told in the form of the chunks before it, under
- * the same id, with the usage of the whole.
+ * the same id, with the usage of the whole. Where that engine makes again what was shown already, it must say the same.
  */
 export class ContinuedRelay implements Relay {
-  readonly #sink: RelaySink;
+  readonly #sink: ContinuedSink;
   readonly #from: Continuation;
   readonly #journal: StreamJournal;
   readonly #includesUsage: boolean;
   readonly #form: ChunkForm | null;
   readonly #frames = new SseFrames(IDS_FRAME_BYTES_MAX);
+  readonly #crossing: CrossingStop | null;
+  /** Shown, and still to be made again. */
+  #again: string;
   #madeTokens = 0;
   #usage: JsonObject | null = null;
   #hasFinish = false;
   #isOver = false;
 
-  constructor(sink: RelaySink, of: { readonly from: Continuation; readonly journal: StreamJournal; readonly includesUsage: boolean }) {
+  constructor(sink: ContinuedSink, { from, journal, includesUsage, stops }: ContinuedOf) {
     this.#sink = sink;
-    this.#from = of.from;
-    this.#journal = of.journal;
+    this.#from = from;
+    this.#journal = journal;
     this.#journal.rewind();
-    this.#includesUsage = of.includesUsage;
-    this.#form = chunkForm(of.from.template);
+    this.#includesUsage = includesUsage;
+    this.#form = chunkForm(from.template);
+    this.#again = from.overlap?.again ?? "";
+    this.#crossing = from.overlap === null || stops === null ? null : new CrossingStop(from.overlap.before, stops.strings);
   }
 
   data(lent: Uint8Array): void {
@@ -68,34 +87,51 @@ export class ContinuedRelay implements Relay {
     if (isJsonObject(chunk["usage"])) this.#usage = chunk["usage"];
     const choice = firstChoice(chunk);
     if (choice === null) return;
-    const text = choice["text"];
-    const finish = choice["finish_reason"] ?? null;
-    if (typeof text !== "string") return this.#fail("upstream_malformed");
-    this.#madeTokens += 1;
+    const told = choice["text"];
+    if (typeof told !== "string") return this.#fail("upstream_malformed");
+    this.#madeTokens += reading.ids === null ? 1 : countIds(reading.ids);
     this.#sink.progressed();
-    const isShown = text !== "" || finish !== null;
-    const shown = isShown ? form.text({ text, finish, stopReason: choice["stop_reason"] }) : null;
-    this.#journal.take({ ...reading, promptIds: null, shown });
+    const crossed = this.#crossing?.push(told) ?? null;
+    const finish = crossed === null ? (choice["finish_reason"] ?? null) : "stop";
+    const text = this.#fresh(crossed === null ? told : told.slice(0, crossed.end));
+    if (text === null || (finish !== null && this.#again !== "")) return this.#fail("upstream_diverged");
+    const stopReason = crossed === null || choice["stop_reason"] === undefined ? choice["stop_reason"] : crossed.stop;
+    const shown = text === "" && finish === null ? null : form.text({ text, finish, stopReason });
+    this.#journal.take({ ...reading, hasFinish: finish !== null, promptIds: null, shown }, told);
     if (finish !== null) this.#hasFinish = true;
     if (shown !== null) this.#sink.wrote(shown);
+    if (crossed !== null) this.#close(form, { outputTokens: this.#from.shownTokens + this.#madeTokens, isCut: true });
   }
 
-  /** The prompt is what it was at first, and what the first engine made counts as made. */
+  /** What of a text is new to the client. null = it is not what was shown. */
+  #fresh(text: string): string | null {
+    const same = Math.min(this.#again.length, text.length);
+    if (this.#again.slice(0, same) !== text.slice(0, same)) return null;
+    this.#again = this.#again.slice(same);
+    return text.slice(same);
+  }
+
+  /** What the first engine made counts as made. */
   #done(form: ChunkForm): void {
     if (!this.#hasFinish) return this.#fail("upstream_truncated");
-    this.#isOver = true;
-    const { promptTokens, shownTokens } = this.#from;
     const made = this.#usage?.["completion_tokens"];
-    const outputTokens = shownTokens + (typeof made === "number" ? made : this.#madeTokens);
+    this.#close(form, { outputTokens: this.#from.shownTokens + (typeof made === "number" ? made : this.#madeTokens), isCut: false });
+  }
+
+  /** The prompt is what it was at first. */
+  #close(form: ChunkForm, { outputTokens, isCut }: { readonly outputTokens: number; readonly isCut: boolean }): void {
+    this.#isOver = true;
+    const { promptTokens } = this.#from;
     if (this.#includesUsage)
       this.#sink.wrote(
         form.usage({ prompt_tokens: promptTokens, completion_tokens: outputTokens, total_tokens: promptTokens + outputTokens }),
       );
     this.#sink.wrote(DONE_EVENT);
-    this.#sink.done({ promptTokens, outputTokens });
+    if (isCut) this.#sink.cut({ promptTokens, outputTokens });
+    else this.#sink.done({ promptTokens, outputTokens });
   }
 
-  #fail(code: "upstream_malformed" | "upstream_truncated" | "upstream_error"): void {
+  #fail(code: "upstream_malformed" | "upstream_truncated" | "upstream_error" | "upstream_diverged"): void {
     this.#isOver = true;
     this.#sink.unusable({ isHard: false, code });
   }

@@ -3,6 +3,7 @@ import test from "node:test";
 import { readChunkExtras } from "../wire/chunk-extras.ts";
 import { JournalRoom } from "./journal-room.ts";
 import { ShownJournal } from "./shown-journal.ts";
+import { ShownTail } from "./shown-tail.ts";
 import { StreamJournal } from "./stream-journal.ts";
 
 const WISH = { takesIds: true, takesUsage: true };
@@ -78,4 +79,36 @@ test("journal: what the next engine makes again stands in it once", () => {
   take(journal, text("", [159]));
   take(journal, text("😀", [152, 128]));
   assert.equal(journal.continuation()?.shownIds.toString(), "10,240,159,152,128");
+});
+
+const HELD = { strings: ["abcd"], areShown: false } as const;
+const heldJournal = (...chunks: readonly object[]): StreamJournal => {
+  const journal = new StreamJournal(1_000, new JournalRoom(), new ShownTail(HELD, (longest) => longest - 1));
+  for (const chunk of [ROLE, ...chunks]) take(journal, chunk);
+  return journal;
+};
+
+test("journal: of tokens whose text is held back for a stop string none is counted, and half a token is made again", () => {
+  // The engine has said "one", "two", "three"; three characters are held back.
+  const from = heldJournal(text("", [10]), text("one", [11]), text("twoth", [12])).continuation();
+  assert.deepEqual([from?.shownIds.toString(), from?.overlap], ["10,11", { before: "two", again: "th" }]);
+  const unsure = heldJournal(text("", [10]), text("on", [11])).continuation();
+  assert.deepEqual([unsure?.shownIds.toString(), unsure?.overlap], ["", { before: "", again: "on" }]);
+});
+
+test("journal: characters of many bytes count as one each", () => {
+  const from = heldJournal(text("", [10]), text("😀", [11]), text("😀😀😀", [12])).continuation();
+  assert.deepEqual([from?.shownIds.toString(), from?.overlap], ["10,11", { before: "😀😀😀", again: "" }]);
+});
+
+test("journal: an engine that makes the half token again and dies is followed by one that does the same", () => {
+  const journal = heldJournal(text("", [10]), text("one", [11]), text("twoth", [12]));
+  journal.rewind();
+  journal.take({ shown: null, ids: Buffer.from("12"), promptIds: null, isShowing: true, isParsed: false, hasFinish: false }, "t");
+  assert.deepEqual([journal.continuation()?.shownIds.toString(), journal.continuation()?.overlap?.again], ["10,11", "th"]);
+});
+
+test("journal: with the reason of the end nothing is held back any more", () => {
+  const journal = heldJournal(text("", [10]), text("one", [11]), text("two", [12], "length"));
+  assert.deepEqual([journal.continuation()?.shownTokens, journal.continuation()?.overlap], [3, null]);
 });

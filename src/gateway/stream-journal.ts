@@ -1,5 +1,7 @@
-import type { ChunkReading } from "../wire/chunk-extras.ts";
+import { countIds, type ChunkReading } from "../wire/chunk-extras.ts";
+import { textOf } from "../wire/answer-pieces.ts";
 import type { JournalRoom } from "./journal-room.ts";
+import type { ShownOverlap, ShownTail } from "./shown-tail.ts";
 
 const FIRST_BYTES = 256;
 const COMMA = 0x2c;
@@ -13,6 +15,8 @@ export interface Continuation {
   readonly shownTokens: number;
   /** A chunk as the client got it: those that follow have its form. */
   readonly template: Buffer;
+  /** Of an answer with stop strings: what it is measured by; null = the ids say what was shown, and no more. */
+  readonly overlap: ShownOverlap | null;
 }
 
 /** Why ids do not tell all of a stream. */
@@ -26,6 +30,7 @@ export class StreamJournal {
   readonly kind = "ids";
   readonly #bytesMax: number;
   readonly #room: JournalRoom;
+  readonly #tail: ShownTail | null;
   #taken = 0;
   #prompt: Buffer | null = null;
   #ids: Buffer = Buffer.alloc(0);
@@ -36,9 +41,11 @@ export class StreamJournal {
   #isParsed = false;
   #hasFinish = false;
 
-  constructor(bytesMax: number, room: JournalRoom) {
+  /** @param tail for an answer with stop strings. */
+  constructor(bytesMax: number, room: JournalRoom, tail: ShownTail | null = null) {
     this.#bytesMax = bytesMax;
     this.#room = room;
+    this.#tail = tail;
   }
 
   /** null = they tell all of it. */
@@ -51,12 +58,18 @@ export class StreamJournal {
     return this.#isParsed;
   }
 
+  /** Something of the answer was shown. */
+  get hasShown(): boolean {
+    return this.#template !== null;
+  }
+
   /** The client has the reason of the end: nothing but framing is missing. */
   get hasFinish(): boolean {
     return this.#hasFinish;
   }
 
-  take({ ids, promptIds, isShowing, isParsed, hasFinish, shown }: ChunkReading): void {
+  /** @param told the text of the chunk, where it is not what is shown of it. */
+  take({ ids, promptIds, isShowing, isParsed, hasFinish, shown }: ChunkReading, told: string | null = null): void {
     if (isParsed) this.#isParsed = true;
     if (hasFinish) this.#hasFinish = true;
     if (this.#gap !== null) return;
@@ -65,24 +78,31 @@ export class StreamJournal {
     else if (isShowing && !hasFinish) this.#drop("no-ids");
     if (!isShowing) return;
     this.#shownBytes = this.#bytes;
-    this.#template = shown;
+    this.#tail?.told(told ?? (shown === null ? "" : textOf(shown)), this.#bytes);
+    // What is made again is not told twice.
+    this.#template = shown ?? this.#template;
   }
 
   /** Another engine begins after what was shown: it makes the rest again. */
   rewind(): void {
+    this.#tail?.rewind();
+    this.#shownBytes = this.#tail?.idsBytes ?? this.#shownBytes;
     this.#bytes = this.#shownBytes;
   }
 
   /** null = it has a gap, or nothing was shown. */
   continuation(): Continuation | null {
     if (this.gap !== null || this.#prompt === null || this.#template === null) return null;
-    const shownIds = this.#ids.subarray(0, this.#shownBytes);
+    // With the reason of the end all is told: nothing is held back any more.
+    const tail = this.#hasFinish ? null : this.#tail;
+    const shownIds = this.#ids.subarray(0, tail?.idsBytes ?? this.#shownBytes);
     return {
       promptIds: this.#prompt,
       shownIds,
-      promptTokens: countOf(this.#prompt),
-      shownTokens: countOf(shownIds),
+      promptTokens: countIds(this.#prompt),
+      shownTokens: countIds(shownIds),
       template: this.#template,
+      overlap: tail?.overlap() ?? null,
     };
   }
 
@@ -126,11 +146,4 @@ export class StreamJournal {
     this.#shownBytes = 0;
     this.close();
   }
-}
-
-function countOf(ids: Buffer): number {
-  if (ids.length === 0) return 0;
-  let count = 1;
-  for (const byte of ids) if (byte === COMMA) count += 1;
-  return count;
 }

@@ -11,6 +11,8 @@ export interface AnswerIdentity {
   readonly request: EngineRequest;
   /** The function that each choice calls; null = it answers in words. */
   readonly tools: readonly (string | null)[];
+  /** So many first tokens of each choice in words are told as reasoning. */
+  readonly reasoningTokens: number;
 }
 
 /** One token of one choice, and the text that it made visible. */
@@ -19,6 +21,7 @@ export interface AnswerToken {
   readonly id: number;
   readonly text: string;
   readonly finish: FinishReason | null;
+  readonly isReasoning: boolean;
 }
 
 export interface AnswerUsage {

@@ -20,6 +20,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 
 interface Choice {
   readonly text: AnswerText;
+  tokens: number;
   isOver: boolean;
 }
 
@@ -48,7 +49,7 @@ export class EngineAnswer {
     this.#exchange = exchange;
     this.identity = identity;
     this.#format = request.isStream ? createStreamFormat(identity) : createWholeFormat(identity);
-    this.#choices = identity.tools.map(() => ({ text: createAnswerText(request.stops), isOver: false }));
+    this.#choices = identity.tools.map(() => ({ text: createAnswerText(request), tokens: 0, isOver: false }));
     this.#openChoices = this.#choices.length;
     this.#onOver = onOver;
     if (request.isStream) exchange.head(200, ["content-type", this.#format.contentType, ...STREAM_HEADERS]);
@@ -70,11 +71,13 @@ export class EngineAnswer {
     if (this.#tokens >= this.#resetAt) return this.#cut();
     if (this.#tokens >= this.#truncateAt) return this.#truncate();
     this.#tokens += 1;
+    choice.tokens += 1;
     let text = choice.text.push(id);
     const reason: FinishReason | null = choice.text.isStopped ? "stop" : finish;
     if (reason !== null) text += choice.text.end();
     const shown = reason === "stop" && (this.identity.tools[index] ?? null) !== null ? "tool_calls" : reason;
-    this.#pending += this.#format.token({ choice: index, id, text, finish: shown });
+    const isReasoning = choice.tokens <= this.identity.reasoningTokens;
+    this.#pending += this.#format.token({ choice: index, id, text, finish: shown, isReasoning });
     if (reason !== null) this.#close(choice);
     return reason !== null;
   }

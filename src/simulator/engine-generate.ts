@@ -44,6 +44,7 @@ export function generate(core: EngineCore, exchange: Exchange, kind: "chat" | "c
     created: Math.floor(core.clock.wallMs() / 1_000),
     request: request.value,
     tools: choices.map(({ tool }) => tool),
+    reasoningTokens: kind === "chat" && request.value.shape.kind === "words" ? core.options.reasoningTokens : 0,
   };
   const answer = new EngineAnswer(exchange, identity, (over) => core.loop.remove(over));
   answer.setCuts(core.faults.cuts);

@@ -24,6 +24,8 @@ export interface EngineOptions {
   readonly isSleepEnabled: boolean;
   /** Strict: a request while asleep, or a sleep while a request runs, ends the process, as they did with vLLM. */
   readonly diesOfRequestsAsleep: boolean;
+  /** So many first tokens of a chat's answer its parser tells as reasoning; 0 = it has none. */
+  readonly reasoningTokens: number;
   /** Ends itself when no probe has carried this claim for 30 s; null = nobody's. */
   readonly claim: string | null;
 }
@@ -50,5 +52,6 @@ export const ENGINE_DEFAULTS: EngineOptions = {
   areFaultsEnabled: false,
   isSleepEnabled: false,
   diesOfRequestsAsleep: true,
+  reasoningTokens: 0,
   claim: null,
 };

@@ -25,6 +25,7 @@ export interface EngineRequest {
   readonly minTokens: number;
   readonly isEndIgnored: boolean;
   readonly stops: readonly string[];
+  readonly isStopShown: boolean;
   readonly stopIds: readonly number[];
   readonly sampling: Sampling;
   readonly shape: AnswerShape;

@@ -39,7 +39,7 @@ abstract class StreamFormat implements AnswerFormat {
   }
 
   token(token: AnswerToken): string {
-    const { choice, id, text, finish } = token;
+    const { choice, id, text, finish, isReasoning } = token;
     let opening = "";
     if (this.#isOpen[choice] === false) {
       this.#isOpen[choice] = true;
@@ -49,11 +49,12 @@ abstract class StreamFormat implements AnswerFormat {
     if (text === "" && finish === null && !this.#hasTokenIds && !this.#hasLogprobs) return opening;
     const ids = this.#hasTokenIds ? `,"token_ids":[${id}]` : "";
     const logprobs = this.#hasLogprobs ? JSON.stringify({ content: [logprobOf(id, text)] }) : "null";
-    return opening + this.chunk(choice, escapeJson(text), { logprobs, finish: (finish === null ? "null" : `"${finish}"`) + ids });
+    const ended = (finish === null ? "null" : `"${finish}"`) + ids;
+    return opening + this.chunk(choice, escapeJson(text), { logprobs, finish: ended, place: isReasoning ? "reasoning" : "content" });
   }
 
   abort(choice: number): string {
-    return this.chunk(choice, "", { logprobs: "null", finish: '"abort"' });
+    return this.chunk(choice, "", { logprobs: "null", finish: '"abort"', place: "content" });
   }
 
   close(usage: AnswerUsage): string {
@@ -76,6 +77,7 @@ interface ChoiceJson {
   readonly logprobs: string;
   /** The finish reason, and what else belongs to the choice. */
   readonly finish: string;
+  readonly place: "content" | "reasoning";
 }
 
 class ChatStreamFormat extends StreamFormat {
@@ -92,9 +94,9 @@ class ChatStreamFormat extends StreamFormat {
     return `${this.start}{"index":${choice},"delta":{"role":"assistant","content":null,"tool_calls":[${call}]}${end}`;
   }
 
-  protected chunk(choice: number, escapedText: string, { logprobs, finish }: ChoiceJson): string {
+  protected chunk(choice: number, escapedText: string, { logprobs, finish, place }: ChoiceJson): string {
     const isTool = (this.identity.tools[choice] ?? null) !== null;
-    const delta = isTool ? `{"tool_calls":[{"index":0,"function":{"arguments":"${escapedText}"}}]}` : `{"content":"${escapedText}"}`;
+    const delta = isTool ? `{"tool_calls":[{"index":0,"function":{"arguments":"${escapedText}"}}]}` : `{"${place}":"${escapedText}"}`;
     return `${this.start}{"index":${choice},"delta":${delta},"logprobs":${logprobs},"finish_reason":${finish}}]${this.tail}`;
   }
 }

@@ -10,6 +10,7 @@ import {
 } from "./engine-answer-format.ts";
 
 interface WholeChoice {
+  reasoning: string;
   text: string;
   readonly ids: number[];
   readonly logprobs: object[];
@@ -18,13 +19,14 @@ interface WholeChoice {
 
 /** One JSON document at the end. */
 export function createWholeFormat(identity: AnswerIdentity): AnswerFormat {
-  const choices = identity.tools.map((): WholeChoice => ({ text: "", ids: [], logprobs: [], finish: null }));
+  const choices = identity.tools.map((): WholeChoice => ({ reasoning: "", text: "", ids: [], logprobs: [], finish: null }));
   return {
     contentType: "application/json",
-    token: ({ choice, id, text, finish }: AnswerToken) => {
+    token: ({ choice, id, text, finish, isReasoning }: AnswerToken) => {
       const whole = choices[choice];
       if (whole === undefined) return "";
-      whole.text += text;
+      if (isReasoning) whole.reasoning += text;
+      else whole.text += text;
       whole.ids.push(id);
       if (identity.request.areLogprobsReturned) whole.logprobs.push(logprobOf(id, text));
       whole.finish = finish;
@@ -65,7 +67,8 @@ function renderWhole(identity: AnswerIdentity, choices: readonly WholeChoice[], 
 
 function messageOf(identity: AnswerIdentity, whole: WholeChoice, index: number): object {
   const tool = identity.tools[index] ?? null;
-  if (tool === null) return { role: "assistant", content: whole.text };
+  const reasoning = identity.reasoningTokens > 0 ? { reasoning: whole.reasoning } : {};
+  if (tool === null) return { role: "assistant", ...reasoning, content: whole.text };
   const call = { id: toolCallId(identity.id, index), type: "function", function: { name: tool, arguments: whole.text } };
   return { role: "assistant", content: null, tool_calls: [call] };
 }

@@ -77,6 +77,26 @@ for (const { name, target, body } of questions) {
   });
 }
 
+test("continue: the engine of a chat that reasons dies after each of its events, and the client gets the same bytes", async () => {
+  const reasons = { reasoningTokens: 9 };
+  const body = { messages: [{ role: "user", content: "tide" }], max_tokens: TOKENS, stream_options: { include_usage: true } };
+  const start = () => startStreamRig(1, 3, () => reasons);
+  const calm = await start();
+  const whole = calm.ask(body);
+  await calm.untilEnded(whole);
+  const eventCount = whole.text.split("\n\n").length - 1;
+  const reasoned = whole.text.match(/"reasoning":"/g)?.length ?? 0;
+  assert.ok(reasoned >= 5 && eventCount - reasoned >= 10, `${reasoned} of ${eventCount} events reason`);
+  for (let killAfter = 1; killAfter < eventCount; killAfter += 1) {
+    const world = await start();
+    const client = world.ask(body, (count) => (count === killAfter ? world.killServer(client) : undefined));
+    await world.untilEnded(client);
+    assert.equal(sameForAll(client.text), sameForAll(whole.text), `killed after event ${killAfter}`);
+    const how = killAfter < eventCount - 2 ? "restart" : "(?:restart|undisturbed)";
+    assert.match(world.rig.gateway.metricsText(), new RegExp(`how="${how}"\\} 1\\n`), `killed after event ${killAfter}`);
+  }
+});
+
 test("continue: at any two tokens of an answer with characters of many bytes two engines die, and the client gets the same bytes", async () => {
   const body = { messages: [{ role: "user", content: "arrows" }], max_tokens: 60, ignore_eos: true };
   const whole = await undisturbed(body, "/v1/chat/completions");
@@ -144,7 +164,7 @@ test("continue: an engine of another fingerprint is never asked to go on", async
 
 test("continue: an answer that is made again and differs is not told", async () => {
   const world = await startStreamRig(1, 2, (port) => ({ revision: `r${port}` }));
-  const client = world.ask({ ...CHAT, stop: ["never said"] }, (count) => (count === 8 ? world.killServer(client) : undefined));
+  const client = world.ask({ ...CHAT, presence_penalty: 0.1 }, (count) => (count === 8 ? world.killServer(client) : undefined));
   await world.untilEnded(client);
   assert.match(client.text, /"code":"upstream_diverged"\}\}\n\n$/);
   assert.match(world.rig.gateway.metricsText(), /how="error-diverged"\} 1/);

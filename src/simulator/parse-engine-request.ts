@@ -159,7 +159,7 @@ function parseNumbers(body: JsonObject): Result<RequestNumbers, EngineError> {
   return first === undefined ? ok(numbers) : err(badRequest(first, first.slice(0, first.indexOf(" "))));
 }
 
-function parseStops(body: JsonObject): Result<Pick<EngineRequest, "stops" | "stopIds">, EngineError> {
+function parseStops(body: JsonObject): Result<Pick<EngineRequest, "stops" | "isStopShown" | "stopIds">, EngineError> {
   const stop = body["stop"] ?? [];
   const stops = (typeof stop === "string" ? [stop] : Array.isArray(stop) ? stop : [null]) as readonly JsonValue[];
   const isStop = (value: JsonValue): value is string => typeof value === "string" && value !== "";
@@ -169,5 +169,5 @@ function parseStops(body: JsonObject): Result<Pick<EngineRequest, "stops" | "sto
   if (!Array.isArray(ids) || ids.length > STOPS_MAX || !(ids as readonly JsonValue[]).every(isTokenId)) {
     return err(badRequest(`stop_token_ids must be up to ${STOPS_MAX} token ids.`, "stop_token_ids"));
   }
-  return ok({ stops, stopIds: ids as readonly number[] });
+  return ok({ stops, isStopShown: body["include_stop_str_in_output"] === true, stopIds: ids as readonly number[] });
 }

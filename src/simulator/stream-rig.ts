@@ -35,6 +35,7 @@ export const engineName = (port: number): string => `engine-${port}`;
 export interface EngineDifference {
   readonly fingerprint?: string;
   readonly revision?: string;
+  readonly reasoningTokens?: number;
 }
 
 export async function startStreamRig(
@@ -50,7 +51,7 @@ export async function startStreamRig(
   assert(made !== null, "a gateway has a network");
   const network: SimulatedNetwork = made;
   const ports = Array.from({ length: engineCount }, (_, index) => index + 1);
-  for (const port of ports) startEngine(rig, network, port, differenceOf(port).revision);
+  for (const port of ports) startEngine(rig, network, port, differenceOf(port));
   await rig.clock.advance(READY_MS);
   const tableOf = (named: readonly number[], revision: number): RouteTable => {
     const endpoints = named.map((port) => rigEndpoint(port, { fingerprint: differenceOf(port).fingerprint ?? "f" }));
@@ -90,7 +91,8 @@ export async function startStreamRig(
   };
 }
 
-function startEngine(rig: GatewayRig, network: SimulatedNetwork, port: number, revision: string = ENGINE_DEFAULTS.revision): void {
+function startEngine(rig: GatewayRig, network: SimulatedNetwork, port: number, difference: EngineDifference): void {
+  const { revision = ENGINE_DEFAULTS.revision, reasoningTokens = 0 } = difference;
   const name = engineName(port);
   const engine = createEngine(
     {
@@ -98,6 +100,7 @@ function startEngine(rig: GatewayRig, network: SimulatedNetwork, port: number, r
       instance: name,
       model: MODEL,
       revision,
+      reasoningTokens,
       weightsBytes: 1 * GB,
       memoryBytesPerGpu: 40 * GB,
       contextLength: CONTEXT_LENGTH,

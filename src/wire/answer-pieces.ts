@@ -1,4 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
+import { firstChoice } from "./continued-chunk.ts";
+import { parseSseJson } from "./parse-sse-event.ts";
 
 /** Where in an answer some text stands: `content`, `text`, `reasoning_content`, `call 0 name`, `call 0 arguments`. */
 export interface Piece {
@@ -25,6 +27,16 @@ export function piecesOf(choice: JsonObject): readonly Piece[] {
     say(`call ${index} arguments`, asked["arguments"]);
   }
   return pieces;
+}
+
+/** The text that the first choice of an event says; empty where it says none. */
+export function textOf(event: Buffer): string {
+  const chunk = parseSseJson(event);
+  const choice = chunk === null ? null : firstChoice(chunk);
+  if (choice === null) return "";
+  const delta = choice["delta"];
+  const text = isJsonObject(delta) ? delta["content"] : choice["text"];
+  return typeof text === "string" ? text : "";
 }
 
 /** The same choice with only `left` of its text; null = it says nothing any more. Who speaks has been said. */

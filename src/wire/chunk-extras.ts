@@ -90,6 +90,14 @@ export function readChunkExtras(frame: Buffer, wish: ChunkWish): ChunkReading | 
   return { shown: isTelling ? without(frame, cuts) : null, ids, promptIds, isShowing, isParsed: seen.parsed, hasFinish: seen.finish };
 }
 
+/** How many ids such a text names. */
+export function countIds(ids: Buffer): number {
+  if (ids.length === 0) return 0;
+  let count = 1;
+  for (const byte of ids) if (byte === COMMA) count += 1;
+  return count;
+}
+
 function keyAt(frame: Buffer, at: number): readonly [Buffer, Mark] | null {
   for (const entry of KEYS_BY_LETTER[frame[at + 1] ?? 0] ?? []) if (isAt(frame, at, entry[0])) return entry;
   return null;

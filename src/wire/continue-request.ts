@@ -2,8 +2,20 @@ import type { EngineKind } from "../api/hot-standby-config.ts";
 import { KEPT } from "./continuity.ts";
 import { scanJsonObject } from "./json-scan.ts";
 
-/** Does it name the ids of its tokens in a stream of the OpenAI form, and take a prompt of ids? */
-export const tellsIds = (engine: EngineKind): boolean => engine === "simulated" || engine === "vllm";
+/** How an engine goes on from ids. */
+export interface IdEngine {
+  /**
+   * Characters at the end of all that was said that it does not tell before the answer is over, because of a stop string of at most
+   * `longest` characters: neither more nor fewer, so that it can be told which token's text was shown. null = it holds back as it likes.
+   */
+  readonly heldBack: ((longest: number, areStopsShown: boolean) => number) | null;
+}
+
+const VLLM: IdEngine = { heldBack: (longest, areStopsShown) => (areStopsShown ? 0 : longest - 1) };
+const ID_ENGINES: Readonly<Record<EngineKind, IdEngine | null>> = { simulated: VLLM, vllm: VLLM, sglang: null, "llama.cpp": null };
+
+/** How streams of an engine go on from ids; null = they do not: it does not name the ids of its tokens. */
+export const idEngineOf = (engine: EngineKind): IdEngine | null => ID_ENGINES[engine];
 
 export interface ContinueAsk {
   /** The client's body. */

@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import type { Continuity } from "./continuity.ts";
 import { continueBody } from "./continue-request.ts";
 import { readCompletionRequest } from "./openai-request.ts";
 
 const bodyOf = (more: string): Buffer => Buffer.from(`{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true${more}}`);
+
+function told(continuity: Continuity): string {
+  if (continuity.kind !== "ids") return `${continuity.kind} ${continuity.why}`;
+  const { stops } = continuity;
+  return stops === null ? "ids" : `ids stops ${stops.strings.join()}${stops.areShown ? " shown" : ""}`;
+}
 
 const cases: readonly (readonly [more: string, expected: string])[] = [
   ["", "ids"],
@@ -14,7 +21,15 @@ const cases: readonly (readonly [more: string, expected: string])[] = [
   [',"response_format":{"type":"json_object"}', "restart guided"],
   [',"guided_regex":"a+"', "restart guided"],
   [`,"guided_json":{"x":"${"y".repeat(5_000)}"}`, "restart guided"],
-  [',"stop":["a"]', "restart stops"],
+  [',"stop":["a","bc"]', "ids stops a,bc"],
+  [',"stop":"a","min_tokens":3', "ids stops a"],
+  [',"stop":"a","include_stop_str_in_output":true', "ids stops a shown"],
+  [',"stop":"a","include_stop_str_in_output":true,"min_tokens":3', "restart stops"],
+  [',"stop":[],"include_stop_str_in_output":true', "ids"],
+  [',"stop":[""]', "restart stops"],
+  [',"stop":[1]', "restart stops"],
+  [`,"stop":"${"y".repeat(5_000)}"`, "restart stops"],
+  [',"stop":"a","frequency_penalty":0.1', "restart penalties"],
   [',"frequency_penalty":0.1', "restart penalties"],
   [',"of_the_future":1', "restart unknown-field"],
   [',"n":2', "none choices"],
@@ -30,12 +45,12 @@ for (const [more, expected] of cases) {
     const read = readCompletionRequest(bodyOf(more));
     assert.ok(read.ok);
     const { continuity } = read.value;
-    assert.equal(continuity.kind === "ids" ? "ids" : `${continuity.kind} ${continuity.why}`, expected);
+    assert.equal(told(continuity), expected);
   });
 }
 
 test("continuity: the next engine gets ids, limits less by what was shown, the sampling, and nothing else", () => {
-  const body = bodyOf(',"temperature":0.7,"min_tokens":10,"max_tokens":20,"metadata":{"a":"b"},"stop_token_ids":[7]');
+  const body = bodyOf(',"temperature":0.7,"min_tokens":10,"max_tokens":20,"metadata":{"a":"b"},"stop_token_ids":[7],"stop":"x"');
   const ask = {
     body,
     upstreamModel: "org/m",
@@ -54,5 +69,6 @@ test("continuity: the next engine gets ids, limits less by what was shown, the s
     min_tokens: 7,
     temperature: 0.7,
     stop_token_ids: [7],
+    stop: "x",
   });
 });

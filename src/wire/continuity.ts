@@ -1,5 +1,13 @@
 import type { JsonField } from "./json-scan.ts";
 
+/** Texts that end an answer. */
+export interface StopStrings {
+  /** At least one; none is empty. */
+  readonly strings: readonly string[];
+  /** The string that ended it is told too. Then engines hold nothing back for it. */
+  readonly areShown: boolean;
+}
+
 /** Why an answer cannot be continued at all. */
 export type DiscontinuityReason =
   /** Several answers at once: their tokens come mixed, and each has a state of its own. */
@@ -14,7 +22,7 @@ export type RestartReason =
   | "tools"
   /** A grammar begins at its root. */
   | "guided"
-  /** Text may be held back for a stop string that began before the cut. */
+  /** Stop strings that we do not understand, or whose engine does not say what it holds back for them. */
   | "stops"
   /** They count the tokens of the answer alone, and the answer begins anew for the other engine. */
   | "penalties"
@@ -23,7 +31,8 @@ export type RestartReason =
 
 /** How a stream goes on at another engine when its own is gone. */
 export type Continuity =
-  | { readonly kind: "ids" }
+  /** From the ids of what was shown. `stops`: what ends the answer by its text; null = nothing does. */
+  | { readonly kind: "ids"; readonly stops: StopStrings | null }
   | { readonly kind: "restart"; readonly why: RestartReason }
   | { readonly kind: "none"; readonly why: DiscontinuityReason };
 
@@ -60,6 +69,8 @@ export const KEPT: readonly string[] = [
   "seed",
   "repetition_penalty",
   "ignore_eos",
+  "stop",
+  "include_stop_str_in_output",
   "stop_token_ids",
   "logit_bias",
   "skip_special_tokens",
@@ -93,7 +104,6 @@ const RULES: readonly { readonly fields: readonly string[]; readonly says: Conti
       says: { kind: "restart", why: "guided" },
       isUnless: isNothing,
     },
-    { fields: ["stop"], says: { kind: "restart", why: "stops" }, isUnless: isNothing },
     { fields: ["presence_penalty", "frequency_penalty"], says: { kind: "restart", why: "penalties" }, isUnless: isNothing },
   ];
 const RULED_NAMES = new Set(RULES.flatMap(({ fields }) => fields));
@@ -116,8 +126,22 @@ export function continuityOf(
   }
   for (const name of fields.keys())
     if (!SPENT.has(name) && !KEPT_NAMES.has(name) && !RULED_NAMES.has(name)) return { kind: "restart", why: "unknown-field" };
-  return { kind: "ids" };
+  if (!isShort(fields.get("stop"))) return { kind: "restart", why: "stops" };
+  return byIds(asked.read("stop"), {
+    areShown: asked.read("include_stop_str_in_output") === true,
+    hasLeast: !isNothing(asked.read("min_tokens")),
+  });
 }
+
+function byIds(stop: unknown, { areShown, hasLeast }: { readonly areShown: boolean; readonly hasLeast: boolean }): Continuity {
+  if (isNothing(stop)) return { kind: "ids", stops: null };
+  const strings: readonly unknown[] = Array.isArray(stop) ? stop : [stop];
+  // Before so many tokens a string ends nothing: what was shown may hold one, and the next engine must not be told of it.
+  if (!strings.every(isStop) || (areShown && hasLeast)) return { kind: "restart", why: "stops" };
+  return { kind: "ids", stops: { strings, areShown } };
+}
+
+const isStop = (value: unknown): value is string => typeof value === "string" && value !== "";
 
 /** A value that is read whole. */
 export const VALUE_BYTES_MAX = 4_096;
