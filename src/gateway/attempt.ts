@@ -54,12 +54,16 @@ export interface AttemptOwner {
   canMove(request: ClientRequest): boolean;
   /** It has begun, and somebody else could go on with it. */
   canGoOn(request: ClientRequest): boolean;
+  /** The engine gave the first token of the answer: before anything is told or written of it. */
+  firstToken(): void;
+  /** Another attempt runs for the request, and this one is a copy: it concerns no episode. */
+  readonly isSpare: boolean;
 }
 
 /** They say nothing against the engine. */
 const BLAMELESS: ReadonlySet<AttemptFailure["code"]> = new Set(["upstream_busy", "upstream_diverged", "upstream_drained"]);
 
-interface AttemptOf {
+export interface AttemptOf {
   readonly request: ClientRequest;
   readonly choice: Choice;
   readonly table: RouteTable;
@@ -84,6 +88,8 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   readonly #place: { release(): void };
   #call: Call | null = null;
   #relay: Relay | null = null;
+  /** Of an answer that begins here; its request's from the first byte on. */
+  #journal: ClientRequest["journal"] = null;
   #isOver = false;
   #isPaused = false;
   /** This engine has made a token of it. */
@@ -115,7 +121,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   }
 
   get request(): ClientRequest | null {
-    return this.#isOver || this.#isDegraded ? null : this.#request;
+    return this.#isOver || this.#isAside ? null : this.#request;
   }
 
   get hasFirstByte(): boolean {
@@ -182,6 +188,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
 
   progressed(): void {
     const now = this.#parts.ports.clock.monotonicMs();
+    if (!this.#hasToken) this.#owner.firstToken();
     if (this.#hasToken && !this.#isPaused) this.#watch.gaps.add(now - this.waitingSince);
     this.#hasToken = true;
     this.#reread(true);
@@ -196,8 +203,10 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   }
 
   begin(): void {
+    if (!this.#hasToken) this.#owner.firstToken();
     const { exchange, id, parsed, arrivedAt, desk, attempts, degradedTo } = this.#request;
     this.#request.hasFirstByte = true;
+    if (this.#rest === null) this.#keepJournal();
     const served = servedBy(id, { endpoint: this.#choice.endpoint, level: this.#choice.level, degradedTo, attempts });
     // A stream that had to wait has its head already; who serves it came too late to be named there, another model is named all the same.
     if (this.#request.hasHead && degradedTo !== null) this.wrote(degradedComment(degradedTo));
@@ -262,24 +271,19 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     const to = { table: this.#table, endpoint: this.#choice.endpoint };
     const request = this.#request;
     if (this.#rest?.kind === "ids") return continueRequestOf(request, to, this.#rest);
-    if (this.#rest === null) {
-      request.journal?.close();
-      request.journal = journalFor(request, to.endpoint, this.#parts.journals);
-      request.fingerprint = to.endpoint.fingerprint;
-    }
+    if (this.#rest === null) this.#journal = journalFor(request, to.endpoint, this.#parts.journals);
     return upstreamRequestOf(request, to, request.id, wishFor(request, to.endpoint));
   }
 
   #streamRelay(): Relay {
-    const { journal, parsed } = this.#request;
-    const { includesUsage } = parsed;
+    const { includesUsage } = this.#request.parsed;
     switch (this.#rest?.kind) {
       case "ids":
         return new ContinuedRelay(this, { ...this.#rest, includesUsage });
       case "restart":
         return new RestartedRelay(this, { ...this.#rest, includesUsage });
       case undefined:
-        return new StreamRelay(this, wishFor(this.#request, this.#choice.endpoint), journal);
+        return new StreamRelay(this, wishFor(this.#request, this.#choice.endpoint), this.#journal);
     }
   }
 
@@ -300,7 +304,14 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#isOver = true;
     this.#reread(false);
     this.#place.release();
-    this.#request.running = null;
+    if (this.#request.journal !== this.#journal) this.#journal?.close();
+    if (this.#request.running === this) this.#request.running = null;
+  }
+
+  /** From now on the answer is this engine's. */
+  #keepJournal(): void {
+    this.#request.journal = this.#journal;
+    this.#request.fingerprint = this.#choice.endpoint.fingerprint;
   }
 
   /** The answer's time less its decode, modelled by the endpoint's usual gap; never before it was asked for. */
@@ -309,21 +320,23 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     return modelledAt > this.#startedAt ? modelledAt : this.#startedAt;
   }
 
-  /** Another model's answer is no recovery of the service, and its loss is no loss of it. */
-  get #isDegraded(): boolean {
-    return this.#request.degradedTo !== null;
+  /** Another model's answer is no recovery of the service, and its loss is no loss of it; nor is a copy's, while another attempt runs. */
+  get #isAside(): boolean {
+    return this.#request.degradedTo !== null || this.#owner.isSpare;
   }
 
   #goodToken(at: MonotonicMs): void {
-    if (!this.#isDegraded) this.#parts.episodes.goodToken(this.#request, this.#choice, at);
+    if (!this.#isAside) this.#parts.episodes.goodToken(this.#request, this.#choice, at);
   }
 
   #noteDeath(cause: EjectionCause): void {
-    if (meansDeath(cause)) this.#parts.poison.died(this.#request, { watch: this.#watch, cause, startedAt: this.#startedAt });
+    // A request that runs in one engine at a time kills one at a time: the death of a copy's says nothing.
+    if (meansDeath(cause) && !this.#owner.isSpare)
+      this.#parts.poison.died(this.#request, { watch: this.#watch, cause, startedAt: this.#startedAt });
   }
 
   #noteLoss(): void {
-    if (this.#isDegraded) return;
+    if (this.#isAside) return;
     this.#parts.episodes.attemptFailed(this.#request, { endpoint: this.#choice.endpoint, table: this.#table, since: this.#startedAt });
   }
 

@@ -181,6 +181,7 @@ class AssembledGateway implements Gateway {
 
   #tick(): void {
     this.#judge.tick();
+    this.#pump.tick();
     this.#episodes.tick();
     this.#drains.tick();
     const now = this.#ports.clock.monotonicMs();

@@ -43,6 +43,12 @@ export function readyEndpoints(table: RouteTable, woken: ReadonlySet<EndpointKey
 export const mayServe = (endpoint: RungEndpoint, woken: ReadonlySet<EndpointKey>): boolean =>
   endpoint.isReady || ((endpoint.isAsleep || endpoint.isWaking) && woken.has(endpointKey(endpoint)));
 
+/** The same ladder with only some of its endpoints. */
+export const onlyOf = (table: RouteTable, isTaken: (endpoint: RungEndpoint) => boolean): RouteTable => ({
+  ...table,
+  rungs: table.rungs.map((rung) => ({ ...rung, endpoints: rung.endpoints.filter(isTaken) })),
+});
+
 /** The serving rung first, then the others from the top. */
 export function rungsInOrder(table: RouteTable): readonly Rung[] {
   const serving = table.rungs.filter((rung) => rung.level === table.serveFrom);
