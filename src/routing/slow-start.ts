@@ -7,8 +7,8 @@ import type { MonotonicMs } from "../base/ids.ts";
 export const SLOW_START_MS = 10_000;
 /** Enough to warm it, and to see whether it is well. */
 export const SLOW_START_RATIO_MIN = 0.1;
-/** Of an endpoint that answers badly and stays in: enough to see it get well. */
-export const DOUBTED_RATIO = 0.1;
+/** Of an endpoint that answers badly and stays in: enough to see it get well, and half of what may be tried again when it does not. */
+export const DOUBTED_RATIO = 0.05;
 
 /**
  * 0..1: the part of its weight that an endpoint takes, risen in a line since it came back. A ratio between neighbours: who is alone takes everything.
