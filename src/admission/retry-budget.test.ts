@@ -27,3 +27,22 @@ test("retry budget: a refused retry costs nothing, ten requests buy one more", (
   for (let count = 0; count < 10; count += 1) budget.recordRequest();
   assert.deepEqual([budget.take(), budget.take()], [true, false]);
 });
+
+test("retry budget: hedges alone are never more than a tenth of the requests, and leave what failures need", () => {
+  fc.assert(
+    fc.property(fc.array(fc.boolean(), { maxLength: 500 }), (events) => {
+      const budget = new RetryBudget();
+      let requests = 0;
+      let hedges = 0;
+      for (const isRequest of events) {
+        if (isRequest) {
+          budget.recordRequest();
+          requests += 1;
+        } else if (budget.canHedge() && budget.take()) hedges += 1;
+        assert.ok(hedges <= RETRY_RATIO * requests + 1e-6, `${hedges} hedges of ${requests} requests`);
+      }
+      for (let count = 0; count < RETRY_FLOOR; count += 1) assert.equal(budget.take(), true);
+    }),
+    { seed: 12 },
+  );
+});

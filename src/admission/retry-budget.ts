@@ -17,6 +17,11 @@ export class RetryBudget {
     return this.#tokens >= 1 - 1e-9;
   }
 
+  /** A call that is only for speed leaves the floor to what has failed: together they stay within RETRY_RATIO. */
+  canHedge(): boolean {
+    return this.#tokens >= 1 + RETRY_FLOOR - 1e-9;
+  }
+
   /** false = no room; nothing was taken. */
   take(): boolean {
     if (!this.canRetry()) return false;

@@ -16,7 +16,7 @@ import type { EndpointBoard, EndpointWatch, LiveCall } from "./endpoint-board.ts
 import type { Ejector } from "./ejector.ts";
 import type { Episodes } from "./episodes.ts";
 import type { JournalRoom } from "./journal-room.ts";
-import { keeperOf } from "./journal-keeper.ts";
+import { JournalKeeper } from "./journal-keeper.ts";
 import type { PoisonWatch } from "./poison-watch.ts";
 import { continueRequestOf, journalFor, wishFor, type GoingOn } from "./continue-stream.ts";
 import { ContinuedRelay } from "./relay-continued.ts";
@@ -55,12 +55,16 @@ export interface AttemptOwner {
   canMove(request: ClientRequest): boolean;
   /** It has begun, and somebody else could go on with it. */
   canGoOn(request: ClientRequest): boolean;
+  /** The engine gave the first token of the answer: before anything is told or written of it. */
+  firstToken(): void;
+  /** Another attempt runs for the request, and this one is a copy: it concerns no episode. */
+  readonly isSpare: boolean;
 }
 
 /** They say nothing against the engine. */
 const BLAMELESS: ReadonlySet<AttemptFailure["code"]> = new Set(["upstream_busy", "upstream_diverged", "upstream_drained"]);
 
-interface AttemptOf {
+export interface AttemptOf {
   readonly request: ClientRequest;
   readonly choice: Choice;
   readonly table: RouteTable;
@@ -85,6 +89,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   readonly #place: { release(): void };
   #call: Call | null = null;
   #relay: Relay | null = null;
+  readonly #keeper: JournalKeeper;
   #isOver = false;
   #isPaused = false;
   /** This engine has made a token of it. */
@@ -99,6 +104,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#request = of.request;
     this.#choice = of.choice;
     this.#table = of.table;
+    this.#keeper = new JournalKeeper(of.request, null, parts.journals);
     this.#rest = of.rest;
     this.#rereading = of.rereading;
     const now = parts.ports.clock.monotonicMs();
@@ -116,7 +122,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   }
 
   get request(): ClientRequest | null {
-    return this.#isOver || this.#isDegraded ? null : this.#request;
+    return this.#isOver || this.#isAside ? null : this.#request;
   }
 
   get hasFirstByte(): boolean {
@@ -183,6 +189,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
 
   progressed(): void {
     const now = this.#parts.ports.clock.monotonicMs();
+    if (!this.#hasToken) this.#owner.firstToken();
     if (this.#hasToken && !this.#isPaused) this.#watch.gaps.add(now - this.waitingSince);
     this.#hasToken = true;
     this.#reread(true);
@@ -197,8 +204,10 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   }
 
   begin(): void {
+    if (!this.#hasToken) this.#owner.firstToken();
     const { exchange, id, parsed, arrivedAt, desk, attempts, degradedTo } = this.#request;
     this.#request.hasFirstByte = true;
+    if (this.#rest === null) this.#keepJournal();
     const served = servedBy(id, { endpoint: this.#choice.endpoint, level: this.#choice.level, degradedTo, attempts });
     // A stream that had to wait has its head already; who serves it came too late to be named there, another model is named all the same.
     if (this.#request.hasHead && degradedTo !== null) this.wrote(degradedComment(degradedTo));
@@ -269,12 +278,8 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     const to = { table: this.#table, endpoint: this.#choice.endpoint };
     const request = this.#request;
     if (this.#rest?.kind === "ids") return continueRequestOf(request, to, this.#rest);
-    if (this.#rest === null) {
-      request.journal?.close();
-      request.journal = journalFor(request, to.endpoint, this.#parts.journals);
-      request.fingerprint = to.endpoint.fingerprint;
-    }
-    return upstreamRequestOf(request, to, request.id, wishFor(request));
+    if (this.#rest === null) this.#keeper.journal = journalFor(request, to.endpoint, this.#parts.journals);
+    return upstreamRequestOf(request, to, request.id, wishFor(request, this.#keeper));
   }
 
   #streamRelay(): Relay {
@@ -286,7 +291,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
       case "restart":
         return new RestartedRelay(this, { ...this.#rest, includesUsage });
       case undefined:
-        return new StreamRelay(this, wishFor(this.#request), keeperOf(this.#request, this.#parts.journals));
+        return new StreamRelay(this, wishFor(this.#request, this.#keeper), this.#keeper.journal === null ? null : this.#keeper);
     }
   }
 
@@ -307,7 +312,14 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#isOver = true;
     this.#reread(false);
     this.#place.release();
-    this.#request.running = null;
+    if (this.#request.journal !== this.#keeper.journal) this.#keeper.journal?.close();
+    if (this.#request.running === this) this.#request.running = null;
+  }
+
+  /** From now on the answer is this engine's. */
+  #keepJournal(): void {
+    this.#request.journal = this.#keeper.journal;
+    this.#request.fingerprint = this.#choice.endpoint.fingerprint;
   }
 
   /** The answer's time less its decode, modelled by the endpoint's usual gap; never before it was asked for. */
@@ -316,21 +328,23 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     return modelledAt > this.#startedAt ? modelledAt : this.#startedAt;
   }
 
-  /** Another model's answer is no recovery of the service, and its loss is no loss of it. */
-  get #isDegraded(): boolean {
-    return this.#request.degradedTo !== null;
+  /** Another model's answer is no recovery of the service, and its loss is no loss of it; nor is a copy's, while another attempt runs. */
+  get #isAside(): boolean {
+    return this.#request.degradedTo !== null || this.#owner.isSpare;
   }
 
   #goodToken(at: MonotonicMs): void {
-    if (!this.#isDegraded) this.#parts.episodes.goodToken(this.#request, this.#choice, at);
+    if (!this.#isAside) this.#parts.episodes.goodToken(this.#request, this.#choice, at);
   }
 
   #noteDeath(cause: EjectionCause): void {
-    if (meansDeath(cause)) this.#parts.poison.died(this.#request, { watch: this.#watch, cause, startedAt: this.#startedAt });
+    // A request that runs in one engine at a time kills one at a time: the death of a copy's says nothing.
+    if (meansDeath(cause) && !this.#owner.isSpare)
+      this.#parts.poison.died(this.#request, { watch: this.#watch, cause, startedAt: this.#startedAt });
   }
 
   #noteLoss(): void {
-    if (this.#isDegraded) return;
+    if (this.#isAside) return;
     this.#parts.episodes.attemptFailed(this.#request, { endpoint: this.#choice.endpoint, table: this.#table, since: this.#startedAt });
   }
 

@@ -45,6 +45,8 @@ export interface ClientRequest {
   prefix: StreamPrefix | null;
   readonly past: StreamPast;
   isSettled: boolean;
+  /** Its first attempt ran without a first token when one was due. */
+  isLate: boolean;
   attempts: number;
   reroutes: number;
   failure: AttemptFailure | null;

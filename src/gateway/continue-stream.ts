@@ -21,7 +21,7 @@ const STREAM_WAIT_MS = 30_000;
 export const JOURNAL_BYTES_MAX = 2_097_152;
 
 /** What an engine is asked for beside what the client wants, so that another one could go on, and tokens are counted as it counts them. */
-export function wishFor({ parsed, journal }: ClientRequest): ChunkWish {
+export function wishFor({ parsed }: ClientRequest, { journal }: Pick<ClientRequest, "journal">): ChunkWish {
   if (!parsed.isStream) return NO_WISH;
   return { takesIds: journal?.kind === "ids", takesUsage: !parsed.includesUsage };
 }

@@ -29,17 +29,21 @@ export class Ejector {
     this.#parts = parts;
   }
 
-  /** Does nothing when the endpoint is out already, or when the panic floor keeps it. */
+  /** Does nothing when the endpoint is out already, or stays because too many are out for bad answers. */
   eject(watch: EndpointWatch, cause: EjectionCause): void {
     const { ports, routes, health, metrics } = this.#parts;
     const now = ports.clock.monotonicMs();
     const table = routes.get(watch.tableUid);
     const pool = table === null ? [] : readyEndpoints(table, this.#parts.woken);
     const ejection = health.eject(watch.endpoint, pool, { cause, now });
-    if (ejection === null) return;
-    watch.askReturnAt = ejection.until;
     const { instance, uid, generation } = watch.endpoint;
+    if (ejection === null) {
+      if (health.isDoubted(watch.endpoint)) metrics.ejectionsWithheld.with(watch.service, instance, cause).add(1);
+      return;
+    }
+    watch.askReturnAt = ejection.until;
     metrics.ejections.with(watch.service, instance, cause).add(1);
+    metrics.ejectionSeconds.with(watch.service, instance).set((ejection.until - now) / 1_000);
     ports.link.send({ type: "ejected", service: watch.service, instance, uid, generation, cause, ageMs: 0 });
     ports.eventLog.record({
       level: "warn",
@@ -83,6 +87,7 @@ export class Ejector {
     this.#parts.poison.lives(watch.endpoint);
     watch.forgetSuspicion(now);
     metrics.returns.with(watch.service, watch.endpoint.instance).add(1);
+    metrics.ejectionSeconds.with(watch.service, watch.endpoint.instance).set(0);
     const { instance, generation } = watch.endpoint;
     ports.eventLog.record({ level: "info", event: "gateway.returned", fields: { service: watch.service, instance, generation } });
   }

@@ -28,6 +28,8 @@ export interface GatewayMetrics {
   readonly firstToken: Metric<HistogramHandle>;
   readonly attempts: Metric<CounterHandle>;
   readonly ejections: Metric<CounterHandle>;
+  readonly ejectionsWithheld: Metric<CounterHandle>;
+  readonly ejectionSeconds: Metric<GaugeHandle>;
   readonly returns: Metric<CounterHandle>;
   readonly recovery: Metric<HistogramHandle>;
   readonly mirrored: Metric<CounterHandle>;
@@ -55,11 +57,7 @@ export function createGatewayMetrics(): GatewayMetrics {
       FIRST_TOKEN_BOUNDS_SECONDS,
     ),
     attempts: registry.counter("tidegate_attempts_total", "Calls to engines, by level and reason.", ["service", "level", "because"]),
-    ejections: registry.counter("tidegate_ejections_total", "Endpoints taken out of the choice.", ["service", "instance", "cause"]),
-    returns: registry.counter("tidegate_ejection_returns_total", "Ejected endpoints that answered a probe and came back.", [
-      "service",
-      "instance",
-    ]),
+    ...ejectionMetrics(registry),
     recovery: registry.histogram(
       "tidegate_recovery_seconds",
       "Of requests that a loss concerned: from the fault, or their arrival if later, to their next good token from another instance.",
@@ -97,5 +95,27 @@ export function createGatewayMetrics(): GatewayMetrics {
       ["because"],
     ),
     limitHits: registry.counter("tidegate_limit_hits_total", "Times that a limit of the gateway was hit.", ["limit"]),
+  };
+}
+
+function ejectionMetrics(
+  registry: MetricRegistry,
+): Pick<GatewayMetrics, "ejections" | "ejectionsWithheld" | "ejectionSeconds" | "returns"> {
+  return {
+    ejections: registry.counter("tidegate_ejections_total", "Endpoints taken out of the choice.", ["service", "instance", "cause"]),
+    ejectionsWithheld: registry.counter(
+      "tidegate_ejections_withheld_total",
+      "Bad answers after which an endpoint stayed in, for a small share, because half of its service's are out for such already.",
+      ["service", "instance", "cause"],
+    ),
+    ejectionSeconds: registry.gauge(
+      "tidegate_ejection_seconds",
+      "For so long at least an ejected endpoint is out: doubled with each repetition, halved by each ten healthy seconds; 0 = it is in.",
+      ["service", "instance"],
+    ),
+    returns: registry.counter("tidegate_ejection_returns_total", "Ejected endpoints that answered a probe and came back.", [
+      "service",
+      "instance",
+    ]),
   };
 }

@@ -19,6 +19,7 @@ import { KeyIndex } from "./key-index.ts";
 import { LinkClient } from "./link-client.ts";
 import { CLAIM_EVERY_MS, Prober } from "./prober.ts";
 import { Mirror } from "./mirror.ts";
+import { Newcomers } from "./newcomers.ts";
 import { PoisonWatch } from "./poison-watch.ts";
 import { Pump } from "./pump.ts";
 import { RouteStore } from "./route-store.ts";
@@ -69,6 +70,7 @@ class AssembledGateway implements Gateway {
   readonly #waker: Waker;
   readonly #pump: Pump;
   readonly #mirror: Mirror;
+  readonly #newcomers: Newcomers;
   readonly #episodes: Episodes;
   readonly #poison: PoisonWatch;
   readonly #loops = new Map<string, Timer>();
@@ -88,6 +90,7 @@ class AssembledGateway implements Gateway {
     this.#episodes = episodes;
     const poison = new PoisonWatch({ ports, metrics: this.metrics });
     this.#poison = poison;
+    this.#newcomers = new Newcomers({ health, woken });
     const shared = { ports, routes, health, woken, episodes, poison, journals: new JournalRoom(), metrics: this.metrics };
     const ejector = new Ejector({ ...shared, ejected: (watch, cause) => this.#ejected(watch, cause) });
     const self = new SelfSuspicion({ ...shared, board: this.#board, lookAround: () => this.#lookAround() });
@@ -99,6 +102,7 @@ class AssembledGateway implements Gateway {
       isTrusted: () => !self.isSuspect(),
       ended: (tableUid, endpoint) => {
         if (woken.has(endpointKey(endpoint))) episodes.becameUsable(endpoint);
+        this.#newcomers.look(routes.endpoints(), ports.clock.monotonicMs());
         this.#pumpHeld(tableUid);
       },
     });
@@ -177,6 +181,7 @@ class AssembledGateway implements Gateway {
 
   #tick(): void {
     this.#judge.tick();
+    this.#pump.tick();
     this.#episodes.tick();
     this.#drains.tick();
     const now = this.#ports.clock.monotonicMs();
@@ -237,6 +242,7 @@ class AssembledGateway implements Gateway {
     for (const { endpoint, table } of named) this.#board.watch(endpoint, table, now);
     const keys = new Set(named.map(({ endpoint }) => endpointKey(endpoint)));
     this.#health.retain(keys);
+    this.#newcomers.look(named, now);
     this.#loseOldGenerations(keys);
     this.#mirror.tablesChanged();
     this.#episodes.tablesChanged();

@@ -104,6 +104,8 @@ export class PoisonWatch {
 
   settled(request: ClientRequest, outcome: Outcome): void {
     const { suspectBody, desk } = request;
+    // An engine that died under it may have left it to another that it ran in too.
+    this.#fresh.delete(request);
     const last = this.#lastDeaths.get(request);
     // A request that runs elsewhere carries its deaths itself; an answer that had begun and ends here is sent anew by its client.
     if (outcome === "stream-error" && last !== undefined) this.#note(request, last);

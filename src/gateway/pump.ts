@@ -9,12 +9,13 @@ import type { SmoothWeighted } from "../routing/smooth-weighted.ts";
 import { wishToWake } from "../routing/wake-wish.ts";
 import { openAiErrorEvent, type OpenAiError } from "../wire/openai-error.ts";
 import { answerError, STREAM_HEADERS } from "./answer.ts";
-import { Attempt, type AttemptOwner, type AttemptParts } from "./attempt.ts";
+import type { AttemptParts } from "./attempt.ts";
 import type { ClientRequest, RunningAttempt } from "./client-request.ts";
 import { closingFrames, restOf, type GoingOn, type StreamRest } from "./continue-stream.ts";
 import { degradedModels } from "./degraded-models.ts";
 import { explainLoss, explainRefusal } from "./explain.ts";
 import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
+import { Hedges, type HedgeOwner } from "./hedges.ts";
 import { holdMsOf } from "./hold-time.ts";
 import type { Mirror } from "./mirror.ts";
 import type { RouteStore } from "./route-store.ts";
@@ -44,15 +45,23 @@ const WAIT_COMMENT = Buffer.from(": waiting for an instance\n\n");
  * Carries each request from admission to its end. Arrival, a failed attempt, a new table, a returned endpoint and an expired
  * wait only say "pump"; `nextAttempt` alone decides.
  */
-export class Pump implements AttemptOwner {
+export class Pump implements HedgeOwner {
   readonly #parts: PumpParts;
   readonly #moves: StreamMoves;
+  readonly #hedges: Hedges;
   readonly #prefill = new PrefillBudget();
   #isPumpingHeld = false;
 
   constructor(parts: PumpParts) {
     this.#parts = parts;
     this.#moves = new StreamMoves(parts.metrics.registry);
+    this.#hedges = new Hedges(parts, this);
+  }
+
+  readonly isSpare = false;
+
+  tick(): void {
+    this.#hedges.tick();
   }
 
   begin(request: ClientRequest): void {
@@ -86,7 +95,23 @@ export class Pump implements AttemptOwner {
         return;
       case "fail-stream":
         this.#failStream(request, next.code);
+        return;
+      case "hedge":
+      case "stay":
+        // Asked only while it runs: by `late`.
+        return;
     }
+  }
+
+  /** Its first token is late: what `nextAttempt` says to that. */
+  late(request: ClientRequest): { readonly next: NextAttempt; readonly table: RouteTable | null } {
+    const table = this.#parts.routes.find(request.tenant, request.model);
+    request.isLate = true;
+    return { next: this.#decide(request, table), table };
+  }
+
+  firstToken(): void {
+    // Who carries a request has no clock of its first token.
   }
 
   /** Something changed: asks the oldest held requests again, as many as there is room for, or all of them where nobody serves. */
@@ -197,6 +222,7 @@ export class Pump implements AttemptOwner {
       prefill: this.#prefill,
       budgets: {
         canRetry: desk.retryBudget.canRetry(),
+        canHedge: desk.retryBudget.canHedge(),
         canHold: request.held !== null || desk.holds.hasRoomFor(this.#heldOf(request, request.holdUntil)),
         isQueueAhead: request.held === null && desk.holds.count > 0,
       },
@@ -221,9 +247,7 @@ export class Pump implements AttemptOwner {
     const rest = restFor(request, table);
     if (rest !== null) this.#moves.begun(request, rest.kind);
     const rereading = rest === null ? null : this.#prefill.take(choice.endpoint, rest.prefix.tokens, this.#now());
-    const attempt = new Attempt(this.#parts, this, { request, choice, table, rest, rereading });
-    request.running = attempt;
-    attempt.start();
+    this.#hedges.start(request, { choice, table, rest, rereading }, next.because);
     // What may kill an engine, and what is not the table's own, is not copied to its standby.
     const isCopied = next.because === "first" && degradedTo === null && request.suspectBody === null;
     if (isCopied) this.#parts.mirror.copy(request, table, choice);
@@ -242,7 +266,7 @@ export class Pump implements AttemptOwner {
   }
 
   #wake(table: RouteTable, next: NextAttempt): void {
-    if (next.kind === "fail-stream" || next.kind === "refuse") return;
+    if (!("wake" in next)) return;
     if (next.wake !== null) this.#parts.waker.wake(table, next.wake);
     else if (next.kind === "hold" && roomOf(table, this.#parts) === null) this.#parts.waker.lost(table);
   }

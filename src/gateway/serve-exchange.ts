@@ -151,6 +151,7 @@ function newRequest(
     prefix: null,
     past: newStreamPast(),
     isSettled: false,
+    isLate: false,
     attempts: 0,
     reroutes: 0,
     failure: null,

@@ -86,6 +86,7 @@ const NEW: AttemptRequest = {
   tried: [],
   holdUntil: monotonicMs(1_000),
   isQuarantined: false,
+  isLate: false,
 };
 
 /** So that the panic floor lets others out. */
@@ -111,6 +112,7 @@ export interface AttemptCase {
   readonly busy?: readonly (readonly [RungEndpoint, number])[];
   readonly canRetry?: boolean;
   readonly canHold?: boolean;
+  readonly canHedge?: boolean;
   readonly woken?: readonly RungEndpoint[];
   readonly isQueueAhead?: boolean;
   readonly wakes?: Partial<WakeView>;
@@ -132,7 +134,12 @@ export function decide(c: AttemptCase): NextAttempt {
     wakes: { isTrusted: true, begun: new Set(), movesLeft: 3, wakingUntil: null, budgetMs: 1_000, ...c.wakes },
     degraded: c.degraded ?? [],
     prefill: { hasRoom: (one) => c.rereading?.includes(one) !== true },
-    budgets: { canRetry: c.canRetry ?? true, canHold: c.canHold ?? true, isQueueAhead: c.isQueueAhead ?? false },
+    budgets: {
+      canHedge: c.canHedge ?? true,
+      canRetry: c.canRetry ?? true,
+      canHold: c.canHold ?? true,
+      isQueueAhead: c.isQueueAhead ?? false,
+    },
     now: monotonicMs(c.now ?? 0),
   });
 }
@@ -148,6 +155,10 @@ export function describeAttempt(next: NextAttempt): string {
       return `hold ${next.until}${describeWake(next.wake)}`;
     case "refuse":
       return `refuse ${next.code}${next.retryAfterMs === null ? "" : ` after ${next.retryAfterMs}`}`;
+    case "hedge":
+      return `hedge ${next.choice.endpoint.instance} ${next.choice.level}`;
+    case "stay":
+      return `stay ${next.why}`;
     case "fail-stream":
       return `${next.kind} ${next.code}`;
   }

@@ -32,6 +32,38 @@ test("health: an ejection grows with each repetition, up to its largest, and dec
   assert.equal(lengthMs(health, 200_000 + 9 * EJECTION_DECAY_MS), EJECTION_BASE_MS);
 });
 
+test("health: whatever it went through an ejection is between its least and its most, and shorter only after healthy time", () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 4 * EJECTION_DECAY_MS }), { maxLength: 40 }), (healthyMs) => {
+      const health = new HealthIndex();
+      let now = 100_000;
+      let before = 0;
+      for (const waitMs of healthyMs) {
+        now += waitMs;
+        const length = lengthMs(health, now);
+        assert.ok(length >= EJECTION_BASE_MS && length <= EJECTION_MAX_MS);
+        if (waitMs < EJECTION_DECAY_MS)
+          assert.ok(length === Math.min(EJECTION_MAX_MS, Math.max(EJECTION_BASE_MS, 2 * before)), `${before} then ${length}`);
+        else assert.ok(length <= Math.max(EJECTION_BASE_MS, before));
+        before = length;
+        health.restore(A, at(now));
+      }
+      assert.equal(lengthMs(health, now + (healthyMs.length + 1) * EJECTION_DECAY_MS), EJECTION_BASE_MS);
+    }),
+    { seed: 17, numRuns: 200 },
+  );
+});
+
+test("health: three good answers in a row end a doubt, two do not", () => {
+  const health = new HealthIndex();
+  assert.equal(health.eject(A, [A], { cause: "5xx", now: at(0) }), null);
+  assert.equal(health.isDoubted(A), true);
+  for (const isFailure of [false, false, true, false, false]) health.recordAnswer(A, isFailure);
+  assert.equal(health.isDoubted(A), true);
+  health.recordAnswer(A, false);
+  assert.equal(health.isDoubted(A), false);
+});
+
 test("health: an endpoint is ejected once, and comes back only by being restored", () => {
   const health = new HealthIndex();
   assert.notEqual(health.eject(A, POOL, { cause: "silent", now: at(0) }), null);

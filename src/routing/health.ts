@@ -1,6 +1,8 @@
 import type { EjectionCause } from "../api/link-message.ts";
 import type { RungEndpoint } from "../api/route-table.ts";
 import { later, monotonicMs, type MonotonicMs } from "../base/ids.ts";
+import { isSoft, mayEjectSoftly } from "./ejection-limit.ts";
+import { DOUBTED_RATIO, slowStartRatio } from "./slow-start.ts";
 
 /** One instance at one generation: a restarted engine is another endpoint. */
 export type EndpointKey = `${string}/${number}`;
@@ -23,6 +25,8 @@ const FAILURES_IN_A_ROW_MAX = 3;
 const FAILURE_RATIO_MAX = 0.5;
 const FAILURE_SAMPLES_MIN = 5;
 const FAILURE_RATIO_GAIN = 0.25;
+/** So many good answers end a doubt, as many as bad ones begin it. */
+const GOOD_IN_A_ROW_MIN = 3;
 
 /** A queue that an engine told of is believed so long. */
 const QUEUE_REPORT_MS = 1_000;
@@ -39,12 +43,14 @@ interface HealthRecord {
   streak: number;
   restoredAt: MonotonicMs;
   failuresInARow: number;
+  goodInARow: number;
   failureRatio: number;
   samples: number;
+  /** It answers badly, and stays in because too many are out. */
+  isDoubted: boolean;
+  /** When it came beside others that were there before; null = it has been there as long as its table. */
+  returnedAt: MonotonicMs | null;
 }
-
-/** Causes after which an endpoint may still serve: they never empty a pool. */
-const isSoft = (cause: EjectionCause): boolean => cause === "5xx" || cause === "stall";
 
 /**
  * What the gateway knows of each endpoint: in flight, failures, ejection.
@@ -67,6 +73,23 @@ export class HealthIndex {
   isAiling(endpoint: EndpointIdentity): boolean {
     const ejection = this.ejectionOf(endpoint);
     return ejection !== null && isSoft(ejection.cause);
+  }
+
+  /** It would be out for bad answers, were not half of its pool out already: it stays in, for a small share. */
+  isDoubted(endpoint: EndpointIdentity): boolean {
+    return this.#records.get(endpointKey(endpoint))?.isDoubted ?? false;
+  }
+
+  /** 0..1: the part of its weight that it takes now, beside its neighbours. */
+  shareOf(endpoint: EndpointIdentity, now: MonotonicMs): number {
+    const record = this.#records.get(endpointKey(endpoint));
+    if (record === undefined) return 1;
+    return slowStartRatio(record.returnedAt, now) * (record.isDoubted ? DOUBTED_RATIO : 1);
+  }
+
+  /** It may serve from now on, and could not before. */
+  cameIn(endpoint: EndpointIdentity, now: MonotonicMs): void {
+    this.#record(endpoint).returnedAt = now;
   }
 
   /** How long requests have queued inside the engine: more in flight than it decodes together, or its own word. */
@@ -108,6 +131,8 @@ export class HealthIndex {
     const record = this.#record(endpoint);
     record.samples += 1;
     record.failuresInARow = isFailure ? record.failuresInARow + 1 : 0;
+    record.goodInARow = isFailure ? 0 : record.goodInARow + 1;
+    if (record.goodInARow >= GOOD_IN_A_ROW_MIN) record.isDoubted = false;
     record.failureRatio += FAILURE_RATIO_GAIN * ((isFailure ? 1 : 0) - record.failureRatio);
     if (!isFailure) return false;
     if (record.failuresInARow >= FAILURES_IN_A_ROW_MAX) return true;
@@ -116,14 +141,14 @@ export class HealthIndex {
 
   /**
    * Takes the endpoint out of the choice. `pool` = every ready endpoint of its table.
-   * @returns null when it stays: already out, or a soft cause would leave nobody (panic floor: a bad answer is better than none).
+   * @returns null when it stays: already out, or a soft cause would put out more than half (`isDoubted` from then on).
    */
   eject(endpoint: EndpointIdentity, pool: readonly EndpointIdentity[], why: { cause: EjectionCause; now: MonotonicMs }): Ejection | null {
     const record = this.#record(endpoint);
     const key = endpointKey(endpoint);
     if (this.#ejections.has(key)) return null;
-    const othersIn = pool.filter((other) => endpointKey(other) !== key && this.ejectionOf(other) === null).length;
-    if (isSoft(why.cause) && othersIn === 0) return null;
+    record.isDoubted = isSoft(why.cause) && !mayEjectSoftly(this.#poolWith(key, pool));
+    if (record.isDoubted) return null;
     record.streak = this.#decayedStreak(record, why.now) + 1;
     const lengthMs = Math.min(EJECTION_MAX_MS, EJECTION_BASE_MS * 2 ** (record.streak - 1));
     const ejection = { cause: why.cause, since: why.now, until: later(why.now, lengthMs) };
@@ -136,9 +161,12 @@ export class HealthIndex {
     const record = this.#record(endpoint);
     this.#ejections.delete(endpointKey(endpoint));
     record.restoredAt = now;
+    record.returnedAt = now;
     record.failuresInARow = 0;
+    record.goodInARow = 0;
     record.failureRatio = 0;
     record.samples = 0;
+    record.isDoubted = false;
   }
 
   /** Drops what is known of endpoints that no table names, once nothing is in flight there. */
@@ -148,6 +176,14 @@ export class HealthIndex {
       this.#records.delete(key);
       this.#ejections.delete(key);
     }
+  }
+
+  /** Of the pool and the endpoint of `key`, which is in. */
+  #poolWith(key: EndpointKey, pool: readonly EndpointIdentity[]): { readonly alive: number; readonly softlyOut: number } {
+    const others = pool.filter((other) => endpointKey(other) !== key);
+    const softlyOut = others.filter((other) => this.isAiling(other)).length;
+    const isIn = others.filter((other) => this.ejectionOf(other) === null).length;
+    return { alive: 1 + isIn + softlyOut, softlyOut };
   }
 
   #decayedStreak(record: HealthRecord, now: MonotonicMs): number {
@@ -166,8 +202,11 @@ export class HealthIndex {
       streak: 0,
       restoredAt: monotonicMs(0),
       failuresInARow: 0,
+      goodInARow: 0,
       failureRatio: 0,
       samples: 0,
+      isDoubted: false,
+      returnedAt: null,
     };
     this.#records.set(key, record);
     return record;

@@ -3,6 +3,7 @@ import type { RouteTable, Rung, RungEndpoint } from "../api/route-table.ts";
 import type { MonotonicMs } from "../base/ids.ts";
 import { endpointKey, type EndpointKey, type HealthIndex } from "./health.ts";
 import { isSaturated } from "./saturation.ts";
+import { DOUBTED_RATIO } from "./slow-start.ts";
 import type { SmoothWeighted } from "./smooth-weighted.ts";
 
 export interface Choice {
@@ -24,7 +25,11 @@ interface Candidate {
   readonly endpoint: RungEndpoint;
   readonly level: Level;
   readonly isFull: boolean;
+  /** Its weight, less while it has just come back or answers badly. */
+  readonly weight: number;
+  /** In flight, of what it takes now. */
   readonly load: number;
+  readonly isDoubted: boolean;
 }
 
 const NONE_WOKEN: ReadonlySet<EndpointKey> = new Set();
@@ -37,6 +42,12 @@ export function readyEndpoints(table: RouteTable, woken: ReadonlySet<EndpointKey
 /** Never an endpoint that sleeps: a request there can kill its engine. */
 export const mayServe = (endpoint: RungEndpoint, woken: ReadonlySet<EndpointKey>): boolean =>
   endpoint.isReady || ((endpoint.isAsleep || endpoint.isWaking) && woken.has(endpointKey(endpoint)));
+
+/** The same ladder with only some of its endpoints. */
+export const onlyOf = (table: RouteTable, isTaken: (endpoint: RungEndpoint) => boolean): RouteTable => ({
+  ...table,
+  rungs: table.rungs.map((rung) => ({ ...rung, endpoints: rung.endpoints.filter(isTaken) })),
+});
 
 /** The serving rung first, then the others from the top. */
 export function rungsInOrder(table: RouteTable): readonly Rung[] {
@@ -53,7 +64,10 @@ export function rungsInOrder(table: RouteTable): readonly Rung[] {
 export function chooseEndpoint(table: RouteTable, view: LadderView, avoid: readonly EndpointKey[]): Choice | null {
   const isIn = (endpoint: RungEndpoint): boolean => view.health.ejectionOf(endpoint) === null;
   const below = rungsInOrder(table).map((rung) => candidates(rung, table, view, isIn));
-  const rungs = avoid.length === 0 ? returning(table, view, below) : below;
+  const rungs = avoidingDoubted(table, view, {
+    rungs: avoid.length === 0 ? returning(table, view, below) : below,
+    isFirst: avoid.length === 0,
+  });
   const fresh = avoid.length === 0 ? rungs : rungs.map((rung) => rung.filter((one) => !avoid.includes(endpointKey(one.endpoint))));
   return chooseAmong(table, view, fresh) ?? (fresh === rungs ? null : chooseAmong(table, view, rungs));
 }
@@ -75,6 +89,27 @@ function returning(table: RouteTable, view: LadderView, rungs: readonly (readonl
   ];
   const isPicked = view.weights.choose(`${table.uid}/return`, shares) === 1;
   return isPicked ? [hot, ...rungs.filter((candidates) => candidates !== hot)] : rungs;
+}
+
+/**
+ * Where all who are in on the first rung answer badly, another rung that is well goes first: for all but a small share, which shows when they
+ * are well again. A request that has failed once is no such test.
+ */
+function avoidingDoubted(
+  table: RouteTable,
+  view: LadderView,
+  { rungs, isFirst }: { readonly rungs: readonly (readonly Candidate[])[]; readonly isFirst: boolean },
+): readonly (readonly Candidate[])[] {
+  const first = rungs.find((candidates) => candidates.length > 0);
+  if (first === undefined || !first.every(({ isDoubted }) => isDoubted)) return rungs;
+  const well = rungs.find((candidates) => candidates.some(({ isDoubted }) => !isDoubted));
+  if (well === undefined) return rungs;
+  const shares = [
+    { id: "doubted", weight: DOUBTED_RATIO },
+    { id: "well", weight: 1 - DOUBTED_RATIO },
+  ];
+  if (isFirst && view.weights.choose(`${table.uid}/doubted`, shares) === 0) return rungs;
+  return [well, ...rungs.filter((candidates) => candidates !== well)];
 }
 
 /**
@@ -104,8 +139,16 @@ function candidates(
     .filter((endpoint) => mayServe(endpoint, woken) && isTaken(endpoint))
     .map((endpoint) => {
       const inFlight = health.inFlight(endpoint);
-      const load = { inFlight, queuedForMs: health.queuedForMs(endpoint, now) };
-      return { endpoint, level: rung.level, isFull: isSaturated(endpoint, load, table.overflow), load: inFlight / endpoint.maxBatch };
+      const isFull = isSaturated(endpoint, { inFlight, queuedForMs: health.queuedForMs(endpoint, now) }, table.overflow);
+      const share = health.shareOf(endpoint, now);
+      return {
+        endpoint,
+        level: rung.level,
+        isFull,
+        weight: endpoint.weight * share,
+        load: inFlight / (endpoint.maxBatch * share),
+        isDoubted: health.isDoubted(endpoint),
+      };
     });
 }
 
@@ -115,7 +158,7 @@ function chooseAmong(table: RouteTable, view: LadderView, rungs: readonly (reado
   if (rung === undefined || first === undefined) return null;
   const at = view.weights.choose(
     `${table.uid}/${first.level}`,
-    rung.map(({ endpoint }) => ({ id: endpoint.uid, weight: endpoint.weight })),
+    rung.map(({ endpoint, weight }) => ({ id: endpoint.uid, weight })),
   );
   const weighted = rung[at];
   if (weighted !== undefined && !weighted.isFull) return choiceOf(weighted);

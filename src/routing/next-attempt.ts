@@ -1,8 +1,9 @@
 import { later, monotonicMs, type MonotonicMs } from "../base/ids.ts";
-import type { RouteTable, RungEndpoint } from "../api/route-table.ts";
+import type { RouteTable } from "../api/route-table.ts";
 import { chooseDegraded, type DegradedModel } from "./degraded-model.ts";
 import { endpointKey, type EndpointKey } from "./health.ts";
-import { chooseAiling, chooseEndpoint, type Choice, type LadderView } from "./ladder.ts";
+import { decideHedge, type HedgeBudgets, type LateAttempt } from "./hedge.ts";
+import { chooseAiling, chooseEndpoint, onlyOf, type Choice, type LadderView } from "./ladder.ts";
 import type { PrefillBudget } from "./prefill-budget.ts";
 import { wishToWake, type WakeView, type WakeWish } from "./wake-wish.ts";
 
@@ -47,15 +48,15 @@ export interface AttemptRequest {
   readonly holdUntil: MonotonicMs;
   /** Engines died under it, or under the same body: it is tried nowhere. */
   readonly isQuarantined: boolean;
+  /** It runs, and has no first token when it should have one: may another engine be asked as well? */
+  readonly isLate: boolean;
 }
 
-export interface AttemptBudgets {
+export interface AttemptBudgets extends HedgeBudgets {
   /** The soft-retry budget has room. */
   readonly canRetry: boolean;
   /** The hold queue has room for this request, or already holds it. */
   readonly canHold: boolean;
-  /** Others of this service have waited longer for room. */
-  readonly isQueueAhead: boolean;
 }
 
 export type RefusalCode = "no_endpoint" | "shed" | "hold_full" | "service_gone" | "request_quarantined" | AttemptFailure["code"];
@@ -81,7 +82,9 @@ export type NextAttempt =
   | { readonly kind: "hold"; readonly until: MonotonicMs; readonly wake: WakeWish | null }
   /** `retryAfterMs`: when asking again makes sense; null = the code says it. */
   | { readonly kind: "refuse"; readonly code: RefusalCode; readonly retryAfterMs: number | null }
-  | { readonly kind: "fail-stream"; readonly code: AttemptFailure["code"] };
+  | { readonly kind: "fail-stream"; readonly code: AttemptFailure["code"] }
+  /** Only of a request that is late. */
+  | LateAttempt;
 
 type AttemptView = LadderView & {
   readonly prefill: Pick<PrefillBudget, "hasRoom">;
@@ -92,7 +95,7 @@ type AttemptView = LadderView & {
 };
 
 /**
- * What to do with a request now. First pick, retry and re-route are this one question; arrival, a failure, a table change,
+ * What to do with a request now. First pick, retry, re-route and hedge are this one question; arrival, a failure, a table change,
  * a wake and a returned endpoint only ask it again.
  */
 export function nextAttempt(request: AttemptRequest, table: RouteTable | null, view: AttemptView): NextAttempt {
@@ -100,6 +103,7 @@ export function nextAttempt(request: AttemptRequest, table: RouteTable | null, v
   if (request.hasFirstByte) return continueOrFail(request, table, view);
   if (request.isQuarantined) return refuse("request_quarantined");
   if (table === null) return refuse("service_gone");
+  if (request.isLate && failure === null) return decideHedge(request, table, view);
   const isFree = failure !== null && isFreeAfter(failure, request.reroutes);
   if (failure !== null && !isFree && !view.budgets.canRetry) return refuse(failure.code);
   const choice = chooseEndpoint(table, view, request.tried);
@@ -131,11 +135,6 @@ function continueOrFail(request: AttemptRequest, table: RouteTable | null, view:
   const until = monotonicMs(Math.max(request.holdUntil, wakeUntil ?? 0, isBusy ? prefix.waitUntil : 0));
   return view.now < until && view.budgets.canHold ? { kind: "hold", until, wake } : failed;
 }
-
-const onlyOf = (table: RouteTable, isTaken: (endpoint: RungEndpoint) => boolean): RouteTable => ({
-  ...table,
-  rungs: table.rungs.map((rung) => ({ ...rung, endpoints: rung.endpoints.filter(isTaken) })),
-});
 
 /** Nobody serves. The degraded steps begin where the ladder ends, so a wake is waited for whatever they say. */
 function waitOrRefuse(request: AttemptRequest, table: RouteTable, view: AttemptView): NextAttempt {

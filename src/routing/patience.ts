@@ -9,9 +9,12 @@ const FIRST_TOKEN_BASE_MS = 1_000;
 const FIRST_TOKEN_PER_PROMPT_TOKEN_MS = 0.25;
 const FIRST_TOKEN_PER_REQUEST_AHEAD_MS = 50;
 
+/** So long a prompt may be read. */
+export const prefillMs = (promptTokens: number): number => promptTokens * FIRST_TOKEN_PER_PROMPT_TOKEN_MS;
+
 /** When a first token is late enough to ask the engine. */
 export const firstTokenLateAfterMs = (promptTokens: number, ahead: number): number =>
-  FIRST_TOKEN_BASE_MS + promptTokens * FIRST_TOKEN_PER_PROMPT_TOKEN_MS + ahead * FIRST_TOKEN_PER_REQUEST_AHEAD_MS;
+  FIRST_TOKEN_BASE_MS + prefillMs(promptTokens) + ahead * FIRST_TOKEN_PER_REQUEST_AHEAD_MS;
 
 /** When it is so late that the request is tried elsewhere, within the retry budget. */
 export const firstTokenCutAfterMs = (promptTokens: number, ahead: number): number =>

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { generation, nodeName, serviceName, uid } from "../base/ids.ts";
+import { SLOW_START_MS } from "../routing/slow-start.ts";
 import { GatewayRig, rigEndpoint, rigTable, type RigClient } from "./gateway-rig.ts";
 
 const WHOLE = "t0 t1 t2 t3 t4 ";
@@ -205,7 +206,7 @@ test("gateway: a stopped engine that goes on comes back after its time and a goo
   await rig.clock.advance(5_000);
   assert.equal(rig.engine(1).work.length, before);
   rig.engine(1).goOn();
-  await rig.clock.advance(1_000);
+  await rig.clock.advance(1_000 + SLOW_START_MS);
   sendMany(rig, 4);
   assert.equal(rig.engine(1).work.length, before + 2);
 });

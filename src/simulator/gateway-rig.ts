@@ -75,6 +75,7 @@ export class RigClient implements Exchange {
   status: number | null = null;
   answerHeaders: readonly string[] = [];
   end_: "open" | "ended" | "aborted" = "open";
+  isGone = false;
   firstByteAt: number | null = null;
   endedAt: number | null = null;
   /** What `write` answers: false = the reader is slow. */
@@ -116,6 +117,12 @@ export class RigClient implements Exchange {
   }
   abort(): void {
     this.end_ = "aborted";
+  }
+
+  /** It closes its connection. */
+  leave(): void {
+    this.isGone = true;
+    this.events?.gone();
   }
 
   get text(): string {
