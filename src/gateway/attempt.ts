@@ -18,10 +18,8 @@ import type { Episodes } from "./episodes.ts";
 import type { JournalRoom } from "./journal-room.ts";
 import type { PoisonWatch } from "./poison-watch.ts";
 import { continueRequestOf, journalFor, wishFor, type GoingOn } from "./continue-stream.ts";
-import { ContinuedRelay } from "./relay-continued.ts";
 import { ErrorRelay } from "./relay-error.ts";
-import { RestartedRelay } from "./relay-restarted.ts";
-import { StreamRelay } from "./relay-stream.ts";
+import { beginningRelay, goingOnRelay } from "./relay-for.ts";
 import { WholeRelay } from "./relay-whole.ts";
 import type { Relay, RelaySink, Tokens } from "./relay.ts";
 import { upstreamRequestOf } from "./upstream-request.ts";
@@ -272,15 +270,8 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
 
   #streamRelay(): Relay {
     const { journal, parsed } = this.#request;
-    const { includesUsage } = parsed;
-    switch (this.#rest?.kind) {
-      case "ids":
-        return new ContinuedRelay(this, { ...this.#rest, includesUsage });
-      case "restart":
-        return new RestartedRelay(this, { ...this.#rest, includesUsage });
-      case undefined:
-        return new StreamRelay(this, wishFor(this.#request, this.#choice.endpoint), journal);
-    }
+    if (this.#rest !== null) return goingOnRelay(this, parsed, this.#rest);
+    return beginningRelay(this, parsed, { wish: wishFor(this.#request, this.#choice.endpoint), journal });
   }
 
   #countFailure(failure: AttemptFailure): void {

@@ -30,7 +30,11 @@ export function journalFor(
   { engine }: Pick<RungEndpoint, "engine">,
   room: JournalRoom,
 ): ClientRequest["journal"] {
-  if (!parsed.isStream || degradedTo !== null || parsed.continuity.kind === "none") return null;
+  if (!parsed.isStream) return null;
+  const isKept = degradedTo === null && parsed.continuity.kind !== "none";
+  // An error must be numbered after the last event, whether the answer can be made again or not.
+  if (parsed.api === "responses") return new ShownJournal(isKept ? JOURNAL_BYTES_MAX : 0, room);
+  if (!isKept) return null;
   const goesOnByIds = parsed.continuity.kind === "ids" && tellsIds(engine);
   return goesOnByIds ? new StreamJournal(JOURNAL_BYTES_MAX, room) : new ShownJournal(JOURNAL_BYTES_MAX, room);
 }

@@ -7,7 +7,7 @@ import { nextAttempt, type AttemptFailure, type NextAttempt } from "../routing/n
 import { PrefillBudget } from "../routing/prefill-budget.ts";
 import type { SmoothWeighted } from "../routing/smooth-weighted.ts";
 import { wishToWake } from "../routing/wake-wish.ts";
-import { openAiErrorEvent, type OpenAiError } from "../wire/openai-error.ts";
+import type { OpenAiError } from "../wire/openai-error.ts";
 import { answerError, STREAM_HEADERS } from "./answer.ts";
 import { Attempt, type AttemptOwner, type AttemptParts } from "./attempt.ts";
 import type { ClientRequest, RunningAttempt } from "./client-request.ts";
@@ -19,6 +19,7 @@ import { holdMsOf } from "./hold-time.ts";
 import type { Mirror } from "./mirror.ts";
 import type { RouteStore } from "./route-store.ts";
 import type { HeldRequest, ServiceDesk, ServiceDesks } from "./service-desk.ts";
+import { streamErrorEvent } from "./stream-error.ts";
 import { StreamMoves } from "./stream-moves.ts";
 import type { ContinueRefusal } from "./stream-past.ts";
 import type { Waker } from "./waker.ts";
@@ -281,7 +282,7 @@ export class Pump implements AttemptOwner {
   #refuse(request: ClientRequest, error: OpenAiError, outcome: Outcome): void {
     if (request.hasHead) {
       // The HTTP status is gone: the stream itself says it, and ends without `[DONE]`.
-      request.exchange.write(openAiErrorEvent(error));
+      request.exchange.write(streamErrorEvent(request, error));
       request.exchange.end();
     } else {
       answerError(request.exchange, request.id, error);
@@ -293,7 +294,7 @@ export class Pump implements AttemptOwner {
   /** The answer has begun and cannot go on: it says so, and ends without `[DONE]`. */
   #failStream(request: ClientRequest, code: AttemptFailure["code"]): void {
     if (request.parsed.isStream) {
-      request.exchange.write(openAiErrorEvent({ type: "server_error", code, message: explainLoss(code) }));
+      request.exchange.write(streamErrorEvent(request, { type: "server_error", code, message: explainLoss(code) }));
       request.exchange.end();
     } else {
       request.exchange.abort();
