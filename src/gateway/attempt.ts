@@ -15,6 +15,7 @@ import { promptTokensOf, type ClientRequest, type RunningAttempt } from "./clien
 import type { EndpointBoard, EndpointWatch, LiveCall } from "./endpoint-board.ts";
 import type { Ejector } from "./ejector.ts";
 import type { Episodes } from "./episodes.ts";
+import { commentOnSilence } from "./keep-alive.ts";
 import type { JournalRoom } from "./journal-room.ts";
 import type { PoisonWatch } from "./poison-watch.ts";
 import { continueRequestOf, journalFor, wishFor, type GoingOn } from "./continue-stream.ts";
@@ -84,6 +85,8 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   #relay: Relay | null = null;
   #isOver = false;
   #isPaused = false;
+  /** Its client was told something since the last look. */
+  #hasWritten = false;
   /** This engine has made a token of it. */
   #hasToken = false;
   /** From when its next token shows a step of the engine; null = it was paused, and tokens of long ago may come. */
@@ -207,10 +210,18 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
 
   wrote(given: Uint8Array): void {
     if (this.#rest !== null && this.#request.past.lostAt !== null) this.#owner.wentOn(this.#request);
-    if (this.#request.exchange.write(given) || this.#isPaused || this.#isOver) return;
+    this.#hasWritten = true;
+    if (this.#request.exchange.write(given)) return;
+    this.#request.isFull = true;
+    if (this.#isPaused || this.#isOver) return;
     this.#isPaused = true;
     this.#stepsSince = null;
     this.#call?.pause();
+  }
+
+  keepAlive(now: MonotonicMs): void {
+    if (!this.#isOver) commentOnSilence(this.#request, this.#hasWritten, now);
+    this.#hasWritten = false;
   }
 
   done(tokens: Tokens): void {

@@ -35,8 +35,10 @@ export interface ClientRequest {
   readonly arrivedAt: MonotonicMs;
   /** Of a stream that waited: its head is out, and comments keep it open; nothing of an answer has begun. */
   hasHead: boolean;
-  /** When its last such comment was written. */
+  /** When its client was last told anything, to a second; its arrival before that. */
   commentedAt: MonotonicMs;
+  /** Its client does not read: no comment is added to what waits for it. */
+  isFull: boolean;
   hasFirstByte: boolean;
   /** What another engine would go on from; null = nothing was kept. Anew with each attempt until the first byte. */
   journal: StreamJournal | ShownJournal | null;

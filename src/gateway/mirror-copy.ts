@@ -87,6 +87,10 @@ export class MirrorCopy implements CallEvents, LiveCall, RelaySink {
   /** Nobody waits for a copy. */
   readonly canGoOn = false;
 
+  keepAlive(): void {
+    // There is no client.
+  }
+
   /** An answer in one piece has no clock but the copy's own end. */
   patience(gapP99Ms: number): { lateAfterMs: number; cutAfterMs: number } | null {
     if (!this.#parsed.isStream) return null;

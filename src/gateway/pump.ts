@@ -8,7 +8,7 @@ import { PrefillBudget } from "../routing/prefill-budget.ts";
 import type { SmoothWeighted } from "../routing/smooth-weighted.ts";
 import { wishToWake } from "../routing/wake-wish.ts";
 import type { OpenAiError } from "../wire/openai-error.ts";
-import { answerError, STREAM_HEADERS } from "./answer.ts";
+import { answerError } from "./answer.ts";
 import { Attempt, type AttemptOwner, type AttemptParts } from "./attempt.ts";
 import type { ClientRequest, RunningAttempt } from "./client-request.ts";
 import { closingFrames, restOf, type GoingOn, type StreamRest } from "./continue-stream.ts";
@@ -16,6 +16,7 @@ import { degradedModels } from "./degraded-models.ts";
 import { explainLoss, explainRefusal } from "./explain.ts";
 import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
 import { holdMsOf } from "./hold-time.ts";
+import { commentOnWait } from "./keep-alive.ts";
 import type { Mirror } from "./mirror.ts";
 import type { RouteStore } from "./route-store.ts";
 import type { HeldRequest, ServiceDesk, ServiceDesks } from "./service-desk.ts";
@@ -35,11 +36,6 @@ export interface PumpParts extends AttemptParts {
   readonly waker: Waker;
   readonly woken: ReadonlySet<EndpointKey>;
 }
-
-/** Proxies give up streams that stay silent: so long one waits without a word, and so often it is told after that. */
-const QUIET_MAX_MS = 2_000;
-const COMMENT_EVERY_MS = 5_000;
-const WAIT_COMMENT = Buffer.from(": waiting for an instance\n\n");
 
 /**
  * Carries each request from admission to its end. Arrival, a failed attempt, a new table, a returned endpoint and an expired
@@ -264,13 +260,7 @@ export class Pump implements AttemptOwner {
   }
 
   #keepAlive(request: ClientRequest): void {
-    if (!request.parsed.isStream || request.held === null) return;
-    const now = this.#now();
-    if (now - request.commentedAt < (request.hasHead ? COMMENT_EVERY_MS : QUIET_MAX_MS)) return;
-    if (!request.hasHead && !request.hasFirstByte) request.exchange.head(200, [...STREAM_HEADERS, "x-request-id", request.id]);
-    request.hasHead = true;
-    request.commentedAt = now;
-    request.exchange.write(WAIT_COMMENT);
+    if (request.held !== null) commentOnWait(request, this.#now());
   }
 
   #endHold(request: ClientRequest): void {

@@ -150,6 +150,7 @@ function newRequest(
     arrivedAt: arrived.exchange.arrivedAt,
     hasHead: false,
     commentedAt: arrived.exchange.arrivedAt,
+    isFull: false,
     hasFirstByte: false,
     journal: null,
     fingerprint: null,
