@@ -21,7 +21,7 @@ const DURING_MOVE: readonly { readonly name: string; readonly happens: (world: S
   ...[2, 3].map((port) => ({ name: `${engineName(port)} stops`, happens: ({ network }: StreamRig) => network.freeze(engineName(port)) })),
   ...[1, 2, 3].map((port) => ({
     name: `a table without ${engineName(port)} comes`,
-    happens: ({ rig, tableWithout }: StreamRig) => rig.tell({ type: "table", table: tableWithout(port) }),
+    happens: (world: StreamRig) => world.rig.tell({ type: "table", table: world.tableWithout(port) }),
   })),
 ];
 

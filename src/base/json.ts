@@ -5,3 +5,5 @@ export interface JsonObject {
 }
 
 export const isJsonObject = (value: unknown): value is JsonObject => typeof value === "object" && value !== null && !Array.isArray(value);
+
+export const isJsonList = (value: JsonValue | undefined): value is readonly JsonValue[] => Array.isArray(value);

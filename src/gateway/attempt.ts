@@ -15,14 +15,13 @@ import { promptTokensOf, type ClientRequest, type RunningAttempt } from "./clien
 import type { EndpointBoard, EndpointWatch, LiveCall } from "./endpoint-board.ts";
 import type { Ejector } from "./ejector.ts";
 import type { Episodes } from "./episodes.ts";
+import { commentOnSilence } from "./keep-alive.ts";
 import type { JournalRoom } from "./journal-room.ts";
 import { JournalKeeper } from "./journal-keeper.ts";
 import type { PoisonWatch } from "./poison-watch.ts";
 import { continueRequestOf, journalFor, wishFor, type GoingOn } from "./continue-stream.ts";
-import { ContinuedRelay } from "./relay-continued.ts";
 import { ErrorRelay } from "./relay-error.ts";
-import { RestartedRelay } from "./relay-restarted.ts";
-import { StreamRelay } from "./relay-stream.ts";
+import { beginningRelay, goingOnRelay } from "./relay-for.ts";
 import { WholeRelay } from "./relay-whole.ts";
 import type { Relay, RelaySink, Tokens } from "./relay.ts";
 import { upstreamRequestOf } from "./upstream-request.ts";
@@ -92,6 +91,8 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   readonly #keeper: JournalKeeper;
   #isOver = false;
   #isPaused = false;
+  /** Its client was told something since the last look. */
+  #hasWritten = false;
   /** This engine has made a token of it. */
   #hasToken = false;
   /** From when its next token shows a step of the engine; null = it was paused, and tokens of long ago may come. */
@@ -219,10 +220,18 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
 
   wrote(given: Uint8Array): void {
     if (this.#rest !== null && this.#request.past.lostAt !== null) this.#owner.wentOn(this.#request);
-    if (this.#request.exchange.write(given) || this.#isPaused || this.#isOver) return;
+    this.#hasWritten = true;
+    if (this.#request.exchange.write(given)) return;
+    this.#request.isFull = true;
+    if (this.#isPaused || this.#isOver) return;
     this.#isPaused = true;
     this.#stepsSince = null;
     this.#call?.pause();
+  }
+
+  keepAlive(now: MonotonicMs): void {
+    if (!this.#isOver) commentOnSilence(this.#request, this.#hasWritten, now);
+    this.#hasWritten = false;
   }
 
   done(tokens: Tokens): void {
@@ -283,16 +292,9 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   }
 
   #streamRelay(): Relay {
-    const { includesUsage, continuity } = this.#request.parsed;
-    const stops = continuity.kind === "ids" ? continuity.stops : null;
-    switch (this.#rest?.kind) {
-      case "ids":
-        return new ContinuedRelay(this, { ...this.#rest, includesUsage, stops });
-      case "restart":
-        return new RestartedRelay(this, { ...this.#rest, includesUsage });
-      case undefined:
-        return new StreamRelay(this, wishFor(this.#request, this.#keeper), this.#keeper.journal === null ? null : this.#keeper);
-    }
+    const { parsed } = this.#request;
+    if (this.#rest !== null) return goingOnRelay(this, parsed, this.#rest);
+    return beginningRelay(this, parsed, { wish: wishFor(this.#request, this.#keeper), keeper: this.#keeper });
   }
 
   #countFailure(failure: AttemptFailure): void {

@@ -68,6 +68,7 @@ export class BodyCollector implements ExchangeEvents {
   }
 
   drained(): void {
+    if (this.#request !== null) this.#request.isFull = false;
     this.#request?.running?.drained();
   }
 

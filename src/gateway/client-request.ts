@@ -3,6 +3,7 @@ import type { MonotonicMs, TenantId } from "../base/ids.ts";
 import type { EndpointKey } from "../routing/health.ts";
 import type { AttemptFailure, StreamPrefix } from "../routing/next-attempt.ts";
 import type { Exchange } from "../ports/http-front.ts";
+import type { ApiTarget } from "../wire/openai-api.ts";
 import type { CompletionRequest } from "../wire/openai-request.ts";
 import type { DeathUnderRequest } from "./engine-death.ts";
 import type { HeldRequest, ServiceDesk } from "./service-desk.ts";
@@ -23,7 +24,7 @@ export interface ClientRequest {
   readonly id: string;
   readonly tenant: TenantId;
   readonly model: string;
-  readonly target: "/v1/chat/completions" | "/v1/completions";
+  readonly target: ApiTarget;
   readonly exchange: Exchange;
   readonly desk: ServiceDesk;
   readonly body: Buffer;
@@ -34,8 +35,10 @@ export interface ClientRequest {
   readonly arrivedAt: MonotonicMs;
   /** Of a stream that waited: its head is out, and comments keep it open; nothing of an answer has begun. */
   hasHead: boolean;
-  /** When its last such comment was written. */
+  /** When its client was last told anything, to a second; its arrival before that. */
   commentedAt: MonotonicMs;
+  /** Its client does not read: no comment is added to what waits for it. */
+  isFull: boolean;
   hasFirstByte: boolean;
   /** What another engine would go on from; null = nothing was kept. Anew with each attempt until the first byte. */
   journal: StreamJournal | ShownJournal | null;

@@ -32,7 +32,11 @@ export function journalFor(
   { engine }: Pick<RungEndpoint, "engine">,
   room: JournalRoom,
 ): ClientRequest["journal"] {
-  if (!parsed.isStream || degradedTo !== null || parsed.continuity.kind === "none") return null;
+  if (!parsed.isStream) return null;
+  const isKept = degradedTo === null && parsed.continuity.kind !== "none";
+  // An error must be numbered after the last event, whether the answer can be made again or not.
+  if (parsed.api === "responses") return new ShownJournal(isKept ? JOURNAL_BYTES_MAX : 0, room);
+  if (!isKept) return null;
   const byIds = idsOf(parsed.continuity, engine);
   return byIds === null ? new ShownJournal(JOURNAL_BYTES_MAX, room) : new StreamJournal(JOURNAL_BYTES_MAX, room, byIds.tail());
 }

@@ -22,6 +22,8 @@ export interface LiveCall {
   readonly mayBeCut: boolean;
   /** Another engine can go on with its answer now. */
   readonly canGoOn: boolean;
+  /** Once a second: tells a client whose engine is silent that it is not forgotten. */
+  keepAlive(now: MonotonicMs): void;
   /** Ends the call, as a failure of its engine. */
   lose(failure: AttemptFailure): void;
 }

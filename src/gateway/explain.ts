@@ -1,4 +1,5 @@
 import type { AttemptFailure, RefusalCode } from "../routing/next-attempt.ts";
+import { API_OF_TARGET } from "../wire/openai-api.ts";
 import type { OpenAiError } from "../wire/openai-error.ts";
 
 /** Where nothing better is known. */
@@ -11,7 +12,7 @@ export const invalidRequest = (code: string, message: string, param: string | nu
   code,
   message,
   param,
-  retry: { kind: "default" },
+  retry: never,
 });
 
 export const unknownModel = (model: string): OpenAiError => ({
@@ -21,16 +22,16 @@ export const unknownModel = (model: string): OpenAiError => ({
   // The name comes from the client and goes back to it only; JSON escapes it.
   message: `The model '${model.slice(0, 200)}' does not exist or you do not have access to it.`,
   param: "model",
-  retry: { kind: "default" },
+  retry: never,
 });
 
 export const unknownRoute: OpenAiError = {
   status: 404,
   type: "not_found_error",
   code: "unknown_url",
-  message: "This address has nothing. Served are POST /v1/chat/completions, POST /v1/completions and GET /v1/models.",
+  message: `This address has nothing. Served are POST ${Object.keys(API_OF_TARGET).join(", POST ")} and GET /v1/models.`,
   param: null,
-  retry: { kind: "default" },
+  retry: never,
 };
 
 export const wrongMethod: OpenAiError = {
@@ -39,7 +40,7 @@ export const wrongMethod: OpenAiError = {
   code: "method_not_allowed",
   message: "This address does not take this method.",
   param: null,
-  retry: { kind: "default" },
+  retry: never,
 };
 
 export const unauthorised: OpenAiError = {
@@ -48,7 +49,7 @@ export const unauthorised: OpenAiError = {
   code: "invalid_api_key",
   message: "Give a valid API key as 'Authorization: Bearer KEY'. `tidegate keys create` makes one.",
   param: null,
-  retry: { kind: "default" },
+  retry: never,
 };
 
 export const bodyTooLarge = (limitBytes: number): OpenAiError => ({
@@ -78,8 +79,8 @@ export const tooManyOpen = (limit: number): OpenAiError => ({
   retry: { kind: "after", delayMs: 1_000 },
 });
 
-export const tooManyTokens = (limit: number): OpenAiError =>
-  invalidRequest("max_tokens_too_large", `This service gives at most ${limit} tokens per answer.`, "max_tokens");
+export const tooManyTokens = (limit: number, param: "max_tokens" | "max_output_tokens"): OpenAiError =>
+  invalidRequest("max_tokens_too_large", `This service gives at most ${limit} tokens per answer.`, param);
 
 export const outOfMemory: OpenAiError = unavailable("gateway_full", "The gateway holds as many requests as it can.", 1_000);
 

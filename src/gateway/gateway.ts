@@ -13,6 +13,7 @@ import { Ejector } from "./ejector.ts";
 import { Episodes } from "./episodes.ts";
 import { createGatewayMetrics, type GatewayMetrics } from "./gateway-metrics.ts";
 import type { GatewayOptions, GatewayPorts } from "./gateway-ports.ts";
+import { KeepAlive } from "./keep-alive.ts";
 import { JournalRoom } from "./journal-room.ts";
 import { Judge, TICK_MS } from "./judge.ts";
 import { KeyIndex } from "./key-index.ts";
@@ -63,6 +64,7 @@ class AssembledGateway implements Gateway {
   readonly #health = new HealthIndex();
   readonly #board = new EndpointBoard();
   readonly #drains: DrainMoves;
+  readonly #keepAlive = new KeepAlive(this.#board);
   readonly #desks = new ServiceDesks(this.metrics);
   readonly #link: LinkClient;
   readonly #prober: Prober;
@@ -185,6 +187,7 @@ class AssembledGateway implements Gateway {
     this.#episodes.tick();
     this.#drains.tick();
     const now = this.#ports.clock.monotonicMs();
+    this.#keepAlive.tick(now);
     for (const desk of this.#desks.all()) {
       if (desk.holds.count === 0) continue;
       for (const request of desk.holds.expired(now)) request.pump();

@@ -20,6 +20,7 @@ const CALL: LiveCall = {
   waitingSince: monotonicMs(0),
   mayBeCut: false,
   canGoOn: false,
+  keepAlive: () => undefined,
   lose: () => undefined,
 };
 

@@ -12,7 +12,7 @@ import type { Ejector } from "./ejector.ts";
 import type { EndpointBoard, EndpointWatch, LiveCall } from "./endpoint-board.ts";
 import { ANSWER_BYTES_MAX } from "./gateway-ports.ts";
 import { ErrorRelay } from "./relay-error.ts";
-import { StreamRelay } from "./relay-stream.ts";
+import { beginningRelay } from "./relay-for.ts";
 import { WholeRelay } from "./relay-whole.ts";
 import type { Relay, RelaySink } from "./relay.ts";
 import { NO_WISH, upstreamRequestOf } from "./upstream-request.ts";
@@ -42,7 +42,7 @@ export class MirrorCopy implements CallEvents, LiveCall, RelaySink {
   readonly #watch: EndpointWatch;
   readonly #ended: (copy: MirrorCopy, outcome: CopyOutcome) => void;
   readonly #contextLength: number;
-  readonly #isStream: boolean;
+  readonly #parsed: ClientRequest["parsed"];
   readonly #promptTokens: number;
   #call: Call | null = null;
   #relay: Relay | null = null;
@@ -63,7 +63,7 @@ export class MirrorCopy implements CallEvents, LiveCall, RelaySink {
     this.endpoint = of.endpoint;
     this.tableUid = of.table.uid;
     this.#contextLength = of.table.contextLength;
-    this.#isStream = of.request.parsed.isStream;
+    this.#parsed = of.request.parsed;
     this.#promptTokens = promptTokensOf(of.request);
     this.waitingSince = now;
     this.#watch = parts.board.watch(of.endpoint, of.table, now);
@@ -87,9 +87,13 @@ export class MirrorCopy implements CallEvents, LiveCall, RelaySink {
   /** Nobody waits for a copy. */
   readonly canGoOn = false;
 
+  keepAlive(): void {
+    // There is no client.
+  }
+
   /** An answer in one piece has no clock but the copy's own end. */
   patience(gapP99Ms: number): { lateAfterMs: number; cutAfterMs: number } | null {
-    if (!this.#isStream) return null;
+    if (!this.#parsed.isStream) return null;
     if (this.hasFirstByte) return { lateAfterMs: lateAfterMs(gapP99Ms), cutAfterMs: cutAfterMs(gapP99Ms) };
     const ahead = this.#watch.calls.size;
     return { lateAfterMs: firstTokenLateAfterMs(this.#promptTokens, ahead), cutAfterMs: firstTokenCutAfterMs(this.#promptTokens, ahead) };
@@ -99,8 +103,8 @@ export class MirrorCopy implements CallEvents, LiveCall, RelaySink {
     this.#watch.sawByte(this.#now());
     if (this.#isOver) return;
     if (status !== 200) this.#relay = new ErrorRelay(this, status, this.#contextLength);
-    else if (!this.#isStream) this.#relay = new WholeRelay(this);
-    else if (isEventStream(headers)) this.#relay = new StreamRelay(this, NO_WISH, null);
+    else if (!this.#parsed.isStream) this.#relay = new WholeRelay(this);
+    else if (isEventStream(headers)) this.#relay = beginningRelay(this, this.#parsed, { wish: NO_WISH, keeper: null });
     else this.unusable({ isHard: false, code: "upstream_malformed" });
   }
 

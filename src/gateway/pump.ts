@@ -7,8 +7,8 @@ import { nextAttempt, type AttemptFailure, type NextAttempt } from "../routing/n
 import { PrefillBudget } from "../routing/prefill-budget.ts";
 import type { SmoothWeighted } from "../routing/smooth-weighted.ts";
 import { wishToWake } from "../routing/wake-wish.ts";
-import { openAiErrorEvent, type OpenAiError } from "../wire/openai-error.ts";
-import { answerError, STREAM_HEADERS } from "./answer.ts";
+import type { OpenAiError } from "../wire/openai-error.ts";
+import { answerError } from "./answer.ts";
 import type { AttemptParts } from "./attempt.ts";
 import type { ClientRequest, RunningAttempt } from "./client-request.ts";
 import { closingFrames, restOf, type GoingOn, type StreamRest } from "./continue-stream.ts";
@@ -17,9 +17,11 @@ import { explainLoss, explainRefusal } from "./explain.ts";
 import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
 import { Hedges, type HedgeOwner } from "./hedges.ts";
 import { holdMsOf } from "./hold-time.ts";
+import { commentOnWait } from "./keep-alive.ts";
 import type { Mirror } from "./mirror.ts";
 import type { RouteStore } from "./route-store.ts";
 import type { HeldRequest, ServiceDesk, ServiceDesks } from "./service-desk.ts";
+import { streamErrorEvent } from "./stream-error.ts";
 import { StreamMoves } from "./stream-moves.ts";
 import type { ContinueRefusal } from "./stream-past.ts";
 import type { Waker } from "./waker.ts";
@@ -35,11 +37,6 @@ export interface PumpParts extends AttemptParts {
   readonly waker: Waker;
   readonly woken: ReadonlySet<EndpointKey>;
 }
-
-/** Proxies give up streams that stay silent: so long one waits without a word, and so often it is told after that. */
-const QUIET_MAX_MS = 2_000;
-const COMMENT_EVERY_MS = 5_000;
-const WAIT_COMMENT = Buffer.from(": waiting for an instance\n\n");
 
 /**
  * Carries each request from admission to its end. Arrival, a failed attempt, a new table, a returned endpoint and an expired
@@ -287,13 +284,7 @@ export class Pump implements HedgeOwner {
   }
 
   #keepAlive(request: ClientRequest): void {
-    if (!request.parsed.isStream || request.held === null) return;
-    const now = this.#now();
-    if (now - request.commentedAt < (request.hasHead ? COMMENT_EVERY_MS : QUIET_MAX_MS)) return;
-    if (!request.hasHead && !request.hasFirstByte) request.exchange.head(200, [...STREAM_HEADERS, "x-request-id", request.id]);
-    request.hasHead = true;
-    request.commentedAt = now;
-    request.exchange.write(WAIT_COMMENT);
+    if (request.held !== null) commentOnWait(request, this.#now());
   }
 
   #endHold(request: ClientRequest): void {
@@ -305,7 +296,7 @@ export class Pump implements HedgeOwner {
   #refuse(request: ClientRequest, error: OpenAiError, outcome: Outcome): void {
     if (request.hasHead) {
       // The HTTP status is gone: the stream itself says it, and ends without `[DONE]`.
-      request.exchange.write(openAiErrorEvent(error));
+      request.exchange.write(streamErrorEvent(request, error));
       request.exchange.end();
     } else {
       answerError(request.exchange, request.id, error);
@@ -317,7 +308,7 @@ export class Pump implements HedgeOwner {
   /** The answer has begun and cannot go on: it says so, and ends without `[DONE]`. */
   #failStream(request: ClientRequest, code: AttemptFailure["code"]): void {
     if (request.parsed.isStream) {
-      request.exchange.write(openAiErrorEvent({ type: "server_error", code, message: explainLoss(code) }));
+      request.exchange.write(streamErrorEvent(request, { type: "server_error", code, message: explainLoss(code) }));
       request.exchange.end();
     } else {
       request.exchange.abort();

@@ -11,7 +11,7 @@ import type { Continuation, StreamJournal } from "./stream-journal.ts";
 
 const ALL_IDS = { takesIds: true, takesUsage: true };
 
-interface ContinuedSink extends RelaySink {
+export interface ContinuedSink extends RelaySink {
   /** The answer is complete, though its engine goes on: that stops at once. Instead of `done`. */
   cut(tokens: Tokens): void;
 }

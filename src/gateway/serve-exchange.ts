@@ -2,8 +2,10 @@ import { capTokens } from "../admission/token-cap.ts";
 import type { TenantId } from "../base/ids.ts";
 import type { Exchange, ExchangeEvents, Handler } from "../ports/http-front.ts";
 import type { Random } from "../ports/random.ts";
+import { API_OF_TARGET, isApiTarget, type ApiTarget } from "../wire/openai-api.ts";
 import { openAiModelList } from "../wire/openai-models.ts";
-import { readCompletionRequest, type CompletionRequest } from "../wire/openai-request.ts";
+import type { CompletionRequest } from "../wire/openai-request.ts";
+import { readOpenAiRequest } from "../wire/read-openai-request.ts";
 import type { OpenAiError } from "../wire/openai-error.ts";
 import { answerError, answerJson } from "./answer.ts";
 import { BodyCollector, type BodyRoom } from "./body-collector.ts";
@@ -41,12 +43,14 @@ export interface ServeParts {
   isDraining(): boolean;
 }
 
-type CompletionTarget = "/v1/chat/completions" | "/v1/completions";
+interface Route {
+  readonly method: "GET" | "POST";
+  readonly needsKey: boolean;
+}
 
 /** Every address of the tenant listener; anything else is 404. Health tells no secret, the rest needs a key. */
-const ROUTES: ReadonlyMap<string, { readonly method: "GET" | "POST"; readonly needsKey: boolean }> = new Map([
-  ["/v1/chat/completions", { method: "POST", needsKey: true }],
-  ["/v1/completions", { method: "POST", needsKey: true }],
+const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
+  ...Object.keys(API_OF_TARGET).map((target): [string, Route] => [target, { method: "POST", needsKey: true }]),
   ["/v1/models", { method: "GET", needsKey: true }],
   ["/healthz", { method: "GET", needsKey: false }],
   ["/readyz", { method: "GET", needsKey: false }],
@@ -76,7 +80,7 @@ export function serveExchange(parts: ServeParts): Handler {
     }
     if (parts.isDraining()) return refuse(draining, "draining");
     if (isEncoded(exchange)) return refuse(encodedBody, "encoding");
-    const target: CompletionTarget = path === "/v1/completions" ? path : "/v1/chat/completions";
+    const target: ApiTarget = isApiTarget(path) ? path : "/v1/chat/completions";
     return new BodyCollector(exchange, parts.room, {
       complete: (body, release) => admit(parts, { exchange, requestId, tenant, target, body, release }),
       refuse: (error) => refuse(error, "body"),
@@ -89,7 +93,7 @@ interface Arrived {
   readonly exchange: Exchange;
   readonly requestId: string;
   readonly tenant: TenantId;
-  readonly target: CompletionTarget;
+  readonly target: ApiTarget;
   readonly body: Buffer;
   /** Gives the body's bytes back to the room. */
   release(): void;
@@ -98,7 +102,7 @@ interface Arrived {
 /** @returns null when the request was answered here. */
 function admit(parts: ServeParts, arrived: Arrived): ClientRequest | null {
   const { exchange, requestId, tenant, body } = arrived;
-  const parsed = readCompletionRequest(body);
+  const parsed = readOpenAiRequest(API_OF_TARGET[arrived.target], body);
   if (!parsed.ok)
     return refuseUnrouted(parts, arrived, invalidRequest(parsed.error.code, parsed.error.message, parsed.error.param), "json");
   const table = parts.routes.find(tenant, parsed.value.model);
@@ -110,8 +114,9 @@ function admit(parts: ServeParts, arrived: Arrived): ClientRequest | null {
     arrived.release();
     return null;
   };
-  const cap = capTokens(parsed.value.maxTokens, table.limits.maxTokens);
-  if (cap.kind === "refuse") return refuseLimited(tooManyTokens(cap.limit));
+  const { api } = parsed.value;
+  const cap = capTokens(parsed.value.maxTokens, api === "embeddings" ? null : table.limits.maxTokens);
+  if (cap.kind === "refuse") return refuseLimited(tooManyTokens(cap.limit, api === "responses" ? "max_output_tokens" : "max_tokens"));
   const slot = desk.concurrency.enter(table.limits.concurrency);
   if (slot === null) return refuseLimited(tooManyOpen(table.limits.concurrency ?? 0));
   const request = newRequest(arrived, parsed.value, {
@@ -145,6 +150,7 @@ function newRequest(
     arrivedAt: arrived.exchange.arrivedAt,
     hasHead: false,
     commentedAt: arrived.exchange.arrivedAt,
+    isFull: false,
     hasFirstByte: false,
     journal: null,
     fingerprint: null,
@@ -162,7 +168,8 @@ function newRequest(
     isTrial: false,
     isQuarantined: false,
     degradedTo: null,
-    canDegrade: true,
+    // Another model's vectors lie in another space.
+    canDegrade: parsed.api !== "embeddings",
     holdUntil: arrived.exchange.arrivedAt,
     sentAt: arrived.exchange.arrivedAt,
     running: null,

@@ -1,4 +1,5 @@
 import type { ChunkReading } from "../wire/chunk-extras.ts";
+import { sequenceOf } from "../wire/parse-responses-event.ts";
 import type { JournalRoom } from "./journal-room.ts";
 
 /** Of one stream that cannot go on from ids: the chunks that its client was shown, to compare another engine's answer with. */
@@ -9,6 +10,7 @@ export class ShownJournal {
   readonly #chunks: Buffer[] = [];
   #taken = 0;
   #hasFinish = false;
+  #last: Buffer | null = null;
   isTooLong = false;
 
   constructor(bytesMax: number, room: JournalRoom) {
@@ -27,7 +29,9 @@ export class ShownJournal {
 
   take({ shown, hasFinish }: Pick<ChunkReading, "shown" | "hasFinish">): void {
     if (hasFinish) this.#hasFinish = true;
-    if (shown === null || this.isTooLong) return;
+    if (shown === null) return;
+    this.#last = shown;
+    if (this.isTooLong) return;
     if (this.#taken + shown.length > this.#bytesMax || !this.#room.take(shown.length)) {
       this.isTooLong = true;
       this.close();
@@ -35,6 +39,12 @@ export class ShownJournal {
     }
     this.#taken += shown.length;
     this.#chunks.push(shown);
+  }
+
+  /** Of a response, whose events are numbered: the number after the last one. Known also where the rest is too long. */
+  nextSequence(): number {
+    const last = this.#last === null ? null : sequenceOf(this.#last);
+    return last === null ? 0 : last + 1;
   }
 
   /** Its bytes are free. Idempotent. */

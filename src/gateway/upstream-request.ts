@@ -38,6 +38,7 @@ export const tokenLimitOf = (request: ClientRequest, table: RouteTable): number 
 
 /** A request that names no limit gets its service's, and that of the service which answers in its place. */
 function addedMaxTokensOf({ parsed, addedMaxTokens }: ClientRequest, table: RouteTable): number | null {
+  if (parsed.api === "embeddings") return null;
   const limit = parsed.maxTokens === null ? table.limits.maxTokens : null;
   return addedMaxTokens === null || limit === null ? (addedMaxTokens ?? limit) : Math.min(addedMaxTokens, limit);
 }

@@ -9,6 +9,8 @@ export interface AnswerIdentity {
   /** Seconds since 1970. */
   readonly created: number;
   readonly request: EngineRequest;
+  /** Of the weights. */
+  readonly revision: string;
   /** The function that each choice calls; null = it answers in words. */
   readonly tools: readonly (string | null)[];
   /** So many first tokens of each choice in words are told as reasoning. */

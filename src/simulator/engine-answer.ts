@@ -2,6 +2,8 @@ import { encodeText } from "../base/bytes.ts";
 import { createAnswerText, type AnswerText } from "../engine-model/answer-text.ts";
 import type { Exchange } from "../ports/http-front.ts";
 import type { AnswerFormat, AnswerIdentity, FinishReason } from "./engine-answer-format.ts";
+import { createEmbeddingFormat } from "./engine-embedding-format.ts";
+import { createResponseFormat, createResponseStreamFormat } from "./engine-response-format.ts";
 import { createStreamFormat } from "./engine-stream-format.ts";
 import { createWholeFormat } from "./engine-whole-format.ts";
 
@@ -48,7 +50,7 @@ export class EngineAnswer {
     const { request } = identity;
     this.#exchange = exchange;
     this.identity = identity;
-    this.#format = request.isStream ? createStreamFormat(identity) : createWholeFormat(identity);
+    this.#format = createFormat(identity);
     this.#choices = identity.tools.map(() => ({ text: createAnswerText(request), tokens: 0, isOver: false }));
     this.#openChoices = this.#choices.length;
     this.#onOver = onOver;
@@ -160,5 +162,18 @@ export class EngineAnswer {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#onOver(this);
+  }
+}
+
+function createFormat(identity: AnswerIdentity): AnswerFormat {
+  const { kind, isStream } = identity.request;
+  switch (kind) {
+    case "embedding":
+      return createEmbeddingFormat(identity);
+    case "response":
+      return isStream ? createResponseStreamFormat(identity) : createResponseFormat(identity);
+    case "chat":
+    case "completion":
+      return isStream ? createStreamFormat(identity) : createWholeFormat(identity);
   }
 }

@@ -1,3 +1,5 @@
+import type { JsonObject } from "../base/json.ts";
+import type { Result } from "../base/result.ts";
 import { answerSchema, chooseTool } from "../engine-model/structured-answer.ts";
 import {
   createContextSource,
@@ -12,8 +14,10 @@ import type { Exchange } from "../ports/http-front.ts";
 import { EngineAnswer } from "./engine-answer.ts";
 import type { EngineCore } from "./engine-core.ts";
 import { answerError, serverError, type EngineError } from "./engine-error.ts";
-import type { EngineRequest } from "./engine-request.ts";
+import type { EngineRequest, RequestLimits } from "./engine-request.ts";
+import { parseEmbeddingRequest } from "./parse-engine-embedding.ts";
 import { parseBody, parseEngineRequest } from "./parse-engine-request.ts";
+import { parseResponseRequest } from "./parse-engine-response.ts";
 
 /** Where a choice's tokens come from, and the function that it calls, if any. */
 interface PlannedChoice {
@@ -22,7 +26,7 @@ interface PlannedChoice {
 }
 
 /** @returns the running answer; null when the exchange has been answered, or the engine died of it. */
-export function generate(core: EngineCore, exchange: Exchange, kind: "chat" | "completion", body: Uint8Array): EngineAnswer | null {
+export function generate(core: EngineCore, exchange: Exchange, kind: EngineRequest["kind"], body: Uint8Array): EngineAnswer | null {
   const refusal = refuse(core);
   if (refusal !== null) {
     answerError(exchange, refusal);
@@ -33,16 +37,17 @@ export function generate(core: EngineCore, exchange: Exchange, kind: "chat" | "c
     return null;
   }
   const document = parseBody(body);
-  const request = document.ok ? parseEngineRequest(kind, document.value, core.limits) : document;
+  const request = document.ok ? parseRequest(kind, document.value, core.limits) : document;
   if (!request.ok) {
     answerError(exchange, request.error);
     return null;
   }
   const choices = planChoices(core, request.value);
   const identity = {
-    id: `${kind === "chat" ? "chatcmpl" : "cmpl"}-${core.random.token(12)}`,
+    id: `${ID_START[kind]}${core.random.token(12)}`,
     created: Math.floor(core.clock.wallMs() / 1_000),
     request: request.value,
+    revision: core.options.revision,
     tools: choices.map(({ tool }) => tool),
     reasoningTokens: kind === "chat" && request.value.shape.kind === "words" ? core.options.reasoningTokens : 0,
   };
@@ -53,6 +58,25 @@ export function generate(core: EngineCore, exchange: Exchange, kind: "chat" | "c
     choices.map(({ source }) => source),
   );
   return answer;
+}
+
+const ID_START: Readonly<Record<EngineRequest["kind"], string>> = {
+  chat: "chatcmpl-",
+  completion: "cmpl-",
+  embedding: "embd-",
+  response: "resp_",
+};
+
+function parseRequest(kind: EngineRequest["kind"], body: JsonObject, limits: RequestLimits): Result<EngineRequest, EngineError> {
+  switch (kind) {
+    case "embedding":
+      return parseEmbeddingRequest(body, limits);
+    case "response":
+      return parseResponseRequest(body, limits);
+    case "chat":
+    case "completion":
+      return parseEngineRequest(kind, body, limits);
+  }
 }
 
 function refuse({ residence, faults, options }: EngineCore): EngineError | null {

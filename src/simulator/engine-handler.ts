@@ -111,6 +111,10 @@ function route(core: EngineCore, exchange: Exchange, asked: Asked): EngineAnswer
       return generate(core, exchange, "chat", asked.body);
     case "POST /v1/completions":
       return generate(core, exchange, "completion", asked.body);
+    case "POST /v1/embeddings":
+      return generate(core, exchange, "embedding", asked.body);
+    case "POST /v1/responses":
+      return generate(core, exchange, "response", asked.body);
     default:
       if (!answerQuestion(core, exchange, asked) && !answerOrder(core, exchange, asked)) {
         answerError(exchange, {

@@ -1,4 +1,4 @@
-import type { JsonValue } from "../base/json.ts";
+import type { JsonObject, JsonValue } from "../base/json.ts";
 import type { ToolDeclaration } from "../engine-model/structured-answer.ts";
 import type { Sampling } from "../engine-model/token-source.ts";
 
@@ -10,7 +10,9 @@ export type AnswerShape =
 
 /** A request for tokens, valid for this engine, every default applied. */
 export interface EngineRequest {
-  readonly kind: "chat" | "completion";
+  readonly kind: "chat" | "completion" | "embedding" | "response";
+  /** As it was sent: a response repeats parts of it, an embedding takes its form from it. */
+  readonly body: JsonObject;
   readonly model: string;
   /** One for chat; for completions as many as asked. None is empty. */
   readonly prompts: readonly (readonly number[])[];

@@ -54,6 +54,7 @@ export function parseEngineRequest(
   const streamOptions = body["stream_options"];
   return ok({
     kind,
+    body,
     model: model.value,
     prompts: prompts.value,
     choicesPerPrompt,
@@ -73,7 +74,7 @@ export function parseEngineRequest(
 const isAsked = (value: JsonValue | undefined): boolean => value !== undefined && value !== null && value !== false && value !== 1;
 
 /** No model = the engine's own, as vLLM takes it. */
-function parseModel(value: JsonValue | undefined, { models }: RequestLimits): Result<string, EngineError> {
+export function parseModel(value: JsonValue | undefined, { models }: RequestLimits): Result<string, EngineError> {
   const name = value ?? models[0];
   if (typeof name !== "string") return err(badRequest("model must be a string.", "model"));
   if (models.includes(name)) return ok(name);
@@ -90,7 +91,7 @@ function parseChat(body: JsonObject): Result<number[][], EngineError> {
 }
 
 /** Text, ids, or a list of either. */
-function parsePrompts(raw: JsonValue | undefined): Result<number[][], EngineError> {
+export function parsePrompts(raw: JsonValue | undefined): Result<number[][], EngineError> {
   if (typeof raw === "string") return checkPrompts([tokenize(raw)]);
   if (!Array.isArray(raw) || raw.length === 0) return err(badRequest("prompt must be text, token ids, or a list of those.", "prompt"));
   const list = raw as readonly JsonValue[];

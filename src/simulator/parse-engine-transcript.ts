@@ -65,3 +65,50 @@ export function parseTranscript(text: string, choice: number = 0): Transcript {
     usage: chunks.at(-1)?.usage ?? null,
   };
 }
+
+/** A response, and what checks look at in it. */
+export interface TranscriptResponse {
+  readonly id: string;
+  readonly status: string;
+  readonly store: boolean;
+  readonly incomplete_details: unknown;
+  readonly output: readonly {
+    readonly type: string;
+    readonly name?: string;
+    readonly arguments?: string;
+    readonly status: string;
+    readonly content?: readonly { readonly text: string }[];
+  }[];
+  readonly usage: { readonly input_tokens: number; readonly output_tokens: number } | null;
+}
+
+export const parseResponse = (text: string): TranscriptResponse => JSON.parse(text) as TranscriptResponse;
+
+interface ResponseEvent {
+  readonly type: string;
+  readonly sequence_number: number;
+  readonly delta?: string;
+  readonly code?: string;
+  readonly response?: TranscriptResponse;
+}
+
+/**
+ * The events of a streamed response, comments left out.
+ * @throws on anything else, and where an event's name is not its type.
+ */
+export function parseResponseEvents(text: string): readonly ResponseEvent[] {
+  const frames = text.split("\n\n").filter((frame) => frame !== "" && !frame.startsWith(":"));
+  return frames.map((frame) => {
+    const [, name, data] = /^event: (\S+)\ndata: (.+)$/.exec(frame) ?? [];
+    const event = JSON.parse(data ?? "null") as ResponseEvent | null;
+    if (event === null || event.type !== name) throw new Error(`Not an event: ${frame.slice(0, 80)}`);
+    return event;
+  });
+}
+
+export const parseEmbeddings = (
+  text: string,
+): {
+  readonly data: readonly { readonly index: number; readonly embedding: readonly number[] | string }[];
+  readonly usage: { readonly prompt_tokens: number; readonly total_tokens: number };
+} => JSON.parse(text) as ReturnType<typeof parseEmbeddings>;

@@ -34,6 +34,8 @@ export class ScriptedEngine {
   steps = 0;
   /** Answers instead of work. */
   status = 200;
+  /** How long it thinks before it says that. */
+  statusAfterMs = 0;
   errorBody = '{"error":{"message":"secret 0x7ffd","code":null}}';
   /** Ends a stream after so many tokens, in this way. */
   breakAfter: { readonly tokens: number; readonly how: "reset" | "end" | "half-frame" | "garbage" | "error-event" | "stall" } | null = null;
@@ -120,7 +122,7 @@ export class ScriptedEngine {
       return this.kill();
     }
     if (asksKnownAnswer(call.request)) return this.#whole(call, 200, JSON.stringify({ choices: [{ text: this.knownAnswer }] }));
-    if (this.status !== 200) return this.#whole(call, this.status, this.errorBody);
+    if (this.status !== 200) return this.#say(call, this.status);
     const { diesOf } = this;
     if (diesOf !== null && Buffer.from(call.request.body ?? []).includes(diesOf.text)) {
       this.#clock.after(diesOf.afterMs, () => (call.isOver ? undefined : this.kill()));
@@ -130,6 +132,11 @@ export class ScriptedEngine {
       if (isStream) this.#begin(call);
       else this.#answer(call);
     });
+  }
+
+  #say(call: OpenCall, status: number): void {
+    if (this.statusAfterMs === 0) return this.#whole(call, status, this.errorBody);
+    call.timer = this.#clock.after(this.statusAfterMs, () => this.#whole(call, status, this.errorBody));
   }
 
   #isLost({ request }: OpenCall): boolean {

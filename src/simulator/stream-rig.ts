@@ -126,6 +126,8 @@ async function inject(network: SimulatedNetwork, port: number, order: object): P
 export const sameForAll = (text: string): string =>
   text
     .replaceAll(/"id":"(?:chatcmpl|cmpl|call)-[^"]*"/g, '"id":"?"')
-    .replaceAll(/"created":\d+/g, '"created":0')
+    .replaceAll(/"(?:resp|msg|fc)_[^"]*"/g, '"?"')
+    .replaceAll(/"call_id":"[^"]*"/g, '"call_id":"?"')
+    .replaceAll(/"created(?:_at)?":\d+/g, '"created":0')
     // What of a prompt came out of a cache, each engine knows of its own.
     .replaceAll(/,"prompt_tokens_details":\{[^}]*\}/g, "");

@@ -26,6 +26,8 @@ export type RestartReason =
   | "stops"
   /** They count the tokens of the answer alone, and the answer begins anew for the other engine. */
   | "penalties"
+  /** Its events carry no token ids. */
+  | "responses"
   /** A field that we do not know. */
   | "unknown-field";
 

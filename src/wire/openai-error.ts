@@ -14,8 +14,8 @@ export interface OpenAiError {
   readonly code: string;
   readonly message: string;
   readonly param: string | null;
-  /** What the OpenAI SDKs do next: `after` = retry then, `never` = do not, `default` = their own rule. */
-  readonly retry: { readonly kind: "default" } | { readonly kind: "never" } | { readonly kind: "after"; readonly delayMs: number };
+  /** What the OpenAI SDKs do next, always said: their own rule would ask again on every 409 and 5xx, and never where they know no better. */
+  readonly retry: { readonly kind: "never" } | { readonly kind: "after"; readonly delayMs: number };
 }
 
 // The Node SDK ignores a longer wait.
@@ -28,8 +28,6 @@ export const openAiErrorBody = (error: OpenAiError): Buffer =>
 export function openAiErrorHeaders(error: OpenAiError, body: Uint8Array): string[] {
   const headers = ["content-type", "application/json", "content-length", String(body.length)];
   switch (error.retry.kind) {
-    case "default":
-      return headers;
     case "never":
       return [...headers, "x-should-retry", "false"];
     case "after": {

@@ -1,13 +1,16 @@
 import { err, ok, type Result } from "../base/result.ts";
-import { continuityOf, VALUE_BYTES_MAX, type Continuity } from "./continuity.ts";
-import { scanJsonObject, type JsonField, type JsonScanError } from "./json-scan.ts";
+import { continuityOf, type Continuity } from "./continuity.ts";
+import type { JsonField } from "./json-scan.ts";
 import { spliceJson, type JsonEdit } from "./json-splice.ts";
+import type { OpenAiApi } from "./openai-api.ts";
+import { invalid, isCount, readRequestFields, readStream, readTokenLimit, valueOf, type InvalidRequest } from "./request-fields.ts";
 
-/** What the gateway reads of a chat or completion request; the rest passes through unread. */
+/** What the gateway reads of a request for an engine; the rest passes through unread. */
 export interface CompletionRequest {
+  readonly api: OpenAiApi;
   readonly model: string;
   readonly isStream: boolean;
-  /** `max_completion_tokens` before `max_tokens`; null = not said. */
+  /** The most tokens that the answer may have, by whatever name its API has for it; null = not said. */
   readonly maxTokens: number | null;
   readonly n: number;
   readonly includesUsage: boolean;
@@ -15,49 +18,36 @@ export interface CompletionRequest {
   readonly streamOptionsField: JsonField | null;
   readonly modelField: JsonField;
   readonly closeAt: number;
-}
-
-export interface InvalidRequest {
-  readonly code: string;
-  readonly message: string;
-  readonly param: string | null;
+  /** What of the body is changed on its way to any engine. */
+  readonly edits: readonly JsonEdit[];
 }
 
 const READ_KEYS = ["model", "stream", "max_tokens", "max_completion_tokens", "n", "stream_options"];
 const COUNT_MAX = 128;
 
-export function readCompletionRequest(bytes: Buffer): Result<CompletionRequest, InvalidRequest> {
-  const scan = scanJsonObject(bytes);
-  if (!scan.ok) return err(explainScan(scan.error));
-  const { fields, closeAt } = scan.value;
-  for (const key of fields.keys()) {
-    const known = READ_KEYS.find((name) => name === key.toLowerCase());
-    if (known !== undefined && known !== key)
-      return err(invalid("unknown_parameter", `Unknown parameter '${known}' in another case.`, known));
-  }
-  const read = (key: string): unknown => valueOf(bytes, fields.get(key));
-  const modelField = fields.get("model");
-  const model = read("model");
-  if (modelField === undefined || typeof model !== "string" || model === "") {
-    return err(invalid("missing_required_parameter", "'model' must name a model.", "model"));
-  }
-  const stream = read("stream") ?? false;
-  if (typeof stream !== "boolean") return err(invalid("invalid_type", "'stream' must be true or false.", "stream"));
+/** `max_completion_tokens` goes before `max_tokens`. */
+export function readCompletionRequest(bytes: Buffer, api: "chat" | "completions" = "chat"): Result<CompletionRequest, InvalidRequest> {
+  const known = readRequestFields(bytes, READ_KEYS);
+  if (!known.ok) return known;
+  const { model, modelField, fields, closeAt, read } = known.value;
+  const stream = readStream(known.value);
+  if (!stream.ok) return stream;
   const n = read("n") ?? 1;
   if (!isCount(n) || n > COUNT_MAX) return err(invalid("invalid_value", `'n' must be a whole number from 1 to ${COUNT_MAX}.`, "n"));
-  const limit = fields.has("max_completion_tokens") ? "max_completion_tokens" : "max_tokens";
-  const maxTokens = read(limit) ?? null;
-  if (maxTokens !== null && !isCount(maxTokens)) return err(invalid("invalid_value", `'${limit}' must be a whole number above 0.`, limit));
+  const maxTokens = readTokenLimit(known.value, fields.has("max_completion_tokens") ? "max_completion_tokens" : "max_tokens");
+  if (!maxTokens.ok) return maxTokens;
   return ok({
+    api,
     model,
-    isStream: stream,
-    maxTokens,
+    isStream: stream.value,
+    maxTokens: maxTokens.value,
     n,
     includesUsage: asksUsage(read("stream_options")),
     continuity: continuityOf(fields, { n, isBatch: isBatch(bytes, fields.get("prompt")), read }),
     modelField,
     streamOptionsField: fields.get("stream_options") ?? null,
     closeAt,
+    edits: [],
   });
 }
 
@@ -72,11 +62,13 @@ export interface BodyChange {
 
 /** The body for the engine: another model name in place, what the gateway asks for added, every other byte as the client sent it. */
 export function completionBodyFor(bytes: Uint8Array, request: CompletionRequest, change: BodyChange): Uint8Array {
-  const edits: JsonEdit[] = [];
+  const edits: JsonEdit[] = [...request.edits];
   if (change.upstreamModel !== null && change.upstreamModel !== request.model) {
     edits.push({ ...request.modelField, text: JSON.stringify(change.upstreamModel) });
   }
-  const added = (change.maxTokens === null ? "" : `,"max_tokens":${change.maxTokens}`) + (change.asksIds ? ',"return_token_ids":true' : "");
+  const added =
+    (change.maxTokens === null ? "" : `,"${LIMIT_NAME[request.api]}":${change.maxTokens}`) +
+    (change.asksIds ? ',"return_token_ids":true' : "");
   const { streamOptionsField } = request;
   const addedOptions = change.asksUsage && streamOptionsField === null ? ',"stream_options":{"include_usage":true}' : "";
   if (change.asksUsage && streamOptionsField !== null) edits.push({ ...streamOptionsField, text: withUsage(bytes, streamOptionsField) });
@@ -84,15 +76,16 @@ export function completionBodyFor(bytes: Uint8Array, request: CompletionRequest,
   return spliceJson(bytes, edits);
 }
 
+const LIMIT_NAME: Readonly<Record<OpenAiApi, string>> = {
+  chat: "max_tokens",
+  completions: "max_tokens",
+  embeddings: "max_tokens",
+  responses: "max_output_tokens",
+};
+
 function withUsage(bytes: Uint8Array, field: JsonField): string {
   const options = valueOf(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), field);
   return JSON.stringify({ ...(typeof options === "object" ? options : {}), include_usage: true });
-}
-
-function valueOf(bytes: Buffer, field: JsonField | undefined): unknown {
-  if (field === undefined || field.end - field.start > VALUE_BYTES_MAX) return undefined;
-  const value: unknown = JSON.parse(bytes.toString("utf8", field.start, field.end));
-  return value;
 }
 
 /** A list of prompts, and not one prompt of ids. */
@@ -106,34 +99,5 @@ const OPEN_BRACKET = 0x5b;
 const QUOTE = 0x22;
 const isSpace = (byte: number | undefined): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
-const isCount = (value: unknown): value is number => typeof value === "number" && Number.isSafeInteger(value) && value >= 1;
-
 const asksUsage = (options: unknown): boolean =>
   typeof options === "object" && options !== null && "include_usage" in options && options.include_usage === true;
-
-const invalid = (code: string, message: string, param: string | null): InvalidRequest => ({ code, message, param });
-
-function explainScan(error: JsonScanError): InvalidRequest {
-  const where = `at byte ${error.at} of the body`;
-  switch (error.code) {
-    case "NOT_JSON":
-      return invalid("invalid_json", `The body is not valid JSON (${where}).`, null);
-    case "NOT_AN_OBJECT":
-      return invalid("invalid_json", "The body must be a JSON object.", null);
-    case "TOO_DEEP":
-      return invalid("json_too_deep", `The body is nested too deeply (${where}).`, null);
-    case "DUPLICATE_KEY":
-      return invalid("duplicate_parameter", `A parameter is given twice (${where}).`, null);
-    case "FORBIDDEN_KEY":
-      return invalid("forbidden_parameter", `A key of the body is not allowed (${where}).`, null);
-    case "NUMBER_TOO_LONG":
-    case "NUMBER_TOO_LARGE":
-      return invalid("invalid_number", `A number is out of range (${where}).`, null);
-    case "TOO_MANY_KEYS":
-      return invalid("too_many_parameters", "The body has too many parameters.", null);
-    case "TOO_MANY_VALUES":
-      return invalid("too_many_values", "The body has too many values.", null);
-    case "BAD_UNICODE":
-      return invalid("invalid_unicode", `The body is not valid Unicode (${where}).`, null);
-  }
-}

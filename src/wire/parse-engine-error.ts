@@ -35,6 +35,11 @@ const PARAMS: ReadonlySet<string> = new Set([
   "presence_penalty",
   "frequency_penalty",
   "logit_bias",
+  "input",
+  "instructions",
+  "max_output_tokens",
+  "dimensions",
+  "encoding_format",
 ]);
 
 /** What a client is told when an engine refuses its request: our own words around a code and a parameter from closed lists. */
@@ -50,7 +55,7 @@ export function parseEngineError(status: number, body: string, contextLength: nu
       ? `The prompt and the answer together exceed the model's context of ${contextLength} tokens.`
       : `The engine refused the request${PARAMS.has(param) ? ` because of '${param}'` : ""}.`,
     param: PARAMS.has(param) ? param : null,
-    retry: { kind: "default" },
+    retry: { kind: "never" },
   };
 }
 

@@ -54,8 +54,9 @@ export function parseSseUsage(
 
 export function parseUsage(usage: unknown): { readonly promptTokens: number; readonly outputTokens: number } | null {
   if (!isJsonObject(usage)) return null;
-  const prompt = usage["prompt_tokens"];
-  const output = usage["completion_tokens"];
+  // Responses have names of their own.
+  const prompt = usage["prompt_tokens"] ?? usage["input_tokens"];
+  const output = usage["completion_tokens"] ?? usage["output_tokens"];
   if (typeof prompt !== "number") return null;
   return { promptTokens: prompt, outputTokens: typeof output === "number" ? output : 0 };
 }
