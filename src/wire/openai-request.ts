@@ -1,4 +1,5 @@
 import { err, ok, type Result } from "../base/result.ts";
+import { isJsonObject } from "../base/json.ts";
 import { continuityOf, VALUE_BYTES_MAX, type Continuity } from "./continuity.ts";
 import { scanJsonObject, type JsonField, type JsonScanError } from "./json-scan.ts";
 import { spliceJson, type JsonEdit } from "./json-splice.ts";
@@ -13,6 +14,7 @@ export interface CompletionRequest {
   readonly includesUsage: boolean;
   readonly continuity: Continuity;
   readonly streamOptionsField: JsonField | null;
+  readonly maxTokensField: JsonField | null;
   readonly modelField: JsonField;
   readonly closeAt: number;
 }
@@ -45,17 +47,22 @@ export function readCompletionRequest(bytes: Buffer): Result<CompletionRequest, 
   if (typeof stream !== "boolean") return err(invalid("invalid_type", "'stream' must be true or false.", "stream"));
   const n = read("n") ?? 1;
   if (!isCount(n) || n > COUNT_MAX) return err(invalid("invalid_value", `'n' must be a whole number from 1 to ${COUNT_MAX}.`, "n"));
-  const limit = fields.has("max_completion_tokens") ? "max_completion_tokens" : "max_tokens";
+  const limit = (read("max_completion_tokens") ?? null) === null ? "max_tokens" : "max_completion_tokens";
   const maxTokens = read(limit) ?? null;
   if (maxTokens !== null && !isCount(maxTokens)) return err(invalid("invalid_value", `'${limit}' must be a whole number above 0.`, limit));
+  const options = read("stream_options") ?? null;
+  // Usage is asked for in it: what is no object, or too long to be read, would be lost.
+  if (options === null ? isLong(fields.get("stream_options")) : !isJsonObject(options))
+    return err(invalid("invalid_type", "'stream_options' must be a small object.", "stream_options"));
   return ok({
     model,
     isStream: stream,
     maxTokens,
     n,
-    includesUsage: asksUsage(read("stream_options")),
+    includesUsage: asksUsage(options),
     continuity: continuityOf(fields, { n, isBatch: isBatch(bytes, fields.get("prompt")), read }),
     modelField,
+    maxTokensField: fields.get("max_tokens") ?? null,
     streamOptionsField: fields.get("stream_options") ?? null,
     closeAt,
   });
@@ -76,8 +83,12 @@ export function completionBodyFor(bytes: Uint8Array, request: CompletionRequest,
   if (change.upstreamModel !== null && change.upstreamModel !== request.model) {
     edits.push({ ...request.modelField, text: JSON.stringify(change.upstreamModel) });
   }
-  const added = (change.maxTokens === null ? "" : `,"max_tokens":${change.maxTokens}`) + (change.asksIds ? ',"return_token_ids":true' : "");
-  const { streamOptionsField } = request;
+  const { streamOptionsField, maxTokensField } = request;
+  // A client may name a limit and say nothing by it: the same key must not stand in a body twice.
+  const isLimitNamed = change.maxTokens !== null && maxTokensField !== null;
+  if (isLimitNamed) edits.push({ ...maxTokensField, text: `${change.maxTokens}` });
+  const addedLimit = change.maxTokens === null || isLimitNamed ? "" : `,"max_tokens":${change.maxTokens}`;
+  const added = addedLimit + (change.asksIds ? ',"return_token_ids":true' : "");
   const addedOptions = change.asksUsage && streamOptionsField === null ? ',"stream_options":{"include_usage":true}' : "";
   if (change.asksUsage && streamOptionsField !== null) edits.push({ ...streamOptionsField, text: withUsage(bytes, streamOptionsField) });
   if (added + addedOptions !== "") edits.push({ start: request.closeAt, end: request.closeAt, text: added + addedOptions });
@@ -86,14 +97,16 @@ export function completionBodyFor(bytes: Uint8Array, request: CompletionRequest,
 
 function withUsage(bytes: Uint8Array, field: JsonField): string {
   const options = valueOf(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), field);
-  return JSON.stringify({ ...(typeof options === "object" ? options : {}), include_usage: true });
+  return JSON.stringify({ ...(isJsonObject(options) ? options : {}), include_usage: true });
 }
 
 function valueOf(bytes: Buffer, field: JsonField | undefined): unknown {
-  if (field === undefined || field.end - field.start > VALUE_BYTES_MAX) return undefined;
+  if (field === undefined || isLong(field)) return undefined;
   const value: unknown = JSON.parse(bytes.toString("utf8", field.start, field.end));
   return value;
 }
+
+const isLong = (field: JsonField | undefined): boolean => field !== undefined && field.end - field.start > VALUE_BYTES_MAX;
 
 /** A list of prompts, and not one prompt of ids. */
 function isBatch(bytes: Buffer, prompt: JsonField | undefined): boolean {
@@ -108,8 +121,7 @@ const isSpace = (byte: number | undefined): boolean => byte === 0x20 || byte ===
 
 const isCount = (value: unknown): value is number => typeof value === "number" && Number.isSafeInteger(value) && value >= 1;
 
-const asksUsage = (options: unknown): boolean =>
-  typeof options === "object" && options !== null && "include_usage" in options && options.include_usage === true;
+const asksUsage = (options: unknown): boolean => isJsonObject(options) && options["include_usage"] === true;
 
 const invalid = (code: string, message: string, param: string | null): InvalidRequest => ({ code, message, param });
 

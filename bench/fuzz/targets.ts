@@ -1,0 +1,5 @@
+import { openBodyTarget } from "./body-target.ts";
+import type { OpenTarget } from "./fuzz-target.ts";
+import { openSseTarget } from "./sse-target.ts";
+
+export const TARGETS: Readonly<Record<string, OpenTarget>> = { sse: openSseTarget, body: openBodyTarget };
