@@ -119,7 +119,7 @@ function checkFields(input: Buffer, fields: ReadonlyMap<string, { readonly start
 function checkTwice(input: Buffer, closeAt: number, keys: readonly string[]): void {
   const [key] = keys;
   const escaped = (text: string): string =>
-    `"${[...text].map((one) => (one.length === 1 ? `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}` : one)).join("")}"`;
+    `"${Array.from({ length: text.length }, (_, at) => `\\u${text.charCodeAt(at).toString(16).padStart(4, "0")}`).join("")}"`;
   const added = (field: string): Buffer =>
     Buffer.concat([input.subarray(0, closeAt), Buffer.from(`${keys.length === 0 ? "" : ","}${field}`), input.subarray(closeAt)]);
   const codeOf = (body: Buffer): string => {

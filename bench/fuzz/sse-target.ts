@@ -24,7 +24,7 @@ interface Told {
 
 interface Watched {
   readonly relay: Relay;
-  kept(): string;
+  readonly kept: () => string;
 }
 
 const chunk = (more: object, choice: object): string =>
