@@ -3,7 +3,8 @@ import { createNodeHttpFront } from "../../src/adapters/http-front/node-http.ts"
 import { monotonicMs } from "../../src/base/ids.ts";
 import type { Exchange } from "../../src/ports/http-front.ts";
 import type { Upstream } from "../../src/ports/upstream.ts";
-import { TENANTS, openGateway, type FuzzTenant } from "./fuzz-gateway.ts";
+import { openGateway } from "./fuzz-gateway.ts";
+import { TENANTS, type FuzzTenant } from "./fuzz-tenants.ts";
 import type { OpenTarget } from "./fuzz-target.ts";
 import { answersOf, checkErrorBody, exchangeRaw } from "./raw-http.ts";
 

@@ -8,17 +8,7 @@ import { gatewayId, instanceName, keyId, serviceName, tenantId, uid } from "../.
 import { processEndpoint, processTable } from "../../src/cmd/gateway-processes.ts";
 import { createGateway, type Gateway } from "../../src/gateway/gateway.ts";
 import type { Upstream } from "../../src/ports/upstream.ts";
-
-export interface FuzzTenant {
-  readonly name: "a" | "b";
-  readonly key: string;
-  readonly model: string;
-}
-
-export const TENANTS: readonly [FuzzTenant, FuzzTenant] = [
-  { name: "a", key: "tg-fuzz-0123456789abcdef-of-tenant-a", model: "model-a" },
-  { name: "b", key: "tg-fuzz-0123456789abcdef-of-tenant-b", model: "model-b" },
-];
+import { TENANTS, type FuzzTenant } from "./fuzz-tenants.ts";
 
 const clock = createSystemClock();
 const random = createSystemRandom();

@@ -13,7 +13,7 @@ export interface RawAnswer {
 
 const HEAD_END = Buffer.from("\r\n\r\n");
 /** No input may hold its connection for longer, on a machine that is busy with others. */
-export const CLOSED_WITHIN_MS = 20_000;
+export const CLOSED_WITHIN_MS = 30_000;
 
 export interface RawExchange {
   readonly bytes: Buffer;

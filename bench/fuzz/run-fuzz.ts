@@ -82,6 +82,7 @@ class Session {
       } catch (cause) {
         this.caught(cause);
       }
+      if (this.#executions === WARM_UP_EXECUTIONS) this.watch.forget();
       if (this.#executions % LOOK_EVERY === 0) {
         this.#look();
         // Signals and timers of a target that never waits.

@@ -1,3 +1,5 @@
+const LOOK_EVERY_MS = 1;
+
 /** CPU time of this thread, in milliseconds: a busy machine takes turns away from us, it adds none. */
 function cpuMs(): number {
   const { user, system } = process.threadCpuUsage();
@@ -22,7 +24,7 @@ export class Stopwatch {
     }
   }
 
-  /** Times every turn of the loop from now on, whatever runs in it. */
+  /** Times every turn of the loop from now on, whatever runs in it: a long one alone, short ones together with those around them. */
   watchTurns(): void {
     this.#isWatching = true;
     let fromMs = cpuMs();
@@ -30,9 +32,14 @@ export class Stopwatch {
       const nowMs = cpuMs();
       this.#saw(nowMs - fromMs);
       fromMs = nowMs;
-      if (this.#isWatching) setImmediate(look);
+      if (this.#isWatching) setTimeout(look, LOOK_EVERY_MS);
     };
-    setImmediate(look);
+    setTimeout(look, LOOK_EVERY_MS);
+  }
+
+  /** What was until now was code that runs for the first time. */
+  forget(): void {
+    this.#longestMs = 0;
   }
 
   stop(): void {
