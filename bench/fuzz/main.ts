@@ -84,10 +84,10 @@ async function main(): Promise<number> {
     ...(options.replay === null ? {} : { inputs: [readFileSync(options.replay)] }),
   });
   const seconds = (monotonicMs() - fromMs) / 1_000;
-  const { executions, longestTurnMs, residentBytes, find } = report;
+  const { executions, longestTurnMs, longTurns, residentBytes, find } = report;
   process.stdout.write(
     `${options.target}: ${executions} inputs in ${seconds.toFixed(1)} s, longest turn ${longestTurnMs.toFixed(1)} ms of CPU ` +
-      `(must be <= ${TURN_MAX_MS}), ${(residentBytes / 1_048_576).toFixed(0)} MiB at most: ${find === null ? "nothing found" : "FOUND"}\n`,
+      `(must be <= ${TURN_MAX_MS}; ${longTurns} above it, and not again), ${(residentBytes / 1_048_576).toFixed(0)} MiB at most: ${find === null ? "nothing found" : "FOUND"}\n`,
   );
   const files = keepFinds(report, options);
   if (find !== null) process.stdout.write(`${find.error}\n`);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { FuzzTarget, OpenTarget } from "./fuzz-target.ts";
 import { Mutator } from "./mutator.ts";
 import { Stopwatch } from "./stopwatch.ts";
@@ -9,6 +10,9 @@ const RESIDENT_BYTES_MAX = 1_536 * 1_048_576;
 const LOOK_EVERY = 256;
 /** Code that runs for the first time is compiled first. */
 const WARM_UP_EXECUTIONS = 200;
+/** A turn also holds what the machine's other work and the garbage of a thousand inputs cost: a long one counts when its input does it again. */
+const REPEATS = 3;
+const SETTLES_WITHIN_MS = 5;
 
 export interface FuzzFind {
   readonly error: string;
@@ -19,6 +23,8 @@ export interface FuzzFind {
 export interface FuzzReport {
   readonly executions: number;
   readonly longestTurnMs: number;
+  /** Turns above the limit that no input did again. */
+  readonly longTurns: number;
   readonly residentBytes: number;
   /** The first one ends the run. */
   readonly find: FuzzFind | null;
@@ -54,6 +60,10 @@ class Session {
   #executions = 0;
   #residentBytes = 0;
   #find: FuzzFind | null = null;
+  #longestTurnMs = 0;
+  #longTurns = 0;
+  /** All lanes wait while one input runs alone. */
+  #isAlone: Promise<void> | null = null;
 
   readonly caught = (cause: unknown): void => {
     const error = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
@@ -66,8 +76,14 @@ class Session {
     const next = (): Buffer | null => (given === null ? made.next() : (given.shift() ?? null));
     await Promise.all(Array.from({ length: target.lanes }, () => this.#lane(target, next, run)));
     this.#look();
-    const { longestMs } = this.watch;
-    return { executions: this.#executions, longestTurnMs: longestMs, residentBytes: this.#residentBytes, find: this.#find };
+    this.#longestTurnMs = Math.max(this.#longestTurnMs, this.watch.longestMs);
+    return {
+      executions: this.#executions,
+      longestTurnMs: this.#longestTurnMs,
+      longTurns: this.#longTurns,
+      residentBytes: this.#residentBytes,
+      find: this.#find,
+    };
   }
 
   async #lane(target: FuzzTarget, next: () => Buffer | null, run: FuzzRun): Promise<void> {
@@ -82,20 +98,44 @@ class Session {
       } catch (cause) {
         this.caught(cause);
       }
+      const together = [...this.#open];
+      this.#open.delete(input);
       if (this.#executions === WARM_UP_EXECUTIONS) this.watch.forget();
+      if (this.#executions > WARM_UP_EXECUTIONS && this.watch.longestMs > TURN_MAX_MS) this.#isAlone ??= this.#repeat(target, together);
       if (this.#executions % LOOK_EVERY === 0) {
         this.#look();
         // Signals and timers of a target that never waits.
         await new Promise((resolve) => setImmediate(resolve));
       }
-      this.#open.delete(input);
+      if (this.#isAlone !== null) await this.#isAlone;
     }
+  }
+
+  /** Was it one of these? */
+  async #repeat(target: FuzzTarget, inputs: readonly Buffer[]): Promise<void> {
+    this.#longestTurnMs = Math.max(this.#longestTurnMs, this.watch.longestMs);
+    this.#longTurns += 1;
+    while (this.#open.size > 0) await sleep(1);
+    for (const input of inputs) {
+      let leastMs = Number.POSITIVE_INFINITY;
+      for (let repeat = 0; repeat < REPEATS && leastMs > TURN_MAX_MS; repeat += 1) {
+        this.watch.forget();
+        try {
+          await target.run(input);
+        } catch (cause) {
+          this.caught(cause);
+        }
+        await sleep(SETTLES_WITHIN_MS);
+        leastMs = Math.min(leastMs, this.watch.longestMs);
+      }
+      if (leastMs > TURN_MAX_MS) this.#find ??= { error: `One turn took ${leastMs} ms of CPU, each of ${REPEATS} times.`, inputs: [input] };
+    }
+    this.watch.forget();
+    this.#isAlone = null;
   }
 
   #look(): void {
     this.#residentBytes = Math.max(this.#residentBytes, process.memoryUsage.rss());
     if (this.#residentBytes > RESIDENT_BYTES_MAX) this.caught(new Error(`It holds ${this.#residentBytes} bytes of memory.`));
-    const { longestMs } = this.watch;
-    if (this.#executions > WARM_UP_EXECUTIONS && longestMs > TURN_MAX_MS) this.caught(new Error(`One turn took ${longestMs} ms of CPU.`));
   }
 }
