@@ -3,14 +3,19 @@ import { JournalRoom } from "../../src/gateway/journal-room.ts";
 import { ContinuedRelay } from "../../src/gateway/relay-continued.ts";
 import { RestartedRelay } from "../../src/gateway/relay-restarted.ts";
 import { StreamRelay } from "../../src/gateway/relay-stream.ts";
-import type { Relay, RelaySink } from "../../src/gateway/relay.ts";
+import type { Relay } from "../../src/gateway/relay.ts";
 import { ShownJournal } from "../../src/gateway/shown-journal.ts";
 import { StreamJournal } from "../../src/gateway/stream-journal.ts";
+import { idEngineOf } from "../../src/wire/continue-request.ts";
+import { ShownTail } from "../../src/gateway/shown-tail.ts";
 import { readChunkExtras } from "../../src/wire/chunk-extras.ts";
 import { seeded } from "../failover/seeded.ts";
 import { Choices, type OpenTarget } from "./fuzz-target.ts";
 
 const JOURNAL_BYTES_MAX = 65_536;
+/** Passed on as it is; with usage taken out; with ids kept, and both; made again and compared; gone on with, without and with stop strings. */
+const KINDS = 7;
+const STOPS = { strings: ["e \u00e9", "stop"], areShown: false };
 
 /** What a relay told, with what a client can see put together. */
 interface Told {
@@ -70,7 +75,7 @@ export const openSseTarget: OpenTarget = async (watch) => ({
   lanes: 1,
   run: (input) => {
     const choices = new Choices(input);
-    const kind = choices.below(6);
+    const kind = choices.below(KINDS);
     const chance = seeded(choices.byte() * 256 + choices.byte());
     const stream = choices.bytes(input.length);
     const whole = watch.time(() => tell(kind, [stream]));
@@ -94,7 +99,9 @@ function corpus(): Buffer[] {
     COMPLETION,
     `${CALL}${STREAM}`,
   ];
-  return streams.flatMap((stream) => [0, 1, 2, 3, 4, 5].map((kind) => Buffer.concat([Buffer.from([kind, 1, 2]), Buffer.from(stream)])));
+  return streams.flatMap((stream) =>
+    Array.from({ length: KINDS }, (_, kind) => kind).map((kind) => Buffer.concat([Buffer.from([kind, 1, 2]), Buffer.from(stream)])),
+  );
 }
 
 function cutUp(stream: Buffer, chance: () => number): readonly Buffer[] {
@@ -112,11 +119,12 @@ function tell(kind: number, parts: readonly Buffer[]): Told {
   const end = (how: string): void => {
     told.ends.push(how);
   };
-  const sink: RelaySink = {
+  const sink: ConstructorParameters<typeof ContinuedRelay>[0] = {
     begin: () => (told.begins += 1),
     progressed: () => (told.tokens += 1),
     wrote: (given) => told.shown.push(given),
     done: (tokens) => end(`done ${JSON.stringify(tokens)}`),
+    cut: (tokens) => end(`cut ${JSON.stringify(tokens)}`),
     refused: (error) => end(`refused ${error.code}`),
     unusable: (failure) => end(`unusable ${failure.code}`),
   };
@@ -138,7 +146,7 @@ const linesOf = (bytes: Buffer): string =>
     .replaceAll(/\r\n?/g, "\n")
     .replaceAll(/\n{3,}/g, "\n\n");
 
-function relayOf(kind: number, sink: RelaySink): Watched {
+function relayOf(kind: number, sink: ConstructorParameters<typeof ContinuedRelay>[0]): Watched {
   const room = new JournalRoom();
   if (kind === 0) return { relay: new StreamRelay(sink, { takesIds: false, takesUsage: false }, null), kept: () => "" };
   const shown = new ShownJournal(JOURNAL_BYTES_MAX, room);
@@ -146,7 +154,10 @@ function relayOf(kind: number, sink: RelaySink): Watched {
     const kept = (): string => linesOf(Buffer.concat([...shown.chunks])).trim();
     return { relay: new StreamRelay(sink, { takesIds: false, takesUsage: true }, shown), kept };
   }
-  const journal = new StreamJournal(JOURNAL_BYTES_MAX, room);
+  const stops = kind === 6 ? STOPS : null;
+  const heldBack = idEngineOf("vllm")?.heldBack ?? null;
+  const tail = stops === null || heldBack === null ? null : new ShownTail(stops, heldBack);
+  const journal = new StreamJournal(JOURNAL_BYTES_MAX, room, tail);
   const kept = (): string => {
     const from = journal.continuation();
     return from === null ? `${journal.gap}` : `${from.promptIds.toString()} ${from.shownIds.toString()} ${journal.hasFinish}`;
@@ -162,5 +173,5 @@ function relayOf(kind: number, sink: RelaySink): Watched {
   journal.take(reading);
   const from = journal.continuation();
   if (from === null) throw new Error("The first chunk cannot be continued.");
-  return { relay: new ContinuedRelay(sink, { from, journal, includesUsage: true }), kept };
+  return { relay: new ContinuedRelay(sink, { from, journal, includesUsage: true, stops }), kept };
 }
