@@ -4,9 +4,11 @@ import { benchProfile } from "../failover/bench-manifests.ts";
 import { MachineControl } from "../failover/machine-control.ts";
 import { Progress } from "../failover/progress.ts";
 import { formatTable, toJson, verdictOf, type RowResult } from "../failover/report.ts";
+import { runAbortRow } from "./abort-row.ts";
 import { openBench, runFaultRow, type Stage } from "./fault-rows.ts";
 import { countOf, isFaultRow, parseOptions, USAGE, type RowName } from "./options.ts";
 import { runSimulatedRow } from "./simulated-row.ts";
+import { runStormRow } from "./storm-row.ts";
 
 /** The rows in their order. The platform runs from the first row that needs it to the last of them. */
 async function runRows(stage: Stage): Promise<readonly RowResult[]> {
@@ -18,8 +20,9 @@ async function runRows(stage: Stage): Promise<readonly RowResult[]> {
     await control.begin();
     const result = await runRow(stage, bench, row);
     const reading = await control.read();
-    results.push({ ...result, control: isFaultRow(row) ? reading : null });
-    progress.line(`${row}: ${verdictOf(result)} (idle loop lag p99 ${reading.loopLagP99Ms?.toFixed(1)} ms)`);
+    const judged = { ...result, control: row === "simulated" ? null : reading };
+    results.push(judged);
+    progress.line(`${row}: ${verdictOf(judged)} (idle loop lag p99 ${reading.loopLagP99Ms?.toFixed(1)} ms)`);
     for (const note of result.notes) progress.line(`  ${note}`);
   }
   await bench?.platform.stop({ keepsFiles: options.keepsFiles });
@@ -28,6 +31,8 @@ async function runRows(stage: Stage): Promise<readonly RowResult[]> {
 
 async function runRow({ options, progress }: Stage, bench: Bench | null, row: RowName): Promise<RowResult> {
   const count = countOf(row, options);
+  if (row === "aborts") return runAbortRow(count, options.seed, progress);
+  if (row === "storm") return runStormRow(count, progress);
   if (!isFaultRow(row)) return runSimulatedRow(count, options.seed, progress);
   if (bench === null) throw new Error(`${row} needs the platform.`);
   return runFaultRow(bench, row, count);

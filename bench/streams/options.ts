@@ -3,12 +3,12 @@ import { parseArgs } from "node:util";
 const FAULT_ROW_NAMES = ["kills", "mix", "stops"] as const;
 /** On the real platform, under faults. */
 export type FaultRowName = (typeof FAULT_ROW_NAMES)[number];
-const ROW_NAMES = [...FAULT_ROW_NAMES, "simulated"] as const;
+const ROW_NAMES = [...FAULT_ROW_NAMES, "aborts", "storm", "simulated"] as const;
 export type RowName = (typeof ROW_NAMES)[number];
 export const isFaultRow = (row: RowName): row is FaultRowName => FAULT_ROW_NAMES.some((name) => name === row);
 
-/** Faults of each row that count; of the simulated one, answers. */
-const COUNTS: Readonly<Record<RowName, number>> = { kills: 500, mix: 500, stops: 100, simulated: 200 };
+/** Faults of each row that count; aborts of each phase; storms; of the simulated one, answers. */
+const COUNTS: Readonly<Record<RowName, number>> = { kills: 500, mix: 500, stops: 100, aborts: 200, storm: 2, simulated: 200 };
 
 export interface StreamOptions {
   readonly rows: readonly RowName[];

@@ -26,7 +26,9 @@ export class KeyIndex {
 
   /** @param authorization the header's value, or null. Missing, garbage and unknown take the same way and the same time. */
   tenantOf(authorization: string | null): TenantId | null {
-    const key = /^Bearer +([^\s]+) *$/i.exec((authorization ?? "").slice(0, KEY_LENGTH_MAX + 16))?.[1];
+    // Never a part of it: what is cut off would not count against a key that stands before it.
+    const given = authorization === null || authorization.length > KEY_LENGTH_MAX + 16 ? "" : authorization;
+    const key = /^Bearer +([^\s]+) *$/i.exec(given)?.[1];
     const hash = this.#digest.digest(key === undefined || key.length > KEY_LENGTH_MAX ? "" : key);
     return key === undefined ? null : (this.#tenants.get(hash) ?? null);
   }

@@ -51,6 +51,7 @@ const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const MINUS = 0x2d;
+const SPACE = 0x20;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -85,6 +86,8 @@ class Scanner {
   #key: string | null = null;
   #backslashAt = -1;
   #values = 0;
+  /** Most bodies have none at all, and no string of theirs is looked through. */
+  #hasControls = false;
   readonly #fields = new Map<string, JsonField>();
 
   constructor(bytes: Buffer, limits: JsonLimits) {
@@ -239,6 +242,7 @@ class Scanner {
       hasEscape = this.#nextBackslash(start) < end;
       if (hasEscape) end = this.#endOfEscaped(start);
     }
+    if (this.#hasControls && hasControl(bytes, start, end)) throw this.#refuse("NOT_JSON");
     this.#at = end + 1;
     if (as === "value" || (as === "inner key" && !hasEscape && end - start !== "__proto__".length)) return "";
     const text = bytes.toString("utf8", start, end);
@@ -305,7 +309,7 @@ class Scanner {
 
   #checkUnicode(): void {
     try {
-      utf8.decode(this.#bytes);
+      this.#hasControls = CONTROL.test(utf8.decode(this.#bytes));
     } catch (cause) {
       if (cause instanceof TypeError) throw this.#refuse("BAD_UNICODE");
       throw cause;
@@ -323,6 +327,13 @@ const isNumberByte = (byte: number | undefined): boolean =>
 
 const SIMPLE_ESCAPES: ReadonlySet<number> = new Set(Buffer.from('"\\\\/bfnrt'));
 const SHORT_BYTES = 24;
+const CONTROL = /\p{Cc}/u;
+
+/** What JSON wants escaped: another parser would refuse it, and so must we. */
+function hasControl(bytes: Buffer, from: number, to: number): boolean {
+  for (let at = from; at < to; at += 1) if ((bytes[at] ?? 0) < SPACE) return true;
+  return false;
+}
 
 /** The end of a string that is short and has no escape; -1 = search for it. A search costs more than a look at a few bytes. */
 function endOfShort(bytes: Buffer, start: number): number {

@@ -19,6 +19,7 @@ export function readEmbeddingRequest(bytes: Buffer): Result<CompletionRequest, I
     includesUsage: true,
     continuity: { kind: "none", why: "choices" },
     streamOptionsField: null,
+    limitField: null,
     edits: [],
   });
 }

@@ -37,9 +37,14 @@ const bad: readonly (readonly [body: string, code: string])[] = [
   ['{"model":"m","max_tokens":1.5}', "invalid_value"],
   ['{"model":"m","Model":"n"}', "unknown_parameter"],
   ['{"model":"m","STREAM":true}', "unknown_parameter"],
+  ['{"model":"a\nb"}', "invalid_json"],
+  ['{"model":"m","stream_options":[1]}', "invalid_type"],
+  ['{"model":"m","stream_options":"all"}', "invalid_type"],
+  [`{"model":"m","stream_options":{"a":"${"b".repeat(5_000)}"}}`, "invalid_type"],
   ["nothing", "invalid_json"],
 ];
-for (const [body, code] of bad) test(`OpenAI request: ${body} is ${code}`, () => assert.equal(codeOf(body), code));
+for (const [body, code] of bad)
+  test(`OpenAI request: ${JSON.stringify(body.slice(0, 60))} is ${code}`, () => assert.equal(codeOf(body), code));
 
 test("OpenAI request: the engine's body differs by the named edits only", () => {
   const body = Buffer.from('{ "model" : "m", "messages": [] }');
@@ -48,6 +53,17 @@ test("OpenAI request: the engine's body differs by the named edits only", () => 
   const edited = completionBodyFor(body, read.value, { upstreamModel: 'o/"m"', maxTokens: 7, asksIds: false, asksUsage: false });
   assert.equal(Buffer.from(edited).toString("utf8"), '{ "model" : "o/\\"m\\"", "messages": [] ,"max_tokens":7}');
   assert.equal(completionBodyFor(body, read.value, { upstreamModel: "m", maxTokens: null, asksIds: false, asksUsage: false }), body);
+});
+
+test("OpenAI request: a limit that says nothing is replaced, never given twice, and never hides another one", () => {
+  const body = Buffer.from('{"model":"m","max_tokens":null,"n":1}');
+  const read = readCompletionRequest(body);
+  assert.ok(read.ok);
+  const sent = completionBodyFor(body, read.value, { upstreamModel: null, maxTokens: 7, asksIds: false, asksUsage: false });
+  assert.equal(Buffer.from(sent).toString("utf8"), '{"model":"m","max_tokens":7,"n":1}');
+  const other = readCompletionRequest(Buffer.from('{"model":"m","max_tokens":9,"max_completion_tokens":null}'));
+  assert.ok(other.ok);
+  assert.equal(other.value.maxTokens, 9);
 });
 
 test("OpenAI error: the SDK is told when to come back, within what it obeys", () => {

@@ -1,9 +1,10 @@
 import { err, ok, type Result } from "../base/result.ts";
+import { isJsonObject } from "../base/json.ts";
 import { continuityOf, type Continuity } from "./continuity.ts";
 import type { JsonField } from "./json-scan.ts";
 import { spliceJson, type JsonEdit } from "./json-splice.ts";
 import type { OpenAiApi } from "./openai-api.ts";
-import { invalid, isCount, readRequestFields, readStream, readTokenLimit, valueOf, type InvalidRequest } from "./request-fields.ts";
+import { invalid, isCount, isLong, readRequestFields, readStream, readTokenLimit, valueOf, type InvalidRequest } from "./request-fields.ts";
 
 /** What the gateway reads of a request for an engine; the rest passes through unread. */
 export interface CompletionRequest {
@@ -16,6 +17,8 @@ export interface CompletionRequest {
   readonly includesUsage: boolean;
   readonly continuity: Continuity;
   readonly streamOptionsField: JsonField | null;
+  /** Of the limit that the gateway sets where the client sets none. */
+  readonly limitField: JsonField | null;
   readonly modelField: JsonField;
   readonly closeAt: number;
   /** What of the body is changed on its way to any engine. */
@@ -34,17 +37,23 @@ export function readCompletionRequest(bytes: Buffer, api: "chat" | "completions"
   if (!stream.ok) return stream;
   const n = read("n") ?? 1;
   if (!isCount(n) || n > COUNT_MAX) return err(invalid("invalid_value", `'n' must be a whole number from 1 to ${COUNT_MAX}.`, "n"));
-  const maxTokens = readTokenLimit(known.value, fields.has("max_completion_tokens") ? "max_completion_tokens" : "max_tokens");
+  const limit = (read("max_completion_tokens") ?? null) === null ? "max_tokens" : "max_completion_tokens";
+  const maxTokens = readTokenLimit(known.value, limit);
   if (!maxTokens.ok) return maxTokens;
+  const options = read("stream_options") ?? null;
+  // Usage is asked for in it: what is no object, or too long to be read, would be lost.
+  if (options === null ? isLong(fields.get("stream_options")) : !isJsonObject(options))
+    return err(invalid("invalid_type", "'stream_options' must be a small object.", "stream_options"));
   return ok({
     api,
     model,
     isStream: stream.value,
     maxTokens: maxTokens.value,
     n,
-    includesUsage: asksUsage(read("stream_options")),
+    includesUsage: asksUsage(options),
     continuity: continuityOf(fields, { n, isBatch: isBatch(bytes, fields.get("prompt")), read }),
     modelField,
+    limitField: fields.get("max_tokens") ?? null,
     streamOptionsField: fields.get("stream_options") ?? null,
     closeAt,
     edits: [],
@@ -66,10 +75,12 @@ export function completionBodyFor(bytes: Uint8Array, request: CompletionRequest,
   if (change.upstreamModel !== null && change.upstreamModel !== request.model) {
     edits.push({ ...request.modelField, text: JSON.stringify(change.upstreamModel) });
   }
-  const added =
-    (change.maxTokens === null ? "" : `,"${LIMIT_NAME[request.api]}":${change.maxTokens}`) +
-    (change.asksIds ? ',"return_token_ids":true' : "");
-  const { streamOptionsField } = request;
+  const { streamOptionsField, limitField } = request;
+  // A client may name a limit and say nothing by it: the same key must not stand in a body twice.
+  const isLimitNamed = change.maxTokens !== null && limitField !== null;
+  if (isLimitNamed) edits.push({ ...limitField, text: `${change.maxTokens}` });
+  const addedLimit = change.maxTokens === null || isLimitNamed ? "" : `,"${LIMIT_NAME[request.api]}":${change.maxTokens}`;
+  const added = addedLimit + (change.asksIds ? ',"return_token_ids":true' : "");
   const addedOptions = change.asksUsage && streamOptionsField === null ? ',"stream_options":{"include_usage":true}' : "";
   if (change.asksUsage && streamOptionsField !== null) edits.push({ ...streamOptionsField, text: withUsage(bytes, streamOptionsField) });
   if (added + addedOptions !== "") edits.push({ start: request.closeAt, end: request.closeAt, text: added + addedOptions });
@@ -85,7 +96,7 @@ const LIMIT_NAME: Readonly<Record<OpenAiApi, string>> = {
 
 function withUsage(bytes: Uint8Array, field: JsonField): string {
   const options = valueOf(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), field);
-  return JSON.stringify({ ...(typeof options === "object" ? options : {}), include_usage: true });
+  return JSON.stringify({ ...(isJsonObject(options) ? options : {}), include_usage: true });
 }
 
 /** A list of prompts, and not one prompt of ids. */
@@ -99,5 +110,4 @@ const OPEN_BRACKET = 0x5b;
 const QUOTE = 0x22;
 const isSpace = (byte: number | undefined): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
-const asksUsage = (options: unknown): boolean =>
-  typeof options === "object" && options !== null && "include_usage" in options && options.include_usage === true;
+const asksUsage = (options: unknown): boolean => isJsonObject(options) && options["include_usage"] === true;

@@ -31,6 +31,7 @@ export function readResponsesRequest(bytes: Buffer): Result<CompletionRequest, I
     includesUsage: true,
     continuity: continuityOfResponse(known.value),
     streamOptionsField: null,
+    limitField: known.value.fields.get("max_output_tokens") ?? null,
     edits: [unstored(known.value)],
   });
 }

@@ -56,10 +56,13 @@ export const isCount = (value: unknown): value is number => typeof value === "nu
 export const invalid = (code: string, message: string, param: string | null): InvalidRequest => ({ code, message, param });
 
 export function valueOf(bytes: Buffer, field: JsonField | undefined): unknown {
-  if (field === undefined || field.end - field.start > VALUE_BYTES_MAX) return undefined;
+  if (field === undefined || isLong(field)) return undefined;
   const value: unknown = JSON.parse(bytes.toString("utf8", field.start, field.end));
   return value;
 }
+
+/** So long that nobody looks at it. */
+export const isLong = (field: JsonField | undefined): boolean => field !== undefined && field.end - field.start > VALUE_BYTES_MAX;
 
 function explainScan(error: JsonScanError): InvalidRequest {
   const where = `at byte ${error.at} of the body`;

@@ -1,0 +1,152 @@
+// All that is outside of the gateway, in a thread of its own: its turns are not the gateway's.
+import assert from "node:assert/strict";
+import { parentPort } from "node:worker_threads";
+import type { EndpointAddress } from "../../src/api/route-table.ts";
+import { TENANTS, type FuzzTenant } from "./fuzz-tenants.ts";
+import { HostileEngine } from "./hostile-engine.ts";
+import { answersOf, checkErrorBody, exchangeRaw, type RawAnswer } from "./raw-http.ts";
+
+export type OutsideOrder =
+  | { readonly type: "open"; readonly lanes: number }
+  | { readonly type: "run"; readonly lane: number; readonly port: number; readonly input: Uint8Array }
+  | { readonly type: "close" };
+export type OutsideReport =
+  /** Engines of each lane: those of the first tenant, then those of the second. */
+  | { readonly type: "opened"; readonly engines: readonly (readonly EndpointAddress[])[] }
+  | { readonly type: "ran"; readonly lane: number; readonly error: string | null };
+
+const ENGINES_EACH = 2;
+const SEPARATOR = 0x7c;
+const ERRORS: ReadonlySet<number> = new Set([400, 404, 409, 413, 422, 429, 500, 502, 503, 504]);
+
+/** Engines and clients of one input at a time. */
+class Lane {
+  readonly #index: number;
+  readonly engines: readonly HostileEngine[];
+
+  constructor(index: number, engines: readonly HostileEngine[]) {
+    this.#index = index;
+    this.engines = engines;
+  }
+
+  /** The first byte says whether the tenants share their engines and what they ask; a script for each request follows, tenants in turn. */
+  async run(input: Buffer, port: number): Promise<void> {
+    const how = input[0] ?? 0;
+    const isShared = (how & 1) === 1;
+    const scripts = splitAt(input.subarray(1), SEPARATOR);
+    const wrong: unknown[] = [];
+    this.engines.forEach((engine, index) => {
+      const asked = [0, 0];
+      engine.orders = {
+        isAtOnce: isShared,
+        next: (canary) => {
+          const tenant = canary.startsWith("canary-a") ? 0 : 1;
+          if (!isShared && Math.floor(index / ENGINES_EACH) !== tenant)
+            wrong.push(new Error(`${canary} was sent to another tenant's engine.`));
+          const turn = (asked[tenant] ?? 0) + (index % ENGINES_EACH);
+          asked[tenant] = (asked[tenant] ?? 0) + 1;
+          return scripts[(turn * TENANTS.length + tenant) % scripts.length] ?? Buffer.alloc(0);
+        },
+      };
+    });
+    try {
+      await Promise.all(TENANTS.map((tenant, index) => this.#ask(tenant, port, (how >> (1 + 2 * index)) & 3)));
+    } finally {
+      for (const engine of this.engines) {
+        engine.orders = null;
+        engine.closeConnections();
+      }
+    }
+    const [first] = wrong;
+    if (first !== undefined) throw first;
+  }
+
+  /** Two requests one after another, over one connection pool of the gateway. */
+  async #ask({ name, key, model }: FuzzTenant, port: number, kind: number): Promise<void> {
+    for (const isStream of (kind & 1) === 1 ? [true, false] : [true]) {
+      const user = `canary-${name}-${this.#index}`;
+      const body = JSON.stringify({
+        model,
+        user,
+        stream: isStream,
+        ...((kind & 2) === 2 ? { prompt: "tide" } : { messages: [{ role: "user", content: "tide" }] }),
+      });
+      const path = (kind & 2) === 2 ? "/v1/completions" : "/v1/chat/completions";
+      const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${key}\r\nContent-Length: ${body.length}\r\n\r\n`;
+      const { bytes, isClosed } = await exchangeRaw(port, Buffer.from(head + body), { halfCloses: false });
+      assert.ok(isClosed, "every request ends in time");
+      const [answer, ...more] = answersOf(bytes);
+      assert.ok(answer !== undefined && more.length === 0, "every request has one answer");
+      assert.ok(answer.isWhole, "every answer is whole");
+      assert.equal(bytes.includes(`canary-${name === "a" ? "b" : "a"}`), false, "no answer holds what another tenant was told");
+      checkAnswer(answer, isStream);
+    }
+  }
+}
+
+function checkAnswer({ status, headers, body }: RawAnswer, isStream: boolean): void {
+  if (status !== 200) {
+    assert.ok(ERRORS.has(status), `a status of an error: ${status}`);
+    return void checkErrorBody(body);
+  }
+  if (!isStream) {
+    const { choices } = JSON.parse(body.toString("utf8")) as { choices?: unknown };
+    assert.ok(Array.isArray(choices), "a whole answer has choices");
+    return;
+  }
+  assert.match(headers.get("content-type") ?? "", /^text\/event-stream/);
+  const payloads = body
+    .toString("utf8")
+    .split(/\n\n|\r\r|\r\n\r\n|\r\n\r/)
+    .map(payloadOf)
+    .filter((payload) => payload !== "");
+  const last = payloads.pop() ?? "";
+  const isError = last.startsWith('{"error":');
+  assert.ok(last === "[DONE]" || isError, `a stream ends by its end or an error: ${last.slice(0, 200)}`);
+  if (isError) checkErrorBody(Buffer.from(last));
+  for (const payload of payloads)
+    assert.ok(payload.startsWith("{") && payload.endsWith("}"), `an event is a chunk: ${payload.slice(0, 200)}`);
+}
+
+const payloadOf = (event: string): string =>
+  event
+    .split(/\r\n|\n|\r/)
+    .filter((line) => line.startsWith("data:"))
+    .map((line) => line.slice(line.startsWith("data: ") ? 6 : 5))
+    .join("\n");
+
+function splitAt(bytes: Buffer, separator: number): readonly Buffer[] {
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (let at = bytes.indexOf(separator); at !== -1; at = bytes.indexOf(separator, from)) {
+    parts.push(bytes.subarray(from, at));
+    from = at + 1;
+  }
+  return [...parts, bytes.subarray(from)];
+}
+
+const lanes: Lane[] = [];
+const report = (message: OutsideReport): void => parentPort?.postMessage(message);
+
+async function obey(order: OutsideOrder): Promise<void> {
+  switch (order.type) {
+    case "open":
+      for (let index = 0; index < order.lanes; index += 1) {
+        const engines = Array.from({ length: TENANTS.length * ENGINES_EACH }, () => HostileEngine.start());
+        lanes.push(new Lane(index, await Promise.all(engines)));
+      }
+      return report({ type: "opened", engines: lanes.map(({ engines }) => engines.map(({ address }) => address)) });
+    case "run":
+      try {
+        await lanes[order.lane]?.run(Buffer.from(order.input), order.port);
+        return report({ type: "ran", lane: order.lane, error: null });
+      } catch (cause) {
+        return report({ type: "ran", lane: order.lane, error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) });
+      }
+    case "close":
+      for (const { engines } of lanes) for (const engine of engines) engine.close();
+      parentPort?.close();
+  }
+}
+
+parentPort?.on("message", (order: OutsideOrder) => void obey(order));
