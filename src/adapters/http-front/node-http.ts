@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import type { Socket } from "node:net";
+import { Server as NetServer, type Socket } from "node:net";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { EndpointAddress } from "../../api/route-table.ts";
 import type { Handler, HttpFront, Listener, ListenError } from "../../ports/http-front.ts";
@@ -34,18 +34,35 @@ const DEFAULTS: Required<NodeHttpFrontOptions> = {
 };
 const HEAD_BYTES_MAX = 16 * 1_024;
 
-/** HTTP/1.1 by node:http: llhttp parses, strictly; what it lets through is checked by `checkRequestHead`. */
-export function createNodeHttpFront(options: NodeHttpFrontOptions = {}): HttpFront {
-  const limits = { ...DEFAULTS, ...options };
-  return { listen: (at, handler) => new NodeListener(limits, handler).listen(at) };
+/** A listener that another process may be given, connections that wait in its accept queue included. */
+export interface NodeListener extends Listener {
+  /** For `ChildProcess.send`: the system counts both processes as holders, and resets nothing when one of them lets go. */
+  readonly server: NetServer;
+  /**
+   * Accepts nothing more, and serves on what is open: each further answer says that its connection closes, and one that stays idle is
+   * closed after the usual keep-alive time. So no client meets a connection that is closed under its request. Resolves when all are closed.
+   */
+  leave(): Promise<void>;
 }
 
-class NodeListener {
+export interface NodeHttpFront extends HttpFront {
+  /** @param at an address, or a server that came from another process. */
+  listen(at: EndpointAddress | NetServer, handler: Handler): Promise<Result<NodeListener, ListenError>>;
+}
+
+/** HTTP/1.1 by node:http: llhttp parses, strictly; what it lets through is checked by `checkRequestHead`. */
+export function createNodeHttpFront(options: NodeHttpFrontOptions = {}): NodeHttpFront {
+  const limits = { ...DEFAULTS, ...options };
+  return { listen: (at, handler) => new HttpListener(limits, handler).listen(at) };
+}
+
+class HttpListener {
   readonly #limits: Required<NodeHttpFrontOptions>;
   readonly #handler: Handler;
   readonly #server: Server;
   readonly #connections = new Map<Duplex, Connection>();
   #isClosing = false;
+  #left: Promise<void> | null = null;
 
   constructor(limits: Required<NodeHttpFrontOptions>, handler: Handler) {
     this.#limits = limits;
@@ -70,23 +87,30 @@ class NodeListener {
     });
   }
 
-  listen(at: EndpointAddress): Promise<Result<Listener, ListenError>> {
+  listen(at: EndpointAddress | NetServer): Promise<Result<NodeListener, ListenError>> {
+    const asked = at instanceof NetServer ? addressOf(at) : at;
     return new Promise((resolve) => {
       this.#server.once("error", (error: NodeJS.ErrnoException) => {
         const isTaken = error.code === "EADDRINUSE";
-        resolve(err(isTaken ? { code: "ADDRESS_IN_USE", address: at } : { code: "ADDRESS_REFUSED", address: at, reason: error.message }));
+        resolve(err(isTaken ? { code: "ADDRESS_IN_USE", address: asked } : { code: "ADDRESS_REFUSED", address: asked, reason: error.message }));
       });
-      this.#server.listen({ host: at.host, port: at.port }, () => {
-        const sweeper = setInterval(() => this.#sweep(), this.#limits.checkIntervalMs).unref();
-        const bound = this.#server.address();
-        const port = typeof bound === "object" && bound !== null ? bound.port : at.port;
-        const close = async (graceMs: number): Promise<void> => {
-          await this.#close(graceMs);
-          clearInterval(sweeper);
-        };
-        resolve(ok({ address: { host: at.host, port }, close }));
-      });
+      const listening = (): void => resolve(ok(this.#listener(asked)));
+      if (at instanceof NetServer) this.#server.listen(at, listening);
+      else this.#server.listen({ host: at.host, port: at.port }, listening);
     });
+  }
+
+  #listener(asked: EndpointAddress): NodeListener {
+    const sweeper = setInterval(() => this.#sweep(), this.#limits.checkIntervalMs).unref();
+    return {
+      server: this.#server,
+      address: { host: asked.host, port: addressOf(this.#server).port },
+      leave: () => this.#leave(),
+      close: async (graceMs) => {
+        await this.#close(graceMs);
+        clearInterval(sweeper);
+      },
+    };
   }
 
   #onConnection(socket: Socket): void {
@@ -135,11 +159,23 @@ class NodeListener {
     }
   }
 
+  /** Not node:http's own close, which ends idle connections at once, also those whose next request is on its way. */
+  #leave(): Promise<void> {
+    this.#isClosing = true;
+    for (const { exchanges } of this.#connections.values()) for (const exchange of exchanges) exchange.closeIfUnbegun();
+    this.#left ??= new Promise((resolve) => {
+      NetServer.prototype.close.call(this.#server, () => resolve());
+    });
+    return this.#left;
+  }
+
   async #close(graceMs: number): Promise<void> {
     this.#isClosing = true;
-    const closed = new Promise<void>((resolve) => {
+    // Also after `leave`: it ends idle connections, and node:http's own looks at slow ones.
+    const closing = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });
+    const closed = this.#left ?? closing;
     for (const { exchanges } of this.#connections.values()) {
       for (const exchange of exchanges) exchange.closeAfterwards();
     }
@@ -147,6 +183,11 @@ class NodeListener {
     await closed;
     clearTimeout(killer);
   }
+}
+
+function addressOf(server: NetServer): EndpointAddress {
+  const bound = server.address();
+  return typeof bound === "object" && bound !== null ? { host: bound.address, port: bound.port } : { host: "", port: 0 };
 }
 
 function refuseResponse(response: ServerResponse, refusal: Refusal): void {
