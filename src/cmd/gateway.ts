@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { createNodeHttpFront, type NodeListener } from "../adapters/http-front/node-http.ts";
+import type { TlsMaterial } from "../adapters/http-front/tls-files.ts";
 import type { EndpointAddress } from "../api/route-table.ts";
 import { err, ok, type Explanation, type Result } from "../base/result.ts";
 import { serveMetrics } from "../gateway/serve-metrics.ts";
@@ -9,6 +10,7 @@ import { HELP, readArguments, successorArguments, type GatewayArguments } from "
 import { Ending } from "./gateway/ending.ts";
 import { handOver, type ListenerRole } from "./gateway/hand-over.ts";
 import { composeGateway, type GatewayParts, type Listeners } from "./gateway/running-gateway.ts";
+import { CertificateKeeper } from "./gateway/keep-certificate.ts";
 import { findPredecessor, type Predecessor } from "./gateway/successor.ts";
 import { askForTakeOver, deskPath, TakeOverDesk } from "./gateway/take-over-desk.ts";
 import { keepCompiled } from "./keep-compiled.ts";
@@ -49,9 +51,12 @@ async function takeOver({ dataDir, id }: GatewayArguments): Promise<number> {
 
 async function serve(parts: GatewayParts): Promise<number | null> {
   const { gateway, options } = parts;
+  const certificate = readCertificate(parts);
+  if (!certificate.ok) return refuse(certificate.error);
   await gateway.load();
   const metricsAt = options.metricsPort === null ? null : { host: "127.0.0.1", port: options.metricsPort };
-  const listeners = await listen(parts, new Map([["tenants", options], ...(metricsAt === null ? [] : [["metrics", metricsAt] as const])]));
+  const places: Places = new Map([["tenants", options], ...(metricsAt === null ? [] : [["metrics", metricsAt] as const])]);
+  const listeners = await listen(parts, places, certificate.value);
   if (!listeners.ok) return refuse(listeners.error);
   gateway.start(tenantsOf(listeners.value).address);
   await settle(parts, listeners.value);
@@ -61,6 +66,11 @@ async function serve(parts: GatewayParts): Promise<number | null> {
 /** Takes the place of the process that started this one: ready first, then the sockets, then the name. */
 async function succeed(parts: GatewayParts, predecessor: Predecessor): Promise<number | null> {
   const { gateway, options, link, memory, clock, id } = parts;
+  const certificate = readCertificate(parts);
+  if (!certificate.ok) {
+    await predecessor.refuse(`${certificate.error.what} ${certificate.error.why}`);
+    return 1;
+  }
   await gateway.load();
   gateway.start(options);
   const tooLate = clock.sleep(predecessor.isLinked ? TOLD_WITHIN_MS : TOLD_BY_CHANCE_MS, NEVER).then(() => false);
@@ -71,7 +81,7 @@ async function succeed(parts: GatewayParts, predecessor: Predecessor): Promise<n
     return 1;
   }
   const servers = await predecessor.listeners(options.metricsPort === null ? ["tenants"] : ["tenants", "metrics"]);
-  const listeners = await listen(parts, servers);
+  const listeners = await listen(parts, servers, certificate.value);
   if (!listeners.ok) {
     await predecessor.refuse(`${listeners.error.what} ${listeners.error.why}`);
     return refuse(listeners.error);
@@ -85,12 +95,30 @@ async function succeed(parts: GatewayParts, predecessor: Predecessor): Promise<n
 
 type Places = ReadonlyMap<ListenerRole, Parameters<ReturnType<typeof createNodeHttpFront>["listen"]>[0]>;
 
-async function listen({ gateway }: GatewayParts, places: Places): Promise<Result<Listeners, Explanation>> {
+interface Certificate {
+  readonly tls: TlsMaterial;
+  keep(listener: NodeListener): void;
+}
+
+/** null = plain HTTP was asked for. */
+function readCertificate(parts: GatewayParts): Result<Certificate | null, Explanation> {
+  if (parts.options.tls === null) return ok(null);
+  const keeper = new CertificateKeeper(parts, parts.options.tls);
+  const read = keeper.read();
+  return read.ok ? ok({ tls: read.value, keep: (listener) => keeper.keep(listener) }) : read;
+}
+
+async function listen(parts: GatewayParts, places: Places, certificate: Certificate | null): Promise<Result<Listeners, Explanation>> {
+  const { gateway } = parts;
   const front = createNodeHttpFront();
   const listeners = new Map<ListenerRole, NodeListener>();
   for (const [role, place] of places) {
-    const listening = await front.listen(place, role === "metrics" ? serveMetrics(gateway) : gateway.handler);
-    if (!listening.ok) return err(explainListen(listening.error, role === "metrics" ? "--metrics-port" : "--port"));
+    const isMetrics = role === "metrics";
+    const listening = await (isMetrics
+      ? front.listen(place, serveMetrics(gateway))
+      : front.listen(place, gateway.handler, certificate?.tls));
+    if (!listening.ok) return err(explainListen(listening.error, isMetrics ? "--metrics-port" : "--port"));
+    if (!isMetrics) certificate?.keep(listening.value);
     listeners.set(role, listening.value);
   }
   return ok(listeners);
@@ -105,8 +133,9 @@ async function settle(parts: GatewayParts, listeners: Listeners): Promise<void> 
   const closedBecause = await desk.open();
   if (closedBecause !== null) log.record({ level: "warn", event: "gateway.no-take-over", fields: { gateway: id, reason: closedBecause } });
   const metrics = listeners.get("metrics");
-  const metricsUrl = metrics === undefined ? "" : ` metrics ${urlOf(metrics.address)}/metrics`;
-  process.stdout.write(`ready ${id} ${urlOf(tenantsOf(listeners).address)} pid ${process.pid}${metricsUrl}\n`);
+  const metricsUrl = metrics === undefined ? "" : ` metrics ${urlOf(metrics.address, "http")}/metrics`;
+  const url = urlOf(tenantsOf(listeners).address, options.tls === null ? "http" : "https");
+  process.stdout.write(`ready ${id} ${url} pid ${process.pid}${metricsUrl}\n`);
   keepCompiled();
 }
 
@@ -140,7 +169,7 @@ async function giveAway({ parts, listeners, ending, desk }: Settled): Promise<Re
   return given;
 }
 
-const urlOf = ({ host, port }: EndpointAddress): string => `http://${host}:${port}`;
+const urlOf = ({ host, port }: EndpointAddress, scheme: "http" | "https"): string => `${scheme}://${host}:${port}`;
 
 function tenantsOf(listeners: Listeners): NodeListener {
   const listener = listeners.get("tenants");

@@ -133,8 +133,9 @@ function wordsOf(child: ChildProcess): { next(type: string): Promise<string | nu
   let look = (): void => undefined;
   child.on("message", (message) => {
     if (!isJsonObject(message)) return;
-    if (message["type"] === "refused") ended ??= String(message["why"]);
-    else heard.add(String(message["type"]));
+    const { type, why } = message;
+    if (type === "refused" && typeof why === "string") ended ??= why;
+    else if (typeof type === "string") heard.add(type);
     look();
   });
   const end = (why: string): void => {

@@ -26,8 +26,9 @@ export async function findPredecessor(): Promise<Predecessor | null> {
     if (!isJsonObject(message)) return;
     if (message["type"] === "begin") begun.resolve(message["isLinked"] === true);
     if (message["type"] === "yours") owned.resolve();
-    if (message["type"] !== "listener" || !(handle instanceof Server)) return;
-    servers.set(String(message["role"]), handle);
+    const { type, role } = message;
+    if (type !== "listener" || typeof role !== "string" || !(handle instanceof Server)) return;
+    servers.set(role, handle);
     look();
   });
   process.once("disconnect", () => {

@@ -68,7 +68,12 @@ function parseOutcome(line: string): Outcome {
   const { pid, error } = isJsonObject(raw) ? raw : {};
   if (typeof pid === "number") return ok(pid);
   const { what, why, next } = isJsonObject(error) ? error : {};
-  return err({ what: String(what), why: String(why), next: String(next) });
+  if (typeof what === "string" && typeof why === "string" && typeof next === "string") return err({ what, why, next });
+  return err({
+    what: "The gateway's answer is not understood.",
+    why: `It said: ${line.slice(0, 200)}`,
+    next: "Is it of another version? End it.",
+  });
 }
 
 const refuse = (id: string, why: string, next: string): Outcome => err({ what: `Gateway ${id} was not taken over.`, why, next });
