@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { createNodeHttpFront, type NodeListener } from "../adapters/http-front/node-http.ts";
+import { createNodeHttpFront, type NodeHttpFront, type NodeListener } from "../adapters/http-front/node-http.ts";
 import type { TlsMaterial } from "../adapters/http-front/tls-files.ts";
 import type { EndpointAddress } from "../api/route-table.ts";
 import { err, ok, type Explanation, type Result } from "../base/result.ts";
@@ -54,9 +54,10 @@ async function serve(parts: GatewayParts): Promise<number | null> {
   const certificate = readCertificate(parts);
   if (!certificate.ok) return refuse(certificate.error);
   await gateway.load();
-  const metricsAt = options.metricsPort === null ? null : { host: "127.0.0.1", port: options.metricsPort };
-  const places: Places = new Map([["tenants", options], ...(metricsAt === null ? [] : [["metrics", metricsAt] as const])]);
-  const listeners = await listen(parts, places, certificate.value);
+  const listenAt = listenerMaker(parts, certificate.value);
+  const listening = new Map<ListenerRole, Awaited<ReturnType<ListenAt>>>([["tenants", await listenAt("tenants", options)]]);
+  if (options.metricsPort !== null) listening.set("metrics", await listenAt("metrics", { host: "127.0.0.1", port: options.metricsPort }));
+  const listeners = allOf(listening);
   if (!listeners.ok) return refuse(listeners.error);
   gateway.start(tenantsOf(listeners.value).address);
   await settle(parts, listeners.value);
@@ -80,8 +81,9 @@ async function succeed(parts: GatewayParts, predecessor: Predecessor): Promise<n
     await predecessor.refuse(why);
     return 1;
   }
-  const servers = await predecessor.listeners(options.metricsPort === null ? ["tenants"] : ["tenants", "metrics"]);
-  const listeners = await listen(parts, servers, certificate.value);
+  const listenAt = listenerMaker(parts, certificate.value);
+  const listening = await predecessor.listeners(options.metricsPort === null ? ["tenants"] : ["tenants", "metrics"], listenAt);
+  const listeners = allOf(listening);
   if (!listeners.ok) {
     await predecessor.refuse(`${listeners.error.what} ${listeners.error.why}`);
     return refuse(listeners.error);
@@ -92,8 +94,6 @@ async function succeed(parts: GatewayParts, predecessor: Predecessor): Promise<n
   await settle(parts, listeners.value);
   return null;
 }
-
-type Places = ReadonlyMap<ListenerRole, Parameters<ReturnType<typeof createNodeHttpFront>["listen"]>[0]>;
 
 interface Certificate {
   readonly tls: TlsMaterial;
@@ -108,18 +108,28 @@ function readCertificate(parts: GatewayParts): Result<Certificate | null, Explan
   return read.ok ? ok({ tls: read.value, keep: (listener) => keeper.keep(listener) }) : read;
 }
 
-async function listen(parts: GatewayParts, places: Places, certificate: Certificate | null): Promise<Result<Listeners, Explanation>> {
-  const { gateway } = parts;
+type Place = Parameters<NodeHttpFront["listen"]>[0];
+type ListenAt = (role: ListenerRole, place: Place) => Promise<Result<NodeListener, Explanation>>;
+
+/** What it makes listens when the call returns; only the word that it does comes later. */
+function listenerMaker({ gateway }: GatewayParts, certificate: Certificate | null): ListenAt {
   const front = createNodeHttpFront();
-  const listeners = new Map<ListenerRole, NodeListener>();
-  for (const [role, place] of places) {
+  const metrics = serveMetrics(gateway);
+  return async (role, place) => {
     const isMetrics = role === "metrics";
-    const listening = await (isMetrics
-      ? front.listen(place, serveMetrics(gateway))
-      : front.listen(place, gateway.handler, certificate?.tls));
+    const listening = await (isMetrics ? front.listen(place, metrics) : front.listen(place, gateway.handler, certificate?.tls));
     if (!listening.ok) return err(explainListen(listening.error, isMetrics ? "--metrics-port" : "--port"));
     if (!isMetrics) certificate?.keep(listening.value);
-    listeners.set(role, listening.value);
+    return listening;
+  };
+}
+
+/** All of them, or why one does not listen. */
+function allOf(listening: ReadonlyMap<ListenerRole, Result<NodeListener, Explanation>>): Result<Listeners, Explanation> {
+  const listeners = new Map<ListenerRole, NodeListener>();
+  for (const [role, one] of listening) {
+    if (!one.ok) return one;
+    listeners.set(role, one.value);
   }
   return ok(listeners);
 }

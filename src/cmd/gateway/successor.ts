@@ -2,12 +2,15 @@ import { Server } from "node:net";
 import { isJsonObject } from "../../base/json.ts";
 import type { ListenerRole } from "./hand-over.ts";
 
+/** Called in the very turn in which the socket comes: it accepts already, and whoever connects is its `Server`'s until ours listens. */
+export type Accept<Listening> = (role: ListenerRole, server: Server) => Promise<Listening>;
+
 /** A successor's side of the hand-over: what the process before it says, over the channel that it was started with. */
 export interface Predecessor {
   /** Whether a control plane spoke with it: then one has to speak with us before we may serve. */
   readonly isLinked: boolean;
-  /** Says that we are ready to serve, and waits for the listening sockets. */
-  listeners(roles: readonly ListenerRole[]): Promise<ReadonlyMap<ListenerRole, Server>>;
+  /** Says that we are ready to serve. @returns what `accept` made of each listening socket, when all have come. */
+  listeners<Listening>(roles: readonly ListenerRole[], accept: Accept<Listening>): Promise<ReadonlyMap<ListenerRole, Listening>>;
   /** Says that we accept. Resolves when name, file and record are ours: by its word, or because it is gone. */
   listening(): Promise<void>;
   /** It serves on; we end. */
@@ -17,43 +20,38 @@ export interface Predecessor {
 /** @returns null when nobody started this process to be taken over. */
 export async function findPredecessor(): Promise<Predecessor | null> {
   if (process.send === undefined) return null;
-  const servers = new Map<string, Server>();
   const begun = Promise.withResolvers<boolean>();
   const owned = Promise.withResolvers<void>();
-  let look = (): void => undefined;
-  let isAccepting = false;
+  let take = (_role: unknown, server: Server): void => void server.close();
+  let hasAll = false;
   process.on("message", (message: unknown, handle: unknown) => {
     if (!isJsonObject(message)) return;
-    if (message["type"] === "begin") begun.resolve(message["isLinked"] === true);
-    if (message["type"] === "yours") owned.resolve();
-    const { type, role } = message;
-    if (type !== "listener" || typeof role !== "string" || !(handle instanceof Server)) return;
-    servers.set(role, handle);
-    look();
+    const { type, role, isLinked } = message;
+    if (type === "begin") begun.resolve(isLinked === true);
+    else if (type === "yours") owned.resolve();
+    else if (type === "listener" && handle instanceof Server) take(role, handle);
   });
   process.once("disconnect", () => {
     // Without its sockets there is nothing to serve on; with them nobody else does.
-    if (!isAccepting) process.exit(1);
+    if (!hasAll) process.exit(1);
     owned.resolve();
   });
   const isLinked = await begun.promise;
   return {
     isLinked,
-    listeners(roles) {
-      const all = new Promise<ReadonlyMap<ListenerRole, Server>>((resolve) => {
-        look = () => {
-          const found = roles.flatMap((role) => {
-            const server = servers.get(role);
-            return server === undefined ? [] : [[role, server] as const];
-          });
-          if (found.length === roles.length) resolve(new Map(found));
-        };
-      });
+    async listeners<Listening>(roles: readonly ListenerRole[], accept: Accept<Listening>) {
+      const all = roles.map((role) => ({ role, taken: Promise.withResolvers<Listening>() }));
+      take = (asked, server) => {
+        const one = all.find(({ role }) => role === asked);
+        if (one === undefined) server.close();
+        else void accept(one.role, server).then(one.taken.resolve, one.taken.reject);
+      };
       say({ type: "prepared" });
-      return all;
+      const listening = await Promise.all(all.map(async ({ role, taken }) => [role, await taken.promise] as const));
+      hasAll = true;
+      return new Map(listening);
     },
     listening() {
-      isAccepting = true;
       say({ type: "listening" });
       return owned.promise;
     },
