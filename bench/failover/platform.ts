@@ -21,7 +21,7 @@ export const BENCH_MANIFESTS = join(REPOSITORY, "examples/bench");
 const LOOK_EVERY_MS = 40;
 const STOP_WITHIN_MS = 8_000;
 const KILL_LOOKS_MAX = 50;
-const ASK_WITHIN_MS = 1_000;
+const ASK_WITHIN_MS = 5_000;
 
 export async function freePort(): Promise<number> {
   const server = createServer();

@@ -20,10 +20,10 @@ const FIXTURES = fileURLToPath(new URL("../../test/fixtures/tls/", import.meta.u
 const RELOADS_PER_TAKE_OVER = 5;
 /** Between two disturbances, so that streams begin and end in all places. */
 const STREAMS_BETWEEN = 5;
-const SEEN_WITHIN_MS = 15_000;
+const SEEN_WITHIN_MS = 30_000;
 const LOOK_EVERY_MS = 20;
 /** Short answers on connections of their own: somebody is always just connecting. */
-const CONNECTIONS_PER_SECOND = 20;
+const CONNECTIONS_PER_SECOND = 10;
 const SHORT = { streamRatio: 0.5, prompts: [{ tokens: 128, ratio: 1 }], answerTokensMin: 2, answerTokensMax: 8 };
 
 interface Scene {
