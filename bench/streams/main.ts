@@ -23,7 +23,7 @@ async function runRows(stage: Stage): Promise<readonly RowResult[]> {
     await control.begin();
     const result = await runRow(stage, bench, row);
     const reading = await control.read();
-    results.push({ ...result, control: row === "simulated" ? null : reading });
+    results.push({ ...result, control: isFaultRow(row) ? reading : null });
     progress.line(`${row}: ${verdictOf(result)} (idle loop lag p99 ${reading.loopLagP99Ms?.toFixed(1)} ms)`);
     for (const note of result.notes) progress.line(`  ${note}`);
   }
