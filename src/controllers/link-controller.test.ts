@@ -318,13 +318,17 @@ test("a process that gave its place away is asked on its own: nothing counts as 
   const living = new Set([1, 2]);
   const gatewayProcesses = { running: () => [...living], watch: (pid: number) => () => living.has(pid) };
   const clock = createSimulatedClock();
-  const events = { acknowledged: () => {}, ejected: () => {}, activated: () => {}, episode: () => {} };
+  const ignore = (): undefined => undefined;
+  const events = { acknowledged: ignore, ejected: ignore, activated: ignore, episode: ignore };
   const link = createLinkController({ hub: wire.hub, clock, log: createMemoryEventLog(), stateId: "state-1", gatewayProcesses }, events);
   await link.open();
   link.publish(table("a", 1));
   const join = (gateway: string, pid: number): { ack(revision: number): Promise<void>; leave(): Promise<void> } => {
     const end = wire.addLink();
-    end.open({ type: "hello", gateway: gatewayId(gateway), pid, address: "" }, { connected() {}, message() {}, disconnected() {} });
+    end.open(
+      { type: "hello", gateway: gatewayId(gateway), pid, address: "" },
+      { connected: ignore, message: ignore, disconnected: ignore },
+    );
     return {
       async ack(revision) {
         await clock.advance(0);

@@ -5,7 +5,8 @@ import { test } from "node:test";
 import type { Exchange, ExchangeEvents, Handler } from "../../ports/http-front.ts";
 import { createNodeHttpFront, type NodeListener } from "./node-http.ts";
 
-const NOTHING: ExchangeEvents = { body: () => {}, bodyEnd: () => {}, drained: () => {}, gone: () => {} };
+const ignore = (): undefined => undefined;
+const NOTHING: ExchangeEvents = { body: ignore, bodyEnd: ignore, drained: ignore, gone: ignore };
 const AT = { host: "127.0.0.1", port: 0 };
 const GET = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -39,7 +40,7 @@ async function ask(socket: Socket): Promise<string> {
   socket.write(GET);
   let text = "";
   while (!/\r\n\r\n.*!$/s.test(text)) {
-    const [piece] = await once(socket, "data");
+    const [piece]: unknown[] = await once(socket, "data");
     text += String(piece);
   }
   return text;

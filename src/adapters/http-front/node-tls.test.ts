@@ -18,7 +18,8 @@ const at = (name: string): string => join(folder, name);
 for (const key of ["one.key", "two.key"]) chmodSync(at(key), 0o600);
 
 const NOW = wallMs(Date.UTC(2027, 0, 1));
-const NOTHING: ExchangeEvents = { body: () => {}, bodyEnd: () => {}, drained: () => {}, gone: () => {} };
+const ignore = (): undefined => undefined;
+const NOTHING: ExchangeEvents = { body: ignore, bodyEnd: ignore, drained: ignore, gone: ignore };
 const hello: Handler = (exchange) => {
   exchange.head(200, ["content-length", "5"]);
   exchange.write(Buffer.from("hello"));
@@ -46,7 +47,7 @@ async function open({ address }: NodeListener, more: ConnectionOptions = {}): Pr
 
 async function get(socket: TLSSocket): Promise<string> {
   socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-  const [piece] = await once(socket, "data");
+  const [piece]: unknown[] = await once(socket, "data");
   return String(piece);
 }
 
@@ -80,7 +81,6 @@ test("a handshake that is not TLS, or never comes, is cut, and others are served
   const plain = connectPlain(listener.address.port, "127.0.0.1");
   plain.resume().write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   const silent = connectPlain(listener.address.port, "127.0.0.1").resume();
-  const ignore = (): undefined => undefined;
   await Promise.all([plain, silent].map((socket) => new Promise((resolve) => socket.on("error", ignore).on("close", resolve))));
   assert.match(await get(await open(listener)), /hello$/);
   await listener.close(0);

@@ -40,12 +40,14 @@ async function startSuccessor(t: TestContext) {
   return { child, server, port, give };
 }
 
-async function ask(port: number): Promise<string> {
-  const [response] = await once(get({ host: "127.0.0.1", port, agent: false }), "response");
-  let text = "";
-  for await (const part of response) text += String(part);
-  return text;
-}
+const ask = (port: number): Promise<string> =>
+  new Promise((resolve, reject) => {
+    get({ host: "127.0.0.1", port, agent: false }, (response) => {
+      let text = "";
+      response.on("data", (part: Buffer) => (text += part.toString()));
+      response.on("end", () => resolve(text));
+    }).on("error", reject);
+  });
 
 test("a successor answers on a socket as soon as it has it, while it still waits for others", async (t) => {
   const { child, server, port, give } = await startSuccessor(t);
@@ -54,7 +56,7 @@ test("a successor answers on a socket as soon as it has it, while it still waits
   server.close();
   assert.equal(await ask(port), "tenants");
   child.disconnect();
-  const [code] = await once(child, "exit");
+  const [code]: unknown[] = await once(child, "exit");
   assert.equal(code, 1, "it has not all that it needs, and nobody will give it");
 });
 
