@@ -38,6 +38,8 @@ export interface LoadSpec {
   readonly target?: ChatTarget;
   /** Added to the bench's seed, so that two clients of one row do not ask in step. */
   readonly seedOffset?: number;
+  /** false = every request has a connection of its own. */
+  readonly keepsAlive?: boolean;
 }
 
 export async function startLoad(bench: Bench, spec: LoadSpec): Promise<LoadClient> {
@@ -49,6 +51,7 @@ export async function startLoad(bench: Bench, spec: LoadSpec): Promise<LoadClien
     pace: spec.pace,
     seed: bench.seed + (spec.seedOffset ?? 0),
     references: bench.references,
+    keepsAlive: spec.keepsAlive ?? true,
   });
   bench.loads.add(load);
   return load;

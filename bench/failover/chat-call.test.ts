@@ -17,7 +17,7 @@ async function ask(script: Script, isStream: boolean): Promise<ChatAnswer> {
   await once(server, "listening");
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
-  const pool = new HttpPool("127.0.0.1", port);
+  const pool = new HttpPool({ host: "127.0.0.1", port });
   const prefix = chatPrefix({ model: "m", text: "hello", isStream });
   const answer = await new Promise<ChatAnswer>((resolve) => {
     new ChatCall(isStream, resolve).sendOver(pool, chatRequest({ host: "127.0.0.1", port, key: "k" }, prefix, 2));

@@ -181,6 +181,8 @@ export interface ChatTarget {
   readonly port: number;
   /** null = an engine asked directly. */
   readonly key: string | null;
+  /** Whose certificate is nobody's affair here; absent = plain HTTP. */
+  readonly isTls?: boolean;
 }
 
 /** The parts of one POST; `prefix` is built once for each prompt and ends just before the value of max_tokens. */

@@ -1,4 +1,11 @@
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+
+export interface HttpServerPlace {
+  readonly host: string;
+  readonly port: number;
+  readonly isTls?: boolean;
+}
 
 export interface AnswerEvents {
   head(status: number, headers: ReadonlyMap<string, string>): void;
@@ -33,9 +40,9 @@ export class HttpConnection {
   isOpen = true;
   idleSinceMs = 0;
 
-  constructor(host: string, port: number, released: (connection: HttpConnection) => void) {
+  constructor({ host, port, isTls = false }: HttpServerPlace, released: (connection: HttpConnection) => void) {
     this.#released = released;
-    this.#socket = connect({ host, port, noDelay: true });
+    this.#socket = isTls ? connectTls({ host, port, rejectUnauthorized: false }) : connect({ host, port, noDelay: true });
     this.#socket.on("data", (bytes) => this.#read(bytes));
     this.#socket.on("error", (error: NodeJS.ErrnoException) => this.#broken(error.code ?? error.message));
     this.#socket.on("close", () => this.#broken("closed"));

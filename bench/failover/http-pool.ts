@@ -1,22 +1,23 @@
-import { HttpConnection, type AnswerEvents } from "./http-connection.ts";
+import { HttpConnection, type AnswerEvents, type HttpServerPlace } from "./http-connection.ts";
 import { monotonicMs } from "./monotonic.ts";
 
 /** Shorter than any server's keep-alive: a request never meets a connection that its server is just closing. */
 const IDLE_MAX_MS = 2_000;
 
 export class HttpPool {
-  readonly #host: string;
-  readonly #port: number;
+  readonly #place: HttpServerPlace;
+  readonly #keepsAlive: boolean;
   readonly #idle: HttpConnection[] = [];
 
-  constructor(host: string, port: number) {
-    this.#host = host;
-    this.#port = port;
+  /** @param how false = every request has a connection of its own. */
+  constructor(place: HttpServerPlace, how: { readonly keepsAlive: boolean } = { keepsAlive: true }) {
+    this.#place = place;
+    this.#keepsAlive = how.keepsAlive;
   }
 
   /** @returns the connection, so that the caller can give up on it. */
   send(parts: readonly (string | Buffer)[], events: AnswerEvents): HttpConnection {
-    const connection = this.#takeIdle() ?? new HttpConnection(this.#host, this.#port, (released) => this.#release(released));
+    const connection = this.#takeIdle() ?? new HttpConnection(this.#place, (released) => this.#release(released));
     connection.send(parts, events);
     return connection;
   }
@@ -36,6 +37,7 @@ export class HttpPool {
 
   #release(connection: HttpConnection): void {
     if (!connection.isOpen) return;
+    if (!this.#keepsAlive) return connection.destroy();
     connection.idleSinceMs = monotonicMs();
     this.#idle.push(connection);
   }

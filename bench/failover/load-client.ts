@@ -66,7 +66,7 @@ class Load {
   constructor(order: LoadOrder) {
     this.#order = order;
     this.#chance = seeded(order.seed);
-    this.#pool = new HttpPool(order.target.host, order.target.port);
+    this.#pool = new HttpPool(order.target, { keepsAlive: order.keepsAlive ?? true });
     this.#prepared = prepare(order);
     this.#nextArrivalAtMs = monotonicMs();
     const { pace } = order;

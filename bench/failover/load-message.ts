@@ -12,6 +12,8 @@ export interface LoadOrder {
   readonly mix: Mix;
   readonly pace: Pace;
   readonly seed: number;
+  /** false = every request has a connection of its own. */
+  readonly keepsAlive?: boolean;
   readonly references: readonly Reference[];
 }
 

@@ -10,6 +10,7 @@ import { holderOfPort } from "../../src/cmd/port-holder.ts";
 import { readMetric } from "../../src/wire/prometheus-text.ts";
 import type { ChatTarget } from "./chat-call.ts";
 import { monotonicMs } from "./monotonic.ts";
+import { HttpPool } from "./http-pool.ts";
 import { isWhole, readServices, type SeenInstance, type SeenService } from "./platform-status.ts";
 import { processesWith, seeProcess, signal, type SeenProcess } from "./process-table.ts";
 
@@ -20,6 +21,7 @@ export const BENCH_MANIFESTS = join(REPOSITORY, "examples/bench");
 const LOOK_EVERY_MS = 40;
 const STOP_WITHIN_MS = 8_000;
 const KILL_LOOKS_MAX = 50;
+const ASK_WITHIN_MS = 5_000;
 
 export async function freePort(): Promise<number> {
   const server = createServer();
@@ -115,7 +117,7 @@ export class Platform {
       .map((line) => line.trim().split(/\s+/))
       .find(([name]) => name === tenant)?.[1];
     if (key === undefined) throw new Error(`${this.dataDir}/keys.txt has no key of tenant ${tenant}.`);
-    return { host: "127.0.0.1", port: this.gatewayPort, key };
+    return { host: "127.0.0.1", port: this.gatewayPort, key, isTls: this.#upArguments.includes("--gateway-tls-cert") };
   }
 
   /** Waits until the gateway lists the model for the tenant, so that requests can be sent. */
@@ -196,12 +198,22 @@ export async function readMetricAt(base: string, name: string): Promise<number> 
   return readMetric(await answer.text(), name) ?? 0;
 }
 
-async function askModels(target: ChatTarget): Promise<string> {
-  try {
-    const headers = { authorization: `Bearer ${target.key ?? ""}` };
-    const answer = await fetch(`http://${target.host}:${target.port}/v1/models`, { headers, signal: AbortSignal.timeout(1_000) });
-    return answer.ok ? await answer.text() : "";
-  } catch {
-    return "";
-  }
+/** The list as text, "" where nobody gives one. */
+export function askModels(target: ChatTarget): Promise<string> {
+  const pool = new HttpPool(target, { keepsAlive: false });
+  const head = `GET /v1/models HTTP/1.1\r\nhost: ${target.host}\r\nauthorization: Bearer ${target.key ?? ""}\r\n\r\n`;
+  return new Promise((resolve) => {
+    let status = 0;
+    let text = "";
+    const connection = pool.send([head], {
+      head: (seen) => (status = seen),
+      data: (bytes) => (text += bytes.toString()),
+      end: () => resolve(status === 200 ? text : ""),
+      cut: () => resolve(""),
+    });
+    setTimeout(() => {
+      connection.destroy();
+      resolve("");
+    }, ASK_WITHIN_MS).unref();
+  });
 }

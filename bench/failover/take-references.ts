@@ -9,7 +9,7 @@ const ANSWER_TOKENS_MAX = 128;
 
 /** The whole answer of every prompt, asked once while nothing is wrong: what all later answers are compared with. */
 export async function takeReferences(target: ChatTarget, model: string): Promise<readonly Reference[]> {
-  const pool = new HttpPool(target.host, target.port);
+  const pool = new HttpPool(target);
   const asks = PROMPT_SIZES.flatMap((size) => promptTexts(size).map((text) => takeReference(pool, { target, model, size, text })));
   const references = await Promise.all(asks);
   pool.close();
@@ -43,7 +43,7 @@ export async function takeKinds(
   references: readonly Reference[],
   of: { readonly target: ChatTarget; readonly model: string; readonly kinds: readonly AskKind[] },
 ): Promise<readonly Reference[]> {
-  const pool = new HttpPool(of.target.host, of.target.port);
+  const pool = new HttpPool(of.target);
   const tell = async (reference: Reference): Promise<Reference> => {
     const told: Partial<Record<AskKind, ToldAnswer["choices"]>> = {};
     for (const kind of of.kinds) told[kind] = await takeTold(pool, { ...of, text: reference.text, kind });

@@ -16,13 +16,13 @@ import { mixBarsOf } from "./judge-mix.ts";
 import { barsOf, cutBy } from "./judge-streams.ts";
 import type { FaultRowName, StreamOptions } from "./options.ts";
 
-const CONCURRENT_STREAMS = 50;
+export const CONCURRENT_STREAMS = 50;
 const READY_WITHIN_MS = 30_000;
-const SETTLED_WITHIN_MS = 30_000;
+export const SETTLED_WITHIN_MS = 30_000;
 /** New streams after all is whole again, so that both engines carry some in all places. */
 const STREAMS_BETWEEN = 20;
 const STREAMS_SPREAD = 20;
-const MIX: Mix = {
+export const MIX: Mix = {
   streamRatio: 1,
   prompts: [128, 2_048, 16_384].map((tokens) => ({ tokens, ratio: 1 / 3 })),
   answerTokensMin: 64,
@@ -58,11 +58,11 @@ export interface Stage {
   readonly loads: Bench["loads"];
 }
 
-/** The platform under its tenants, and the answers that all others are compared with. */
-export async function openBench({ options, progress, control, started, loads }: Stage): Promise<Bench> {
+/** The platform under its tenants, and the answers that all others are compared with. @param flags of `up`, beside its manifests. */
+export async function openBench({ options, progress, control, started, loads }: Stage, flags: readonly string[] = []): Promise<Bench> {
   const profile = benchProfile();
   progress.line(`starts the platform with ${tenantsOf("usual").join(", ")}`);
-  const platform = await Platform.start(manifestsOf("usual"));
+  const platform = await Platform.start([...manifestsOf("usual"), ...flags]);
   started.add(platform);
   if ((await platform.untilWhole(READY_WITHIN_MS)) === null)
     throw new Error(`The platform is not at rest: see ${platform.dataDir}/up.log.`);

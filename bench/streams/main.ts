@@ -6,6 +6,7 @@ import { Progress } from "../failover/progress.ts";
 import { formatTable, toJson, verdictOf, type RowResult } from "../failover/report.ts";
 import { runAbortRow } from "./abort-row.ts";
 import { openBench, runFaultRow, type Stage } from "./fault-rows.ts";
+import { openScene, runHandoverRow } from "./handover-row.ts";
 import { countOf, isFaultRow, parseOptions, USAGE, type RowName } from "./options.ts";
 import { runSimulatedRow } from "./simulated-row.ts";
 import { runStormRow } from "./storm-row.ts";
@@ -17,6 +18,10 @@ async function runRows(stage: Stage): Promise<readonly RowResult[]> {
   const results: RowResult[] = [];
   for (const row of options.rows) {
     if (isFaultRow(row)) bench ??= await openBench(stage);
+    else {
+      await bench?.platform.stop({ keepsFiles: options.keepsFiles });
+      bench = null;
+    }
     await control.begin();
     const result = await runRow(stage, bench, row);
     const reading = await control.read();
@@ -29,10 +34,17 @@ async function runRows(stage: Stage): Promise<readonly RowResult[]> {
   return results;
 }
 
-async function runRow({ options, progress }: Stage, bench: Bench | null, row: RowName): Promise<RowResult> {
+async function runRow(stage: Stage, bench: Bench | null, row: RowName): Promise<RowResult> {
+  const { options, progress } = stage;
   const count = countOf(row, options);
   if (row === "aborts") return runAbortRow(count, options.seed, progress);
   if (row === "storm") return runStormRow(count, progress);
+  if (row === "handover") {
+    const scene = await openScene(stage);
+    const result = await runHandoverRow(scene, count);
+    await scene.bench.platform.stop({ keepsFiles: options.keepsFiles });
+    return result;
+  }
   if (!isFaultRow(row)) return runSimulatedRow(count, options.seed, progress);
   if (bench === null) throw new Error(`${row} needs the platform.`);
   return runFaultRow(bench, row, count);

@@ -3,12 +3,20 @@ import { parseArgs } from "node:util";
 const FAULT_ROW_NAMES = ["kills", "mix", "stops"] as const;
 /** On the real platform, under faults. */
 export type FaultRowName = (typeof FAULT_ROW_NAMES)[number];
-const ROW_NAMES = [...FAULT_ROW_NAMES, "aborts", "storm", "simulated"] as const;
+const ROW_NAMES = [...FAULT_ROW_NAMES, "aborts", "storm", "handover", "simulated"] as const;
 export type RowName = (typeof ROW_NAMES)[number];
 export const isFaultRow = (row: RowName): row is FaultRowName => FAULT_ROW_NAMES.some((name) => name === row);
 
-/** Faults of each row that count; aborts of each phase; storms; of the simulated one, answers. */
-const COUNTS: Readonly<Record<RowName, number>> = { kills: 500, mix: 500, stops: 100, aborts: 200, storm: 2, simulated: 200 };
+/** Faults of each row that count; aborts of each phase; storms; of handover, reloads, with a take-over after every fifth; of the simulated one, answers. */
+const COUNTS: Readonly<Record<RowName, number>> = {
+  kills: 500,
+  mix: 500,
+  stops: 100,
+  aborts: 200,
+  storm: 2,
+  handover: 100,
+  simulated: 200,
+};
 
 export interface StreamOptions {
   readonly rows: readonly RowName[];
@@ -19,6 +27,7 @@ export interface StreamOptions {
 }
 
 export const USAGE = `Kills and stops engines under fifty streams, and compares every byte that their clients got with an undisturbed answer.
+Row handover: reloads of routes, keys, engines and certificates, and gateways that give their place to a successor.
 Usage: npm run bench:streams -- [--rows a,b] [--faults N] [--seed N] [--json FILE] [--keep]
   --rows      of: ${ROW_NAMES.join(", ")} (default: all)
   --faults N  instead of ${ROW_NAMES.map((row) => `${COUNTS[row]} (${row})`).join(", ")}

@@ -55,7 +55,7 @@ class Clients {
   constructor(world: RecordedWorld) {
     const { hostname, port } = new URL(world.url);
     const target = { host: hostname, port: Number(port), key: world.key };
-    this.#pool = new HttpPool(target.host, target.port);
+    this.#pool = new HttpPool(target);
     this.#send = (isStream, done) => {
       const prefix = chatPrefix({ model: SERVED_MODEL, text: "tide", isStream });
       new ChatCall(isStream, done).sendOver(this.#pool, chatRequest(target, prefix, 8));

@@ -17,6 +17,8 @@ export interface Running {
   readonly child: ChildProcess;
   readonly url: string;
   readonly exited: Promise<unknown[]>;
+  /** Lines on both its streams. */
+  readonly said: readonly string[];
 }
 
 /** Starts an entry of this folder and waits for the line that says where it is ready; killed when the test ends. */
@@ -30,13 +32,13 @@ export async function startEntry(entry: string, args: readonly string[], after: 
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on("line", (line) => {
         said.push(line);
-        const found = /ready (?:on )?(?:\S+ )?(http:\S+)/.exec(line)?.[1];
+        const found = /ready (?:on )?(?:\S+ )?(https?:\S+)/.exec(line)?.[1];
         if (found !== undefined) resolve(found);
       });
     }
     child.once("exit", () => reject(new Error(`It ended: ${said.join("\n")}`)));
   });
-  return { child, url, exited };
+  return { child, url, exited, said };
 }
 
 export const startQuickEngine = (more: readonly string[], after: (end: () => void) => void): Promise<Running> =>
@@ -94,6 +96,8 @@ export function processTable(endpoints: readonly RungEndpoint[]): RouteTable {
 export interface SpeakingControlPlane {
   readonly hub: GatewayHub;
   readonly heard: UpMessage[];
+  /** Who is joined now: pids by name. */
+  readonly joined: Map<string, number>;
   /** Resolves when the gateway has acknowledged the table. */
   readonly told: Promise<void>;
   /** Resolves at its first count, which comes with the first request: long after it wrote its file. */
@@ -104,6 +108,7 @@ export interface SpeakingControlPlane {
 export async function speakAsControlPlane(path: string, table: RouteTable): Promise<SpeakingControlPlane> {
   const hub = createUnixGatewayHub(path);
   const heard: UpMessage[] = [];
+  const joined = new Map<string, number>();
   const told = Promise.withResolvers<void>();
   const counted = Promise.withResolvers<void>();
   const messages: readonly DownMessage[] = [
@@ -116,7 +121,8 @@ export async function speakAsControlPlane(path: string, table: RouteTable): Prom
     { type: "synced" },
   ];
   await hub.listen({
-    joined: (gateway) => {
+    joined: (gateway, { pid }) => {
+      joined.set(gateway, pid);
       for (const message of messages) hub.send(gateway, message);
     },
     message: (_from, message) => {
@@ -124,9 +130,10 @@ export async function speakAsControlPlane(path: string, table: RouteTable): Prom
       if (message.type === "ack") told.resolve();
       if (message.type === "counts") counted.resolve();
     },
-    left: () => {
+    left: (gateway) => {
+      joined.delete(gateway);
       heard.length = 0;
     },
   });
-  return { hub, heard, told: told.promise, counted: counted.promise };
+  return { hub, heard, joined, told: told.promise, counted: counted.promise };
 }

@@ -1,155 +1,201 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { createSystemClock } from "../adapters/clock/system.ts";
-import { createFileEventLog } from "../adapters/event-log/file.ts";
-import { createUnixGatewayLink } from "../adapters/gateway-link/unix-socket-link.ts";
-import { createFileGatewayMemory } from "../adapters/gateway-memory/file.ts";
-import { createSystemHost } from "../adapters/host/system.ts";
-import { createNodeHttpFront } from "../adapters/http-front/node-http.ts";
-import { createSha256KeyDigest } from "../adapters/key-digest/sha256.ts";
-import { createSystemRandom } from "../adapters/random/system.ts";
-import { createUndiciUpstream } from "../adapters/upstream/undici.ts";
-import { gatewayId } from "../base/ids.ts";
-import { createGateway, type Gateway } from "../gateway/gateway.ts";
+import { createNodeHttpFront, type NodeHttpFront, type NodeListener } from "../adapters/http-front/node-http.ts";
+import type { TlsMaterial } from "../adapters/http-front/tls-files.ts";
+import type { EndpointAddress } from "../api/route-table.ts";
+import { err, ok, type Explanation, type Result } from "../base/result.ts";
 import { serveMetrics } from "../gateway/serve-metrics.ts";
-import type { Listener, ListenError } from "../ports/http-front.ts";
+import type { ListenError } from "../ports/http-front.ts";
 import { refuse } from "./explain.ts";
+import { HELP, readArguments, successorArguments, type GatewayArguments } from "./gateway/arguments.ts";
+import { Ending } from "./gateway/ending.ts";
+import { handOver, type ListenerRole } from "./gateway/hand-over.ts";
+import { composeGateway, type GatewayParts, type Listeners } from "./gateway/running-gateway.ts";
+import { CertificateKeeper } from "./gateway/keep-certificate.ts";
+import { findPredecessor, type Predecessor } from "./gateway/successor.ts";
+import { askForTakeOver, deskPath, TakeOverDesk } from "./gateway/take-over-desk.ts";
 import { keepCompiled } from "./keep-compiled.ts";
 import { holderOfPort } from "./port-holder.ts";
 import { usageError } from "./usage-error.ts";
 
-const HELP = `Usage: tidegate gateway [options]
-
-The data plane: serves the OpenAI API to tenants and fails over between engines. It takes its routes from the
-control plane through DIR/link.sock, keeps the last ones in DIR/ID/memory.json, and serves from them when it
-starts alone. SIGTERM lets open requests end for 5 s.
-
-Options:
-  --data-dir DIR        state directory (default .tidegate)
-  --host HOST           address to listen on (default 127.0.0.1)
-  --port PORT           port to listen on; 0 picks a free one (default 8080)
-  --id ID               name of this gateway (default gateway-0)
-  --metrics-port PORT   also serve GET /metrics on 127.0.0.1:PORT; 0 picks a free one (default: not served)
-  --help                this text
-
-Example:
-  tidegate gateway --data-dir .tidegate --port 8080 --id gateway-0
-`;
-
-const DRAIN_MS = 5_000;
 const EXIT_BROKEN = 70;
+const ENTRY = join(import.meta.dirname, "..", "..", "bin", "tidegate.js");
+/** A control plane that spoke with the process before tells its successor everything within that time. */
+const TOLD_WITHIN_MS = 10_000;
+/** One that speaks with nobody may come back meanwhile. */
+const TOLD_BY_CHANCE_MS = 300;
+const NEVER = new AbortController().signal;
 
-interface GatewayArguments {
-  readonly dataDir: string;
-  readonly host: string;
-  readonly port: number;
-  readonly id: string;
-  readonly metricsPort: number | null;
-}
-
-/** @returns what is wrong with the command line, as text. */
-function readArguments(args: readonly string[]): GatewayArguments | string {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      "data-dir": { type: "string", default: ".tidegate" },
-      host: { type: "string", default: "127.0.0.1" },
-      port: { type: "string", default: "8080" },
-      id: { type: "string", default: "gateway-0" },
-      "metrics-port": { type: "string" },
-    },
-  });
-  const port = readPort(values.port);
-  const metricsPort = values["metrics-port"] === undefined ? null : readPort(values["metrics-port"]);
-  if (port === -1 || metricsPort === -1) return "A port is a whole number from 0 to 65535.";
-  if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(values.id)) return "An id is a lower-case DNS label.";
-  return { dataDir: values["data-dir"], host: values.host, port, id: values.id, metricsPort };
-}
-
-const readPort = (text: string): number => (/^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : -1);
-
+/** @returns an exit code, or null while it serves. */
 async function run(args: readonly string[]): Promise<number | null> {
   if (args.includes("--help") || args.includes("-h")) {
     process.stdout.write(HELP);
     return 0;
   }
-  const options = readSafely(args);
+  const isQuestion = args[0] === "take-over";
+  const options = readArguments(isQuestion ? args.slice(1) : args);
   if (typeof options === "string") return usageError("The command line is not understood.", options, "gateway");
-  const folder = join(options.dataDir, options.id);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const clock = createSystemClock();
-  const gateway = createGateway(
-    {
-      clock,
-      random: createSystemRandom(),
-      host: createSystemHost(),
-      upstream: createUndiciUpstream(),
-      link: createUnixGatewayLink(join(options.dataDir, "link.sock"), clock),
-      memory: createFileGatewayMemory(folder),
-      keyDigest: createSha256KeyDigest(),
-      eventLog: createFileEventLog(join(folder, "gateway.log")),
-    },
-    { id: gatewayId(options.id), pid: process.pid },
-  );
-  return serve(gateway, options);
+  if (isQuestion) return takeOver(options);
+  const parts = composeGateway(options);
+  if (!options.isSuccessor) return serve(parts);
+  const predecessor = await findPredecessor();
+  if (predecessor === null) return usageError("Nobody hands over to this process.", "A running gateway starts its successor.", "gateway");
+  return succeed(parts, predecessor);
 }
 
-function readSafely(args: readonly string[]): GatewayArguments | string {
-  try {
-    return readArguments(args);
-  } catch (cause) {
-    if (cause instanceof TypeError) return cause.message;
-    throw cause;
-  }
+async function takeOver({ dataDir, id }: GatewayArguments): Promise<number> {
+  const taken = await askForTakeOver(dataDir, id);
+  if (!taken.ok) return refuse(taken.error);
+  process.stdout.write(`${id} is process ${taken.value} now; the one before ends with its open requests.\n`);
+  return 0;
 }
 
-/** @returns an exit code, or null while it serves. */
-async function serve(gateway: Gateway, options: GatewayArguments): Promise<number | null> {
+async function serve(parts: GatewayParts): Promise<number | null> {
+  const { gateway, options } = parts;
+  const certificate = readCertificate(parts);
+  if (!certificate.ok) return refuse(certificate.error);
   await gateway.load();
-  const front = createNodeHttpFront();
-  const listening = await front.listen({ host: options.host, port: options.port }, gateway.handler);
-  if (!listening.ok) return refuseListen(listening.error, "--port");
-  const listeners = [listening.value];
-  let metricsUrl = "";
-  if (options.metricsPort !== null) {
-    const metrics = await front.listen({ host: "127.0.0.1", port: options.metricsPort }, serveMetrics(gateway));
-    if (!metrics.ok) return refuseListen(metrics.error, "--metrics-port");
-    listeners.push(metrics.value);
-    metricsUrl = ` metrics http://127.0.0.1:${metrics.value.address.port}/metrics`;
-  }
-  const { host, port } = listening.value.address;
-  gateway.start({ host, port });
-  endOnSignals(gateway, listeners);
-  process.stdout.write(`ready ${options.id} http://${host}:${port} pid ${process.pid}${metricsUrl}\n`);
-  keepCompiled();
+  const listenAt = listenerMaker(parts, certificate.value);
+  const listening = new Map<ListenerRole, Awaited<ReturnType<ListenAt>>>([["tenants", await listenAt("tenants", options)]]);
+  if (options.metricsPort !== null) listening.set("metrics", await listenAt("metrics", { host: "127.0.0.1", port: options.metricsPort }));
+  const listeners = allOf(listening);
+  if (!listeners.ok) return refuse(listeners.error);
+  gateway.start(tenantsOf(listeners.value).address);
+  await settle(parts, listeners.value);
   return null;
 }
 
-function refuseListen(error: ListenError, flag: string): number {
+/** Takes the place of the process that started this one: ready first, then the sockets, then the name. */
+async function succeed(parts: GatewayParts, predecessor: Predecessor): Promise<number | null> {
+  const { gateway, options, link, memory, clock, id } = parts;
+  const certificate = readCertificate(parts);
+  if (!certificate.ok) {
+    await predecessor.refuse(`${certificate.error.what} ${certificate.error.why}`);
+    return 1;
+  }
+  await gateway.load();
+  gateway.start(options);
+  const tooLate = clock.sleep(predecessor.isLinked ? TOLD_WITHIN_MS : TOLD_BY_CHANCE_MS, NEVER).then(() => false);
+  const isTold = await Promise.race([link.told.then(() => true), tooLate]);
+  const why = predecessor.isLinked ? "The control plane did not speak with the successor." : "There is no stored table to serve from.";
+  if (!isTold && (predecessor.isLinked || !memory.wasFound)) {
+    await predecessor.refuse(why);
+    return 1;
+  }
+  const listenAt = listenerMaker(parts, certificate.value);
+  const listening = await predecessor.listeners(options.metricsPort === null ? ["tenants"] : ["tenants", "metrics"], listenAt);
+  const listeners = allOf(listening);
+  if (!listeners.ok) {
+    await predecessor.refuse(`${listeners.error.what} ${listeners.error.why}`);
+    return refuse(listeners.error);
+  }
+  await predecessor.listening();
+  memory.own();
+  link.rename(id);
+  await settle(parts, listeners.value);
+  return null;
+}
+
+interface Certificate {
+  readonly tls: TlsMaterial;
+  keep(listener: NodeListener): void;
+}
+
+/** null = plain HTTP was asked for. */
+function readCertificate(parts: GatewayParts): Result<Certificate | null, Explanation> {
+  if (parts.options.tls === null) return ok(null);
+  const keeper = new CertificateKeeper(parts, parts.options.tls);
+  const read = keeper.read();
+  return read.ok ? ok({ tls: read.value, keep: (listener) => keeper.keep(listener) }) : read;
+}
+
+type Place = Parameters<NodeHttpFront["listen"]>[0];
+type ListenAt = (role: ListenerRole, place: Place) => Promise<Result<NodeListener, Explanation>>;
+
+/** What it makes listens when the call returns; only the word that it does comes later. */
+function listenerMaker({ gateway }: GatewayParts, certificate: Certificate | null): ListenAt {
+  const front = createNodeHttpFront();
+  const metrics = serveMetrics(gateway);
+  return async (role, place) => {
+    const isMetrics = role === "metrics";
+    const listening = await (isMetrics ? front.listen(place, metrics) : front.listen(place, gateway.handler, certificate?.tls));
+    if (!listening.ok) return err(explainListen(listening.error, isMetrics ? "--metrics-port" : "--port"));
+    if (!isMetrics) certificate?.keep(listening.value);
+    return listening;
+  };
+}
+
+/** All of them, or why one does not listen. */
+function allOf(listening: ReadonlyMap<ListenerRole, Result<NodeListener, Explanation>>): Result<Listeners, Explanation> {
+  const listeners = new Map<ListenerRole, NodeListener>();
+  for (const [role, one] of listening) {
+    if (!one.ok) return one;
+    listeners.set(role, one.value);
+  }
+  return ok(listeners);
+}
+
+/** From now on it can be asked to end, and to give its place away. */
+async function settle(parts: GatewayParts, listeners: Listeners): Promise<void> {
+  const { options, log, id } = parts;
+  const ending = new Ending(parts, listeners);
+  ending.onSignals();
+  const desk = new TakeOverDesk(deskPath(options.dataDir, id), () => giveAway({ parts, listeners, ending, desk }));
+  const closedBecause = await desk.open();
+  if (closedBecause !== null) log.record({ level: "warn", event: "gateway.no-take-over", fields: { gateway: id, reason: closedBecause } });
+  const metrics = listeners.get("metrics");
+  const metricsUrl = metrics === undefined ? "" : ` metrics ${urlOf(metrics.address, "http")}/metrics`;
+  const url = urlOf(tenantsOf(listeners).address, options.tls === null ? "http" : "https");
+  process.stdout.write(`ready ${id} ${url} pid ${process.pid}${metricsUrl}\n`);
+  keepCompiled();
+}
+
+interface Settled {
+  readonly parts: GatewayParts;
+  readonly listeners: Listeners;
+  readonly ending: Ending;
+  readonly desk: TakeOverDesk;
+}
+
+let isBeingTakenOver = false;
+
+async function giveAway({ parts, listeners, ending, desk }: Settled): Promise<Result<number, Explanation>> {
+  const { id, options } = parts;
+  if (isBeingTakenOver || ending.isEnding) {
+    const why = ending.isEnding ? "It is ending." : "A take-over is running.";
+    return err({ what: `Gateway ${id} was not taken over.`, why, next: "Wait, then ask again." });
+  }
+  isBeingTakenOver = true;
+  const ports = { main: tenantsOf(listeners).address.port, metrics: listeners.get("metrics")?.address.port ?? null };
+  const given = await handOver({
+    ...parts,
+    dataDir: options.dataDir,
+    command: [process.execPath, ENTRY, ...successorArguments(options, ports)],
+    listeners,
+    closeDesk: () => desk.close(),
+    openDesk: async () => void (await desk.open()),
+  });
+  isBeingTakenOver = given.ok;
+  if (given.ok) void ending.leave();
+  return given;
+}
+
+const urlOf = ({ host, port }: EndpointAddress, scheme: "http" | "https"): string => `${scheme}://${host}:${port}`;
+
+function tenantsOf(listeners: Listeners): NodeListener {
+  const listener = listeners.get("tenants");
+  if (listener === undefined) throw new Error("A gateway without its listener serves nobody.");
+  return listener;
+}
+
+function explainListen(error: ListenError, flag: string): Explanation {
   const { host, port } = error.address;
   const holder = error.code === "ADDRESS_IN_USE" ? holderOfPort(port) : null;
   const reason = error.code === "ADDRESS_IN_USE" ? "The port is taken" : error.reason;
-  return refuse({
+  return {
     what: `The gateway cannot listen on ${host}:${port}.`,
     why: holder === null ? `${reason}.` : `${reason} by process ${holder.pid}: ${holder.command}`,
     next: `End that process, or choose another port with ${flag}.`,
-  });
-}
-
-/** First signal: open requests may end. Second: at once. */
-function endOnSignals(gateway: Gateway, listeners: readonly Listener[]): void {
-  let isEnding = false;
-  const end = (): void => {
-    if (isEnding) process.exit(1);
-    isEnding = true;
-    void Promise.all([gateway.drain(DRAIN_MS), ...listeners.map((listener) => listener.close(DRAIN_MS))]).then(() => {
-      gateway.stop();
-      process.exit(0);
-    });
   };
-  process.on("SIGTERM", end);
-  process.on("SIGINT", end);
 }
 
 process.on("unhandledRejection", (reason) => {

@@ -63,6 +63,20 @@ export const OPTIONS = {
     meaning: "port of the gateway; 0 picks a free one",
     read: readPort,
   },
+  gatewayTlsCert: {
+    flags: "--gateway-tls-cert <file>",
+    environment: "TIDEGATE_GATEWAY_TLS_CERT",
+    fallback: null,
+    meaning: "certificate chain in PEM: the gateway serves TLS with it, and takes a new one when the file changes; needs --gateway-tls-key",
+    read: plain,
+  },
+  gatewayTlsKey: {
+    flags: "--gateway-tls-key <file>",
+    environment: "TIDEGATE_GATEWAY_TLS_KEY",
+    fallback: null,
+    meaning: "private key of the certificate, in PEM (mode 0600)",
+    read: plain,
+  },
   adminHost: {
     flags: "--admin-host <host>",
     environment: "TIDEGATE_ADMIN_HOST",
@@ -128,6 +142,8 @@ export interface UpOptions {
   readonly dataDir: string;
   readonly gatewayHost: string;
   readonly gatewayPort: number;
+  readonly gatewayTlsCert?: string;
+  readonly gatewayTlsKey?: string;
   readonly adminHost: string;
   readonly adminPort: number;
   readonly adminName: readonly string[];

@@ -53,7 +53,7 @@ function addUp(program: Command, finish: Finish): void {
     .description("start the embedded platform: control plane, gateway, engines")
     .argument("[path...]", "manifests, or folders of manifests, to apply and to watch")
     .option("--force", FORCE_MEANING);
-  withOptions(command, ["attach", "gatewayPort", "gatewayHost"])
+  withOptions(command, ["attach", "gatewayPort", "gatewayHost", "gatewayTlsCert", "gatewayTlsKey"])
     .addOption(optionOf("adminPort", { fallback: ADMIN_PORT, meaning: "port of the admin API; 0 picks a free one" }))
     .addOption(
       optionOf("adminHost", { fallback: LOOPBACK, meaning: "address that the admin API listens on; beyond loopback it needs a token" }),

@@ -1,8 +1,9 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { createSimulatedClock } from "../adapters/clock/simulated.ts";
+import { createInProcessLink } from "../adapters/gateway-link/in-process.ts";
 import { createMemoryEventLog } from "../adapters/event-log/memory.ts";
-import { epoch, generation, instanceName, keyHash, keyId, serviceName, tenantId, uid } from "../base/ids.ts";
+import { epoch, gatewayId, generation, instanceName, keyHash, keyId, serviceName, tenantId, uid } from "../base/ids.ts";
 import type { AttachedStatus } from "../api/attached-status.ts";
 import { NONE_RETURNED, type Episode } from "../api/link-message.ts";
 import type { RouteTable } from "../api/route-table.ts";
@@ -310,4 +311,51 @@ test("a gateway that takes the place of one that died, with its link cut, holds 
   assert.equal(link.isAcknowledged(uid("a")), false, "it serves by what its file says");
   living.delete(gateway.pid + 1);
   assert.equal(link.isAcknowledged(uid("a")), true);
+});
+
+test("a process that gave its place away is asked on its own: nothing counts as acknowledged before it, or its end, says so", async () => {
+  const wire = createInProcessLink();
+  const living = new Set([1, 2]);
+  const gatewayProcesses = { running: () => [...living], watch: (pid: number) => () => living.has(pid) };
+  const clock = createSimulatedClock();
+  const ignore = (): undefined => undefined;
+  const events = { acknowledged: ignore, ejected: ignore, activated: ignore, episode: ignore };
+  const link = createLinkController({ hub: wire.hub, clock, log: createMemoryEventLog(), stateId: "state-1", gatewayProcesses }, events);
+  await link.open();
+  link.publish(table("a", 1));
+  const join = (gateway: string, pid: number): { ack(revision: number): Promise<void>; leave(): Promise<void> } => {
+    const end = wire.addLink();
+    end.open(
+      { type: "hello", gateway: gatewayId(gateway), pid, address: "" },
+      { connected: ignore, message: ignore, disconnected: ignore },
+    );
+    return {
+      async ack(revision) {
+        await clock.advance(0);
+        end.send({ type: "ack", uid: uid("a"), epoch: epoch(0), revision });
+        await clock.advance(0);
+      },
+      async leave() {
+        end.close();
+        await clock.advance(0);
+      },
+    };
+  };
+  const before = join("gateway-0", 1);
+  await before.ack(1);
+  assert.equal(link.isAcknowledged(uid("a")), false, "the successor runs");
+  const next = join("gateway-0.next-2", 2);
+  await next.ack(1);
+  assert.equal(link.isAcknowledged(uid("a")), true);
+  await before.leave();
+  assert.equal(link.isAcknowledged(uid("a")), false, "it is between two names, and serves");
+  const left = join("gateway-0.left-1", 1);
+  await left.ack(1);
+  assert.equal(link.isAcknowledged(uid("a")), true);
+  await next.leave();
+  await join("gateway-0", 2).ack(1);
+  assert.equal(link.isAcknowledged(uid("a")), true);
+  link.publish(table("a", 2));
+  await left.ack(2);
+  assert.equal(link.isAcknowledged(uid("a")), false, "an engine may not be taken from under the streams of either");
 });

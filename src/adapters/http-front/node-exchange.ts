@@ -119,9 +119,14 @@ export class NodeExchange implements Exchange {
     return this.#response.headersSent;
   }
 
+  /** Its answer says that the connection closes, if it has not said anything yet. */
+  closeIfUnbegun(): void {
+    if (!this.#response.headersSent) this.#response.shouldKeepAlive = false;
+  }
+
   /** The listener closes: this connection serves no further request. */
   closeAfterwards(): void {
-    if (!this.#response.headersSent) this.#response.shouldKeepAlive = false;
+    this.closeIfUnbegun();
     this.#response.once("finish", () => this.#connection.socket.end());
   }
 

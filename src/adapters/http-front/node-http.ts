@@ -1,13 +1,15 @@
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from "node:http";
+import type { Server as TlsServer } from "node:https";
 import type { Duplex } from "node:stream";
-import type { Socket } from "node:net";
+import { Server as NetServer, type Socket } from "node:net";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { EndpointAddress } from "../../api/route-table.ts";
 import type { Handler, HttpFront, Listener, ListenError } from "../../ports/http-front.ts";
 import { checkRequestHead, HEADERS_MAX } from "../../wire/http-request-rules.ts";
-import { http } from "./lean-http.ts";
+import { createHttpsServer, http } from "./lean-http.ts";
 import { NodeExchange, type Connection } from "./node-exchange.ts";
 import { answerOnSocket, refusalOf, renderRefusal, type Refusal } from "./refusal.ts";
+import type { TlsMaterial } from "./tls-files.ts";
 
 export interface NodeHttpFrontOptions {
   /** A head that takes longer is answered 408. */
@@ -20,6 +22,8 @@ export interface NodeHttpFrontOptions {
   readonly writeStallMs?: number;
   readonly keepAliveTimeoutMs?: number;
   readonly connectionsMax?: number;
+  /** A TLS handshake that takes longer is cut. */
+  readonly handshakeTimeoutMs?: number;
 }
 
 /** Limits of facts that hold for both planes: a slow sender is gone within 10 s, a slow reader within 31 s. */
@@ -31,26 +35,50 @@ const DEFAULTS: Required<NodeHttpFrontOptions> = {
   keepAliveTimeoutMs: 5_000,
   // Streams stay open for minutes: well above 10,000 of them, well below the usual limit of open files.
   connectionsMax: 16_384,
+  handshakeTimeoutMs: 8_000,
 };
+const MIN_TLS = "TLSv1.2";
 const HEAD_BYTES_MAX = 16 * 1_024;
 
-/** HTTP/1.1 by node:http: llhttp parses, strictly; what it lets through is checked by `checkRequestHead`. */
-export function createNodeHttpFront(options: NodeHttpFrontOptions = {}): HttpFront {
-  const limits = { ...DEFAULTS, ...options };
-  return { listen: (at, handler) => new NodeListener(limits, handler).listen(at) };
+/** A listener that another process may be given, connections that wait in its accept queue included. */
+export interface NodeListener extends Listener {
+  /** For `ChildProcess.send`: the system counts both processes as holders, and resets nothing when one of them lets go. */
+  readonly server: NetServer;
+  /**
+   * Accepts nothing more, and serves on what is open: each further answer says that its connection closes, and one that stays idle is
+   * closed after the usual keep-alive time. So no client meets a connection that is closed under its request. Resolves when all are closed.
+   */
+  leave(): Promise<void>;
+  /** New connections get that certificate; those that are open keep theirs. For a listener that began with one. */
+  serveWith(tls: TlsMaterial): void;
 }
 
-class NodeListener {
+export interface NodeHttpFront extends HttpFront {
+  /**
+   * @param at an address, or a server that came from another process.
+   * @param tls speaks TLS 1.2 or newer with that certificate, and HTTP/1.1 inside; absent = plain.
+   */
+  listen(at: EndpointAddress | NetServer, handler: Handler, tls?: TlsMaterial): Promise<Result<NodeListener, ListenError>>;
+}
+
+/** HTTP/1.1 by node:http: llhttp parses, strictly; what it lets through is checked by `checkRequestHead`. */
+export function createNodeHttpFront(options: NodeHttpFrontOptions = {}): NodeHttpFront {
+  const limits = { ...DEFAULTS, ...options };
+  return { listen: (at, handler, tls) => new HttpListener(limits, handler, tls ?? null).listen(at) };
+}
+
+class HttpListener {
   readonly #limits: Required<NodeHttpFrontOptions>;
   readonly #handler: Handler;
-  readonly #server: Server;
+  readonly #server: Server | TlsServer;
   readonly #connections = new Map<Duplex, Connection>();
   #isClosing = false;
+  #left: Promise<void> | null = null;
 
-  constructor(limits: Required<NodeHttpFrontOptions>, handler: Handler) {
+  constructor(limits: Required<NodeHttpFrontOptions>, handler: Handler, tls: TlsMaterial | null) {
     this.#limits = limits;
     this.#handler = handler;
-    this.#server = http.createServer({
+    const options: ServerOptions = {
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
       connectionsCheckingInterval: limits.checkIntervalMs,
@@ -59,10 +87,11 @@ class NodeListener {
       noDelay: true,
       // Asked for by checkRequestHead, whose answer says why.
       requireHostHeader: false,
-    });
+    };
+    this.#server = tls === null ? http.createServer(options) : createTlsServer(options, tls, limits.handshakeTimeoutMs);
     this.#server.maxHeadersCount = HEADERS_MAX;
     this.#server.maxConnections = limits.connectionsMax;
-    this.#server.on("connection", (socket) => this.#onConnection(socket));
+    this.#server.on(tls === null ? "connection" : "secureConnection", (socket: Socket) => this.#onConnection(socket));
     this.#server.on("request", (request, response) => this.#onRequest(request, response));
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => this.#onClientError(error, socket));
     this.#server.on("checkExpectation", (_request, response) => {
@@ -70,23 +99,35 @@ class NodeListener {
     });
   }
 
-  listen(at: EndpointAddress): Promise<Result<Listener, ListenError>> {
+  listen(at: EndpointAddress | NetServer): Promise<Result<NodeListener, ListenError>> {
+    const asked = at instanceof NetServer ? addressOf(at) : at;
     return new Promise((resolve) => {
       this.#server.once("error", (error: NodeJS.ErrnoException) => {
         const isTaken = error.code === "EADDRINUSE";
-        resolve(err(isTaken ? { code: "ADDRESS_IN_USE", address: at } : { code: "ADDRESS_REFUSED", address: at, reason: error.message }));
+        resolve(
+          err(isTaken ? { code: "ADDRESS_IN_USE", address: asked } : { code: "ADDRESS_REFUSED", address: asked, reason: error.message }),
+        );
       });
-      this.#server.listen({ host: at.host, port: at.port }, () => {
-        const sweeper = setInterval(() => this.#sweep(), this.#limits.checkIntervalMs).unref();
-        const bound = this.#server.address();
-        const port = typeof bound === "object" && bound !== null ? bound.port : at.port;
-        const close = async (graceMs: number): Promise<void> => {
-          await this.#close(graceMs);
-          clearInterval(sweeper);
-        };
-        resolve(ok({ address: { host: at.host, port }, close }));
-      });
+      const listening = (): void => resolve(ok(this.#listener(asked)));
+      if (at instanceof NetServer) this.#server.listen(at, listening);
+      else this.#server.listen({ host: at.host, port: at.port }, listening);
     });
+  }
+
+  #listener(asked: EndpointAddress): NodeListener {
+    const sweeper = setInterval(() => this.#sweep(), this.#limits.checkIntervalMs).unref();
+    return {
+      server: this.#server,
+      address: { host: asked.host, port: addressOf(this.#server).port },
+      leave: () => this.#leave(),
+      serveWith: (tls) => {
+        if ("setSecureContext" in this.#server) this.#server.setSecureContext(contextOf(tls));
+      },
+      close: async (graceMs) => {
+        await this.#close(graceMs);
+        clearInterval(sweeper);
+      },
+    };
   }
 
   #onConnection(socket: Socket): void {
@@ -117,7 +158,9 @@ class NodeListener {
     const connection = this.#connections.get(socket);
     // The refusal is on its way, and closes.
     if (connection?.isRefused === true) return;
-    const exchanges = [...(connection?.exchanges ?? [])];
+    // A handshake that failed: there is nothing to say a refusal in.
+    if (connection === undefined) return void socket.destroy();
+    const exchanges = [...connection.exchanges];
     const hasBegun = exchanges.some((exchange) => exchange.hasBegun);
     if (error.code === "ECONNRESET" || !socket.writable || hasBegun) socket.destroy();
     else answerOnSocket(socket, refusalOf(error.code ?? ""));
@@ -135,11 +178,23 @@ class NodeListener {
     }
   }
 
+  /** Not node:http's own close, which ends idle connections at once, also those whose next request is on its way. */
+  #leave(): Promise<void> {
+    this.#isClosing = true;
+    for (const { exchanges } of this.#connections.values()) for (const exchange of exchanges) exchange.closeIfUnbegun();
+    this.#left ??= new Promise((resolve) => {
+      NetServer.prototype.close.call(this.#server, () => resolve());
+    });
+    return this.#left;
+  }
+
   async #close(graceMs: number): Promise<void> {
     this.#isClosing = true;
-    const closed = new Promise<void>((resolve) => {
+    // Also after `leave`: it ends idle connections, and node:http's own looks at slow ones.
+    const closing = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });
+    const closed = this.#left ?? closing;
     for (const { exchanges } of this.#connections.values()) {
       for (const exchange of exchanges) exchange.closeAfterwards();
     }
@@ -147,6 +202,22 @@ class NodeListener {
     await closed;
     clearTimeout(killer);
   }
+}
+
+const contextOf = ({ cert, key }: TlsMaterial): { cert: string; key: string; minVersion: typeof MIN_TLS } => ({
+  cert,
+  key,
+  minVersion: MIN_TLS,
+});
+
+/** No callback of ours runs in a handshake, neither for names nor for protocols: there is nothing that could throw. */
+function createTlsServer(options: ServerOptions, tls: TlsMaterial, handshakeTimeout: number): TlsServer {
+  return createHttpsServer({ ...options, ...contextOf(tls), handshakeTimeout, ALPNProtocols: ["http/1.1"] });
+}
+
+function addressOf(server: NetServer): EndpointAddress {
+  const bound = server.address();
+  return typeof bound === "object" && bound !== null ? { host: bound.address, port: bound.port } : { host: "", port: 0 };
 }
 
 function refuseResponse(response: ServerResponse, refusal: Refusal): void {

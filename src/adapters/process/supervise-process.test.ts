@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,6 +10,7 @@ import { createSimulatedClock } from "../clock/simulated.ts";
 import { createSystemClock } from "../clock/system.ts";
 import { createSystemRandom } from "../random/system.ts";
 import { identify } from "./process-identity.ts";
+import { recordSuccessor } from "./record-successor.ts";
 import { superviseProcess, type SupervisedProcess, type Supervision } from "./supervise-process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tidegate-supervise-"));
@@ -137,6 +140,62 @@ test("a stopped process is ended although it takes no TERM", async () => {
   process.kill(pid, "SIGSTOP");
   await supervised.stop(50);
   assert.equal(identify(pid), null);
+});
+
+/** Starts another process that carries the helper's mark, and puts it on record in its place. */
+async function succeed(options: Supervision, ownPid: number): Promise<number> {
+  const nonce = random.token(6);
+  const env = { TIDEGATE_PROCESS: `${options.stateId}/${options.name}/${nonce}` };
+  const child = spawn(process.execPath, ["-e", `console.log("up"); ${WAITS}`], {
+    env,
+    detached: true,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  child.unref();
+  await once(child.stdout, "data");
+  const pid = child.pid ?? 0;
+  assert.notEqual(await recordSuccessor(options.recordPath, { ownPid, pid, nonce }), null);
+  return pid;
+}
+
+test("a process that another one took the place of is let go: the other is looked after, and both are gone after stop", async () => {
+  const taken = Promise.withResolvers<number>();
+  const options = supervision(WAITS, { onTakeOver: taken.resolve });
+  const supervised = await started(options);
+  const first = pidOf(supervised);
+  const second = await succeed(options, first);
+  assert.equal(await taken.promise, second);
+  assert.deepEqual([supervised.pid(), identify(first) === null], [second, false]);
+  process.kill(second, "SIGKILL");
+  assert.equal(await options.next(), "ended, 100 ms, no log");
+  assert.equal(await options.next(), "restarted");
+  const third = pidOf(supervised);
+  const fourth = await succeed(options, third);
+  await supervised.stop(1_000);
+  assert.deepEqual([third, fourth].map(identify), [null, null]);
+  process.kill(first, "SIGKILL");
+});
+
+test("a successor that is on record when its predecessor dies is looked after instead of a new start", async () => {
+  const taken = Promise.withResolvers<number>();
+  const simulated = createSimulatedClock();
+  const options = supervision(WAITS, { clock: simulated, onTakeOver: taken.resolve });
+  const supervised = await started(options);
+  const first = pidOf(supervised);
+  const second = await succeed(options, first);
+  process.kill(first, "SIGKILL");
+  assert.equal(await taken.promise, second);
+  supervised.release();
+  process.kill(second, "SIGKILL");
+});
+
+test("a process that is not on record cannot put another in its place", async () => {
+  const options = supervision(WAITS);
+  const supervised = await started(options);
+  const of = { ownPid: process.pid, pid: process.pid, nonce: "n" };
+  assert.equal(await recordSuccessor(options.recordPath, of), null);
+  assert.equal(await recordSuccessor(`${options.recordPath}.none`, of), null);
+  await supervised.stop(0);
 });
 
 test("a helper that cannot be started is NOT_STARTED with the reason", async () => {

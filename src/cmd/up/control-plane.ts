@@ -28,6 +28,7 @@ import { gatewayLives } from "./gateway-lives.ts";
 import { keepGateway, recordedAlive } from "./keep-gateway.ts";
 import { createPlatformMetrics } from "./platform-metrics.ts";
 import { explainBusyPort, explainListen } from "./refusals.ts";
+import { gatewayTls } from "./gateway-tls.ts";
 import { stablePort } from "./stable-port.ts";
 import type { StateDir } from "./state-dir.ts";
 import type { Terminal } from "./terminal.ts";
@@ -81,6 +82,8 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
   const graceMs = (full: number): number => (parts.hurry.aborted ? 0 : full);
   const gateway = await gatewayAddresses(options, state);
   if (!gateway.ok) return gateway;
+  const tls = gatewayTls(options, startedAt);
+  if (!tls.ok) return tls;
   if (options.adminPort !== 0 && holderOfPort(options.adminPort) !== null)
     return err(explainBusyPort({ host: options.adminHost, port: options.adminPort }, "admin API"));
 
@@ -113,7 +116,7 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
   });
   started.defer(() => controllers.stop());
   // After the loops: they bring back the dead, while a gateway that lives needs no more than to be looked after.
-  const start = { name: GATEWAY, port: gateway.value.main.port, arguments: gatewayArguments(state, gateway.value) };
+  const start = { name: GATEWAY, port: gateway.value.main.port, arguments: [...gatewayArguments(state, gateway.value), ...tls.value] };
   const kept = await keepGateway(start, state, helperPorts);
   if (!kept.ok) return kept;
   started.defer(() => kept.value.stop(graceMs(GATEWAY_GRACE_MS)));
@@ -129,7 +132,7 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
   return ok({
     adminUrl,
     isRouted: () => controllers.link.gateways().length > 0 && controllers.link.gateways().every((joined) => joined.behind === 0),
-    gatewayUrl: urlOf(gateway.value.main),
+    gatewayUrl: urlOf(gateway.value.main).replace(/^http:/, tls.value.length === 0 ? "http:" : "https:"),
     metricsUrls: [`${adminUrl}/metrics`, `${urlOf(gateway.value.metrics)}/metrics`],
   });
 }

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { identify } from "../../adapters/process/process-identity.ts";
+import { recordSuccessor } from "../../adapters/process/record-successor.ts";
 import { removeRunRecord, writeRunRecord } from "../../adapters/process/run-record.ts";
 import { createSystemRandom } from "../../adapters/random/system.ts";
 import { gatewayLives } from "./gateway-lives.ts";
@@ -36,6 +37,11 @@ test("the gateway that runs is the one on record: being started, another one aft
     assert.deepEqual([lives.running(), isStarting()], [[pid], false]);
     const isChildAlive = lives.watch(pid);
     assert.equal(isChildAlive(), true);
+
+    // It gives its place to us, and has open streams.
+    assert.notEqual(await recordSuccessor(path, { ownPid: pid, pid: process.pid, nonce: "m" }), null);
+    assert.deepEqual(new Set(lives.running()), new Set([process.pid, pid]));
+    await record(pid);
 
     const ended = once(child, "exit");
     child.kill("SIGKILL");

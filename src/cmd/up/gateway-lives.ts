@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { identify, isAlive } from "../../adapters/process/process-identity.ts";
+import { formerOf } from "../../adapters/process/record-successor.ts";
 import { readRunRecordNow } from "../../adapters/process/run-record.ts";
 import type { GatewayProcesses } from "../../ports/gateway-processes.ts";
 import { runningGateway } from "./keep-gateway.ts";
@@ -25,6 +26,9 @@ export async function gatewayLives(of: { readonly name: string; readonly port: n
       if (before !== null && isAlive(before)) pids.add(before.pid);
       const now = recorded();
       if (now !== null) pids.add(now);
+      const record = readRunRecordNow(recordPath);
+      // What gave its place away goes on by its own tables until its streams have ended.
+      if (record !== null) for (const { pid } of formerOf(record)) pids.add(pid);
       return [...pids];
     },
     watch(pid) {

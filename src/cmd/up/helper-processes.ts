@@ -41,6 +41,10 @@ export async function keepHelper(
       ports.say(`${name} ended (${reason}); it is started again in ${restartAfterMs} ms. Its log: ${logPath}`);
     },
     onRestart: (pid) => ports.say(`${name} runs again, pid ${pid}.`),
+    onTakeOver: (pid) => {
+      ports.log.record({ level: "info", event: "up.helper-taken-over", fields: { name, pid } });
+      ports.say(`${name}: process ${pid} has taken over.`);
+    },
   });
   if (kept.ok) return ok(kept.value);
   return err({ what: `${name} could not be started.`, why: kept.error.reason, next: `Read ${logPath}, then start again.` });

@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { signal } from "../../adapters/process/end-process.ts";
-import { identify, isAlive, type ProcessIdentity } from "../../adapters/process/process-identity.ts";
+import { environmentOf, identify, isAlive, type ProcessIdentity } from "../../adapters/process/process-identity.ts";
 import { readRunRecord } from "../../adapters/process/run-record.ts";
 import { ok, type Explanation, type Result } from "../../base/result.ts";
 import type { Timer } from "../../ports/clock.ts";
 import { holderOfPort } from "../port-holder.ts";
+import { TAKEN_FROM } from "../gateway/hand-over.ts";
 import { keepHelper, type HelperPorts } from "./helper-processes.ts";
 import type { StateDir } from "./state-dir.ts";
 
@@ -55,7 +56,7 @@ async function findGuest({ name, port }: Pick<GatewayStart, "name" | "port">, st
 }
 
 class GuestKeeper implements KeptGateway {
-  readonly #guest: ProcessIdentity;
+  #guest: ProcessIdentity;
   readonly #start: GatewayStart;
   readonly #state: StateDir;
   readonly #ports: HelperPorts;
@@ -88,6 +89,13 @@ class GuestKeeper implements KeptGateway {
   }
 
   async #takeItsPlace(): Promise<KeptGateway | null> {
+    const next = await findGuest(this.#start, this.#state);
+    if (next !== null && environmentOf(next.pid, TAKEN_FROM) === `${this.#guest.pid}`) {
+      this.#guest = next;
+      this.#ports.say(`The gateway that was started by hand gave its place to process ${next.pid}.`);
+      if (!this.#isStopped) this.#lookLater();
+      return null;
+    }
     const kept = await keepHelper(this.#start.name, this.#start.arguments, this.#state, this.#ports);
     if (kept.ok) {
       this.#ports.say(`The gateway that was started by hand ended; ${this.#start.name} took its place.`);
