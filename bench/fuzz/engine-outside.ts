@@ -1,6 +1,5 @@
-// All that is outside of the gateway, in a thread of its own: its turns are not the gateway's.
+// All that is outside of the gateway, in a process of its own: its turns are not the gateway's.
 import assert from "node:assert/strict";
-import { parentPort } from "node:worker_threads";
 import type { EndpointAddress } from "../../src/api/route-table.ts";
 import { TENANTS, type FuzzTenant } from "./fuzz-tenants.ts";
 import { HostileEngine } from "./hostile-engine.ts";
@@ -8,8 +7,7 @@ import { answersOf, checkErrorBody, exchangeRaw, type RawAnswer } from "./raw-ht
 
 export type OutsideOrder =
   | { readonly type: "open"; readonly lanes: number }
-  | { readonly type: "run"; readonly lane: number; readonly port: number; readonly input: Uint8Array }
-  | { readonly type: "close" };
+  | { readonly type: "run"; readonly lane: number; readonly port: number; readonly input: Uint8Array };
 export type OutsideReport =
   /** Engines of each lane: those of the first tenant, then those of the second. */
   | { readonly type: "opened"; readonly engines: readonly (readonly EndpointAddress[])[] }
@@ -126,7 +124,9 @@ function splitAt(bytes: Buffer, separator: number): readonly Buffer[] {
 }
 
 const lanes: Lane[] = [];
-const report = (message: OutsideReport): void => parentPort?.postMessage(message);
+const report = (message: OutsideReport): void => {
+  process.send?.(message);
+};
 
 async function obey(order: OutsideOrder): Promise<void> {
   switch (order.type) {
@@ -143,10 +143,10 @@ async function obey(order: OutsideOrder): Promise<void> {
       } catch (cause) {
         return report({ type: "ran", lane: order.lane, error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) });
       }
-    case "close":
-      for (const { engines } of lanes) for (const engine of engines) engine.close();
-      parentPort?.close();
   }
 }
 
-parentPort?.on("message", (order: OutsideOrder) => void obey(order));
+process.on("message", (order: OutsideOrder) => void obey(order));
+// Ends with the fuzzer, however that ends; a Ctrl-C is the fuzzer's to answer.
+process.on("disconnect", () => process.exit(0));
+process.on("SIGINT", () => undefined);

@@ -1,4 +1,5 @@
-import { Worker } from "node:worker_threads";
+import { fork, type ChildProcess } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { createNodeHttpFront } from "../../src/adapters/http-front/node-http.ts";
 import { createUndiciUpstream } from "../../src/adapters/upstream/undici.ts";
 import type { EndpointAddress } from "../../src/api/route-table.ts";
@@ -50,7 +51,7 @@ export const openEngineTarget: OpenTarget = async (watch) => {
       free.push(index);
     },
     close: async () => {
-      await outside.close();
+      outside.close();
       for (const lane of lanes) await lane.close();
     },
   };
@@ -97,20 +98,22 @@ class Lane {
   }
 }
 
-/** The thread of engines and clients. */
+/** The process of engines and clients. */
 class Outside {
-  readonly #worker = new Worker(new URL("engine-outside.ts", import.meta.url));
+  readonly #child: ChildProcess = fork(fileURLToPath(new URL("engine-outside.ts", import.meta.url)), { serialization: "advanced" });
   readonly #running = new Map<number, PromiseWithResolvers<void>>();
   readonly #opened = Promise.withResolvers<readonly (readonly EndpointAddress[])[]>();
 
   constructor() {
-    this.#worker.on("message", (report: OutsideReport) => {
+    this.#child.on("message", (message) => {
+      const report = message as OutsideReport;
       if (report.type === "opened") return this.#opened.resolve(report.engines);
       const running = this.#running.get(report.lane);
       if (report.error === null) running?.resolve();
       else running?.reject(new Error(report.error));
     });
-    this.#worker.on("error", (error) => {
+    this.#child.on("exit", () => {
+      const error = new Error("The process of engines and clients has ended.");
       this.#opened.reject(error);
       for (const { reject } of this.#running.values()) reject(error);
     });
@@ -129,13 +132,13 @@ class Outside {
     return running.promise;
   }
 
-  async close(): Promise<void> {
-    this.#order({ type: "close" });
-    await this.#worker.terminate();
+  close(): void {
+    this.#child.removeAllListeners("exit");
+    this.#child.kill("SIGKILL");
   }
 
   #order(order: OutsideOrder): void {
-    this.#worker.postMessage(order);
+    this.#child.send(order);
   }
 }
 

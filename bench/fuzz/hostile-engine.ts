@@ -1,4 +1,4 @@
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import type { EndpointAddress } from "../../src/api/route-table.ts";
 import { stepsOf, type HostileStep } from "./hostile-script.ts";
 
@@ -19,11 +19,9 @@ export class HostileEngine {
   readonly address: EndpointAddress;
   /** null = between two inputs. */
   orders: HostileOrders | null = null;
-  readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
-  private constructor(server: Server, port: number) {
-    this.#server = server;
+  private constructor(port: number) {
     this.address = { host: "127.0.0.1", port };
   }
 
@@ -32,7 +30,7 @@ export class HostileEngine {
     return new Promise((resolve) => {
       server.listen(0, "127.0.0.1", () => {
         const bound = server.address();
-        const engine = new HostileEngine(server, typeof bound === "object" && bound !== null ? bound.port : 0);
+        const engine = new HostileEngine(typeof bound === "object" && bound !== null ? bound.port : 0);
         server.on("connection", (socket) => engine.#serve(socket));
         resolve(engine);
       });
@@ -42,11 +40,6 @@ export class HostileEngine {
   /** Of the input that is over. */
   closeConnections(): void {
     for (const socket of this.#sockets) socket.destroy();
-  }
-
-  close(): void {
-    this.closeConnections();
-    this.#server.close();
   }
 
   #serve(socket: Socket): void {
