@@ -160,5 +160,6 @@ function corpus(): Buffer[] {
     "||G|",
     "B\u0008SSH-2.0-X|HC\u0006data: T|h\u0003|Hh\u0002X",
   ];
-  return scripts.flatMap((script) => [0, 1, 0b01010, 0b11111].map((how) => Buffer.from(String.fromCharCode(how) + script, "latin1")));
+  // Each script with engines of their own first, then with shared ones, then other ways to ask.
+  return [0, 1, 0b01010, 0b11111].flatMap((how) => scripts.map((script) => Buffer.from(String.fromCharCode(how) + script, "latin1")));
 }
