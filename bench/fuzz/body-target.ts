@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { scanJsonObject, type JsonScanError } from "../../src/wire/json-scan.ts";
-import { completionBodyFor, readCompletionRequest, type CompletionRequest } from "../../src/wire/openai-request.ts";
+import type { OpenAiApi } from "../../src/wire/openai-api.ts";
+import { completionBodyFor, type CompletionRequest } from "../../src/wire/openai-request.ts";
+import { readOpenAiRequest } from "../../src/wire/read-openai-request.ts";
 import type { OpenTarget } from "./fuzz-target.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
+const APIS: readonly OpenAiApi[] = ["chat", "completions", "embeddings", "responses"];
 const MESSAGES = '"messages":[{"role":"user","content":"Tide \\u00e9 🌊 \\"quoted\\""}]';
 const CORPUS = [
   `{"model":"m",${MESSAGES},"stream":true,"max_tokens":64,"n":1}`,
@@ -13,6 +16,8 @@ const CORPUS = [
   `{ "model" : "m" , ${MESSAGES} , "tools" : [ { "type" : "function" } ] , "max_completion_tokens" : 1e2 }`,
   `{"model":"m","a":{"b":[{"c":[[[[]]]]}]},"logprobs":true,"seed":-0,"x":1.5e300,"y":[true,false,null]}`,
   `{"m\\u006fdel":"m","\\u0000":"\\ud83c\\udf0a"}`,
+  `{"model":"m","input":"tide","stream":true,"store":true,"max_output_tokens":null,"include":["x"]}`,
+  `{"model":"m","input":["a","b"],"encoding_format":"float","dimensions":3}`,
   "{}",
 ];
 const WORDS = [
@@ -20,6 +25,10 @@ const WORDS = [
   '"__proto__":1,',
   '"\\u005f_proto__":{},',
   '"Model":"x",',
+  '"store":null,',
+  '"max_output_tokens":9,',
+  '"background":false,',
+  '"input":[1,[2]],',
   '"stream":true,',
   '"n":2,',
   '"max_tokens":5,',
@@ -50,6 +59,8 @@ const WORDS = [
   "NaN",
   "// c\n",
   "'",
+  `{"model":"m","input":"tide","stream":true,"store":true,"max_output_tokens":null,"include":["x"]}`,
+  `{"model":"m","input":["a","b"],"encoding_format":"float","dimensions":3}`,
   "{}",
 ];
 
@@ -62,20 +73,22 @@ export const openBodyTarget: OpenTarget = async (watch) => ({
   run: (input) => {
     const before = Buffer.from(input);
     const scan = watch.time(() => scanJsonObject(input));
-    const read = watch.time(() => readCompletionRequest(input));
+    const reads = APIS.map((api) => watch.time(() => readOpenAiRequest(api, input)));
     assert.deepEqual(input, before, "a body is read, never changed");
     const value = parse(input);
     if (!scan.ok) {
-      assert.equal(read.ok, false, "what the scan refuses is no request");
+      assert.ok(!reads.some(({ ok }) => ok), "what the scan refuses is no request");
       return checkRefusal(scan.error, value);
     }
     assert.ok(isObject(value), "what is accepted is an object to JSON.parse too");
     checkValues(value, 1);
     checkFields(input, scan.value.fields, value);
     checkTwice(input, scan.value.closeAt, Object.keys(value));
-    if (!read.ok) return;
-    checkRequest(read.value, value);
-    checkSent(input, read.value, value);
+    for (const read of reads) {
+      if (!read.ok) continue;
+      checkRequest(read.value, value);
+      checkSent(input, read.value, value);
+    }
   },
   close: async () => undefined,
 });
@@ -136,26 +149,31 @@ function checkTwice(input: Buffer, closeAt: number, keys: readonly string[]): vo
 
 function checkRequest(request: CompletionRequest, value: Fields): void {
   assert.equal(request.model, value["model"]);
+  if (request.api === "embeddings") return;
   assert.equal(request.isStream, value["stream"] ?? false);
-  assert.equal(request.n, value["n"] ?? 1);
-  assert.equal(request.maxTokens, value["max_completion_tokens"] ?? value["max_tokens"] ?? null);
+  assert.equal(request.maxTokens, (request.api === "responses" ? value["max_output_tokens"] : limitOf(value)) ?? null);
+  if (request.api !== "responses") assert.equal(request.n, value["n"] ?? 1);
 }
+
+const limitOf = (value: Fields): unknown => value["max_completion_tokens"] ?? value["max_tokens"];
 
 /** As the gateway changes bodies: it adds a limit where none was named, and asks for ids only where nothing unknown was said. */
 function checkSent(input: Buffer, request: CompletionRequest, value: Fields): void {
+  const { api, isStream } = request;
   const change = {
     upstreamModel: 'an "other" model',
-    maxTokens: request.maxTokens === null ? 77 : null,
-    asksIds: request.isStream && request.continuity.kind === "ids",
-    asksUsage: request.isStream && !request.includesUsage,
+    maxTokens: request.maxTokens === null && api !== "embeddings" ? 77 : null,
+    asksIds: isStream && request.continuity.kind === "ids",
+    asksUsage: isStream && !request.includesUsage,
   };
   const sent = completionBodyFor(input, request, change);
   const scan = scanJsonObject(Buffer.from(sent));
   assert.ok(scan.ok || scan.error.code === "TOO_MANY_KEYS", "what is sent would be accepted");
   const expected: Record<string, unknown> = { ...value, model: change.upstreamModel };
-  if (change.maxTokens !== null) expected["max_tokens"] = change.maxTokens;
+  if (change.maxTokens !== null) expected[api === "responses" ? "max_output_tokens" : "max_tokens"] = change.maxTokens;
   if (change.asksIds) expected["return_token_ids"] = true;
   const options = value["stream_options"];
   if (change.asksUsage) expected["stream_options"] = { ...(isObject(options) ? options : {}), include_usage: true };
+  if (api === "responses") expected["store"] = false;
   assert.deepEqual(parse(sent), expected);
 }

@@ -8,7 +8,7 @@ import type { OpenTarget } from "./fuzz-target.ts";
 import { answersOf, checkErrorBody, exchangeRaw, type RawAnswer } from "./raw-http.ts";
 
 const [A] = TENANTS;
-const POSTED: ReadonlySet<string> = new Set(["/v1/chat/completions", "/v1/completions"]);
+const POSTED: ReadonlySet<string> = new Set(["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"]);
 const GOT: ReadonlySet<string> = new Set(["/v1/models", "/healthz", "/readyz"]);
 const OPEN: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
 /** All that an address of the gateway, its front, or its admission says. */
@@ -158,6 +158,8 @@ function corpus(): Buffer[] {
     `OPTIONS * HTTP/1.1\r\nHost: gateway\r\nConnection: close, x-tenant\r\nUpgrade: h2c\r\n\r\n`,
     post("/v1/chat/completions", `Content-Length: ${body.length}\r\n`, body),
     post("/v1/chat/completions", "Transfer-Encoding: chunked\r\n", `${body.length.toString(16)};x=y\r\n${body}\r\n0\r\nX-T: u\r\n\r\n`),
+    post("/v1/embeddings", `Content-Length: ${body.length + 1}\r\n`, `${body.slice(0, -1)},"input":"a"}`),
+    post("/v1/responses", "Content-Length: 5\r\n", body),
     post("/v1/completions", `Expect: 100-continue\r\nContent-Length: ${body.length}\r\n`, body),
     `GET /v1/models HTTP/1.1\r\nHost: a\r\n${key}\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n`,
   ].map((text) => Buffer.from(text));
