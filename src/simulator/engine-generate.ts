@@ -13,7 +13,7 @@ import { tokenize } from "../engine-model/tokenize.ts";
 import type { Exchange } from "../ports/http-front.ts";
 import { EngineAnswer } from "./engine-answer.ts";
 import type { EngineCore } from "./engine-core.ts";
-import { answerError, serverError, type EngineError } from "./engine-error.ts";
+import { answerError, badRequest, serverError, type EngineError } from "./engine-error.ts";
 import type { EngineRequest, OwnDialect, RequestLimits } from "./engine-request.ts";
 import { completionOf } from "./parse-engine-dialect.ts";
 import { parseEmbeddingRequest } from "./parse-engine-embedding.ts";
@@ -42,6 +42,10 @@ export function generate(core: EngineCore, exchange: Exchange, asked: Asked): En
   const request = document.ok ? parseRequest(asked, document.value, core.limits) : document;
   if (!request.ok) {
     answerError(exchange, request.error);
+    return null;
+  }
+  if (dialect !== null && !request.value.isStream) {
+    answerError(exchange, badRequest("Only streams are made here.", "stream"));
     return null;
   }
   const choices = planChoices(core, request.value);
