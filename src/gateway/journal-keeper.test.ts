@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { readChunkExtras } from "../wire/chunk-extras.ts";
+import { SGLANG_OWN } from "../wire/own-sglang.ts";
 import type { ClientRequest } from "./client-request.ts";
 import { JournalRoom } from "./journal-room.ts";
 import { JournalKeeper } from "./journal-keeper.ts";
@@ -32,6 +33,7 @@ function kept(chunks: readonly object[], of: JournalOf = {}): { readonly kind: s
 }
 
 const text = said({ content: "a" }, [3]);
+const OWN: JournalOf = { own: SGLANG_OWN };
 const cases: readonly {
   readonly name: string;
   readonly chunks: readonly object[];
@@ -45,12 +47,18 @@ const cases: readonly {
     expected: ["chunks", 2],
   },
   {
-    name: "an engine that knows nothing of ids is kept by its chunks",
-    chunks: [ROLE, said({ content: "a" }, null), said({ content: "b" }, null)],
+    name: "an own surface that tells no ids is kept by its chunks",
+    chunks: [said({ content: "a" }, null), text],
+    of: OWN,
     expected: ["chunks", 2],
   },
-  { name: "so is one that does not tell the prompt", chunks: [ROLE, text, text], expected: ["chunks", 2] },
-  { name: "unless nobody needs it", chunks: [ROLE, text, text], of: { isPromptTold: false }, expected: ["ids", 0] },
+  { name: "so is one that does not tell the prompt", chunks: [text, text], of: OWN, expected: ["chunks", 2] },
+  { name: "unless nobody needs it", chunks: [text, text], of: { ...OWN, isPromptTold: false }, expected: ["ids", 0] },
+  {
+    name: "of an engine that names ids none is a fault, and is told as one",
+    chunks: [ROLE, said({ content: "a" }, null)],
+    expected: ["ids", 0],
+  },
 ];
 for (const { name, chunks, of, expected } of cases) {
   test(`journal keeper: ${name}`, () => {

@@ -6,8 +6,8 @@ import { ShownJournal } from "./shown-journal.ts";
 
 /**
  * Keeps what an engine says of an answer that begins at it; the request's from its first byte on. Where the first text tells that ids will
- * not do, it is kept by its chunks, to be made again and compared: an engine may know nothing of ids, and ids do not tell what a parser of
- * reasoning makes of them, which comes first.
+ * not do, it is kept by its chunks, to be made again and compared: ids do not tell what a parser of reasoning makes of them, which comes
+ * first, and an engine that is asked on its own surface may tell no prompt.
  */
 export class JournalKeeper {
   readonly #request: Pick<ClientRequest, "journal">;
@@ -23,7 +23,11 @@ export class JournalKeeper {
 
   take(reading: ChunkReading): void {
     const { journal } = this;
-    if (journal?.kind === "ids" && !journal.hasShown && (reading.isParsed || (reading.isShowing && !journal.tells(reading)))) {
+    if (
+      journal?.kind === "ids" &&
+      !journal.hasShown &&
+      (reading.isParsed || (reading.isShowing && journal.own !== null && !journal.tells(reading)))
+    ) {
       journal.close();
       this.journal = new ShownJournal(JOURNAL_BYTES_MAX, this.#room);
       if (this.#request.journal === journal) this.#request.journal = this.journal;
