@@ -6,7 +6,7 @@ import { StreamRelay } from "../../src/gateway/relay-stream.ts";
 import type { Relay } from "../../src/gateway/relay.ts";
 import { ShownJournal } from "../../src/gateway/shown-journal.ts";
 import { StreamJournal } from "../../src/gateway/stream-journal.ts";
-import { idEngineOf } from "../../src/wire/continue-request.ts";
+import { idEngineOf } from "../../src/wire/id-engine.ts";
 import { ShownTail } from "../../src/gateway/shown-tail.ts";
 import { readChunkExtras } from "../../src/wire/chunk-extras.ts";
 import { seeded } from "../failover/seeded.ts";
@@ -155,12 +155,12 @@ function relayOf(kind: number, sink: ConstructorParameters<typeof ContinuedRelay
     return { relay: new StreamRelay(sink, { takesIds: false, takesUsage: true }, shown), kept };
   }
   const stops = kind === 6 ? STOPS : null;
-  const heldBack = idEngineOf("vllm")?.heldBack ?? null;
+  const { heldBack } = idEngineOf("vllm");
   const tail = stops === null || heldBack === null ? null : new ShownTail(stops, heldBack);
-  const journal = new StreamJournal(JOURNAL_BYTES_MAX, room, tail);
+  const journal = new StreamJournal(JOURNAL_BYTES_MAX, room, { tail });
   const kept = (): string => {
     const from = journal.continuation();
-    return from === null ? `${journal.gap}` : `${from.promptIds.toString()} ${from.shownIds.toString()} ${journal.hasFinish}`;
+    return from === null ? `${journal.gap}` : `${from.promptIds?.toString()} ${from.shownIds.toString()} ${journal.hasFinish}`;
   };
   if (kind <= 3) return { relay: new StreamRelay(sink, { takesIds: true, takesUsage: kind === 2 }, journal), kept };
   const first = Buffer.from(chunk({ prompt_token_ids: [1] }, { delta: { content: "Tide " }, finish_reason: null, token_ids: [11] }));

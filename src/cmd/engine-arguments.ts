@@ -16,8 +16,8 @@ const { profile } = ENGINE_DEFAULTS;
 
 export const ENGINE_HELP = `Usage: tidegate engine [options]
 
-One simulated engine: speaks vLLM's HTTP dialect, generates text that depends on its whole context, and behaves in
-time and memory as an engine on a GPU does. SIGTERM lets running answers end for 1 s.
+One simulated engine: speaks vLLM's HTTP dialect, streams as SGLang's /generate and llama.cpp's /completion do, generates
+text that depends on its whole context, and behaves in time and memory as an engine on a GPU does. SIGTERM lets running answers end for 1 s.
 
 Options:
   --instance NAME                     what it is called in logs and accounts (default ${ENGINE_DEFAULTS.instance})

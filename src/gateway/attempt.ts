@@ -19,12 +19,11 @@ import { commentOnSilence } from "./keep-alive.ts";
 import type { JournalRoom } from "./journal-room.ts";
 import { JournalKeeper } from "./journal-keeper.ts";
 import type { PoisonWatch } from "./poison-watch.ts";
-import { continueRequestOf, journalFor, wishFor, type GoingOn } from "./continue-stream.ts";
+import { continueRequestOf, firstRequestOf, journalFor, type GoingOn } from "./continue-stream.ts";
 import { ErrorRelay } from "./relay-error.ts";
-import { beginningRelay, goingOnRelay } from "./relay-for.ts";
+import { streamRelay } from "./relay-for.ts";
 import { WholeRelay } from "./relay-whole.ts";
 import type { Relay, RelaySink, Tokens } from "./relay.ts";
-import { upstreamRequestOf } from "./upstream-request.ts";
 
 /** An answer in one piece has no clock but this one; its engine's progress is what counts. */
 const WHOLE_ANSWER_MAX_MS = 600_000;
@@ -287,14 +286,13 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     const to = { table: this.#table, endpoint: this.#choice.endpoint };
     const request = this.#request;
     if (this.#rest?.kind === "ids") return continueRequestOf(request, to, this.#rest);
-    if (this.#rest === null) this.#keeper.journal = journalFor(request, to.endpoint, this.#parts.journals);
-    return upstreamRequestOf(request, to, request.id, wishFor(request, this.#keeper));
+    if (this.#rest === null) this.#keeper.journal = journalFor(request, to, this.#parts.journals);
+    return firstRequestOf(request, to, this.#keeper);
   }
 
   #streamRelay(): Relay {
-    const { parsed } = this.#request;
-    if (this.#rest !== null) return goingOnRelay(this, parsed, this.#rest);
-    return beginningRelay(this, parsed, { wish: wishFor(this.#request, this.#keeper), keeper: this.#keeper });
+    const now = this.#parts.ports.clock.wallMs();
+    return streamRelay(this, { request: this.#request, rest: this.#rest, keeper: this.#keeper, now });
   }
 
   #countFailure(failure: AttemptFailure): void {

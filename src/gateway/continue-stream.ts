@@ -1,19 +1,17 @@
-import type { EngineKind } from "../api/hot-standby-config.ts";
-import type { RouteTable, RungEndpoint } from "../api/route-table.ts";
+import type { RouteTable } from "../api/route-table.ts";
 import { later } from "../base/ids.ts";
 import type { UpstreamRequest } from "../ports/upstream.ts";
 import type { StreamPrefix } from "../routing/next-attempt.ts";
 import type { ChunkWish } from "../wire/chunk-extras.ts";
-import type { Continuity } from "../wire/continuity.ts";
 import { chunkForm, DONE_EVENT } from "../wire/continued-chunk.ts";
-import { continueBody, idEngineOf } from "../wire/continue-request.ts";
+import { continueAskOf, idEngineOf } from "../wire/id-engine.ts";
 import { promptTokensOf, type ClientRequest } from "./client-request.ts";
 import type { JournalRoom } from "./journal-room.ts";
 import { ShownJournal } from "./shown-journal.ts";
 import { ShownTail } from "./shown-tail.ts";
 import type { ContinueRefusal } from "./stream-past.ts";
 import { StreamJournal, type Continuation } from "./stream-journal.ts";
-import { NO_WISH, tokenLimitOf, upstreamModelOf } from "./upstream-request.ts";
+import { NO_WISH, tokenLimitOf, upstreamModelOf, upstreamRequestOf, type Destination } from "./upstream-request.ts";
 
 /** As long as its client bears silence from a service that is there. */
 const STREAM_WAIT_MS = 30_000;
@@ -27,29 +25,47 @@ export function wishFor({ parsed }: ClientRequest, { journal }: Pick<ClientReque
 }
 
 /** What of a stream is kept while it runs; null = it ends with its engine. */
-export function journalFor(
-  { parsed, degradedTo }: ClientRequest,
-  { engine }: Pick<RungEndpoint, "engine">,
-  room: JournalRoom,
-): ClientRequest["journal"] {
+export function journalFor(request: ClientRequest, to: Destination, room: JournalRoom): ClientRequest["journal"] {
+  const { parsed, degradedTo, target } = request;
   if (!parsed.isStream) return null;
   const isKept = degradedTo === null && parsed.continuity.kind !== "none";
   // An error must be numbered after the last event, whether the answer can be made again or not.
   if (parsed.api === "responses") return new ShownJournal(isKept ? JOURNAL_BYTES_MAX : 0, room);
   if (!isKept) return null;
-  const byIds = idsOf(parsed.continuity, engine);
-  return byIds === null ? new ShownJournal(JOURNAL_BYTES_MAX, room) : new StreamJournal(JOURNAL_BYTES_MAX, room, byIds.tail());
+  const { own, heldBack, completionTokens } = idEngineOf(to.endpoint.engine);
+  const shown = new ShownJournal(JOURNAL_BYTES_MAX, room);
+  if (parsed.continuity.kind !== "ids") return shown;
+  const { stops } = parsed.continuity;
+  if (stops !== null && heldBack === null) return shown;
+  const tail = stops === null || heldBack === null ? null : new ShownTail(stops, heldBack);
+  const tokensUnasked = target === "/v1/completions" ? completionTokens : null;
+  if (own === null) return new StreamJournal(JOURNAL_BYTES_MAX, room, { tail, tokensUnasked });
+  // Adapters, templates and parsers belong to the OpenAI form.
+  const isPlain = target === "/v1/completions" && request.model === to.table.models[0] && own.mayAsk(request.body);
+  const ownOf = { own, isPromptTold: own.tellsPrompt, spare: shown };
+  return isPlain ? new StreamJournal(JOURNAL_BYTES_MAX, room, { tail, tokensUnasked, ...ownOf }) : shown;
 }
 
-/** How it goes on from ids at such an engine; null = it does not. */
-function idsOf(continuity: Continuity, engine: EngineKind): { tail(): ShownTail | null } | null {
-  const idEngine = idEngineOf(engine);
-  if (continuity.kind !== "ids" || idEngine === null) return null;
-  const { stops } = continuity;
-  if (stops === null) return { tail: () => null };
-  const { heldBack } = idEngine;
-  return heldBack === null ? null : { tail: () => new ShownTail(stops, heldBack) };
+/** The journal that it can go on from. */
+const bestOf = ({ journal }: ClientRequest): ClientRequest["journal"] => (journal?.kind === "ids" ? journal.best : journal);
+
+/** What an engine is asked that begins an answer, or makes it again. */
+export function firstRequestOf(request: ClientRequest, to: Destination, kept: Pick<ClientRequest, "journal">): UpstreamRequest {
+  const { journal } = kept;
+  const own = journal?.kind === "ids" ? journal.own : null;
+  if (own === null) return upstreamRequestOf(request, to, request.id, wishFor(request, kept));
+  const { body } = request;
+  return { method: "POST", headers: headersOf(request), ...own.first({ body, maxTokens: tokenLimitOf(request, to.table) }) };
 }
+
+const headersOf = ({ id }: ClientRequest): readonly string[] => [
+  "content-type",
+  "application/json",
+  "accept",
+  "text/event-stream",
+  "x-request-id",
+  id,
+];
 
 /** An answer that goes on elsewhere. */
 export type GoingOn =
@@ -71,7 +87,8 @@ export type StreamRest =
   | { readonly kind: "none"; readonly why: ContinueRefusal };
 
 export function restOf(request: ClientRequest, table: RouteTable): StreamRest {
-  const { parsed, journal, fingerprint } = request;
+  const { parsed, fingerprint } = request;
+  const journal = bestOf(request);
   if (!parsed.isStream) return none("whole");
   if (request.degradedTo !== null) return none("degraded");
   if (parsed.continuity.kind === "none") return none(parsed.continuity.why);
@@ -88,9 +105,12 @@ function idsRest(request: ClientRequest, table: RouteTable, of: { journal: Strea
   if (journal.isParsed) return none("parsed");
   const from = journal.continuation();
   if (from === null) return none(journal.gap ?? "no-ids");
-  const tokens = from.promptTokens + from.shownTokens;
-  const limit = tokenLimitOf(request, table) ?? Number.POSITIVE_INFINITY;
-  const tokensLeft = Math.min(limit - from.shownTokens, table.contextLength - tokens);
+  const tokens = (from.promptTokens ?? Math.ceil(promptTokensOf(request))) + from.shownTokens;
+  const tokensLeft = Math.min(
+    (tokenLimitOf(request, table) ?? journal.tokensUnasked ?? Number.POSITIVE_INFINITY) - from.shownTokens,
+    // Who reads the client's prompt again counts it, and ends where its context ends.
+    from.promptTokens === null ? Number.POSITIVE_INFINITY : table.contextLength - tokens,
+  );
   if (tokensLeft < 1) return none("no-room");
   return { kind: "ids", from, journal, tokensLeft, prefix: prefixOf(request, tokens, fingerprint) };
 }
@@ -106,16 +126,15 @@ const none = (why: ContinueRefusal): StreamRest => ({ kind: "none", why });
 /** What the engine that goes on is asked. */
 export function continueRequestOf(
   request: ClientRequest,
-  to: { readonly table: RouteTable; readonly endpoint: RungEndpoint },
+  to: Destination,
   { from, tokensLeft }: Extract<GoingOn, { kind: "ids" }>,
 ): UpstreamRequest {
   const { promptIds, shownIds, shownTokens } = from;
   const upstreamModel = upstreamModelOf(request, to);
   return {
     method: "POST",
-    target: "/v1/completions",
-    headers: ["content-type", "application/json", "accept", "text/event-stream", "x-request-id", request.id],
-    body: continueBody({ body: request.body, upstreamModel, promptIds, shownIds, shownTokens, tokensLeft }),
+    headers: headersOf(request),
+    ...continueAskOf(idEngineOf(to.endpoint.engine), { body: request.body, upstreamModel, promptIds, shownIds, shownTokens, tokensLeft }),
   };
 }
 
@@ -123,7 +142,7 @@ export function continueRequestOf(
 export function closingFrames({ parsed, journal }: ClientRequest): readonly Buffer[] {
   const from = journal?.kind === "ids" ? journal.continuation() : null;
   const form = from === null ? null : chunkForm(from.template);
-  if (!parsed.includesUsage || from === null || form === null) return [DONE_EVENT];
+  if (!parsed.includesUsage || from === null || from.promptTokens === null || form === null) return [DONE_EVENT];
   const { promptTokens, shownTokens } = from;
   return [
     form.usage({ prompt_tokens: promptTokens, completion_tokens: shownTokens, total_tokens: promptTokens + shownTokens }),

@@ -5,16 +5,17 @@ import type { JournalRoom } from "./journal-room.ts";
 import { ShownJournal } from "./shown-journal.ts";
 
 /**
- * Keeps what an engine says of an answer that begins at it; the request's from its first byte on. Reasoning comes first where its engine parses it, and
- * ids do not tell what its parser made of them: such an answer is kept by its chunks from there on, to be made again and compared.
+ * Keeps what an engine says of an answer that begins at it; the request's from its first byte on. Where the first text tells that ids will
+ * not do, it is kept by its chunks, to be made again and compared: ids do not tell what a parser of reasoning makes of them, which comes
+ * first, and an engine that is asked on its own surface may tell no prompt.
  */
 export class JournalKeeper {
-  readonly #request: ClientRequest;
+  readonly #request: Pick<ClientRequest, "journal">;
   readonly #room: JournalRoom;
   /** null = nothing is kept. */
   journal: ClientRequest["journal"];
 
-  constructor(request: ClientRequest, journal: ClientRequest["journal"], room: JournalRoom) {
+  constructor(request: Pick<ClientRequest, "journal">, journal: ClientRequest["journal"], room: JournalRoom) {
     this.#request = request;
     this.#room = room;
     this.journal = journal;
@@ -22,7 +23,11 @@ export class JournalKeeper {
 
   take(reading: ChunkReading): void {
     const { journal } = this;
-    if (journal?.kind === "ids" && reading.isParsed && !journal.hasShown) {
+    if (
+      journal?.kind === "ids" &&
+      !journal.hasShown &&
+      (reading.isParsed || (reading.isShowing && journal.own !== null && !journal.tells(reading)))
+    ) {
       journal.close();
       this.journal = new ShownJournal(JOURNAL_BYTES_MAX, this.#room);
       if (this.#request.journal === journal) this.#request.journal = this.journal;

@@ -121,7 +121,9 @@ export class ContinuedRelay implements Relay {
   /** The prompt is what it was at first. */
   #close(form: ChunkForm, { outputTokens, isCut }: { readonly outputTokens: number; readonly isCut: boolean }): void {
     this.#isOver = true;
-    const { promptTokens } = this.#from;
+    const { shownTokens } = this.#from;
+    const read = this.#usage?.["prompt_tokens"];
+    const promptTokens = this.#from.promptTokens ?? (typeof read === "number" ? read - shownTokens : 0);
     if (this.#includesUsage)
       this.#sink.wrote(
         form.usage({ prompt_tokens: promptTokens, completion_tokens: outputTokens, total_tokens: promptTokens + outputTokens }),

@@ -27,7 +27,7 @@ function journalOf(...chunks: readonly object[]): StreamJournal {
 test("journal: ids of what was shown follow those of the prompt", () => {
   const from = journalOf(text("a", [10]), text("bc", [11, 12])).continuation();
   assert.deepEqual(
-    [from?.promptIds.toString(), from?.shownIds.toString(), from?.promptTokens, from?.shownTokens],
+    [from?.promptIds?.toString(), from?.shownIds.toString(), from?.promptTokens, from?.shownTokens],
     ["1,2,3", "10,11,12", 3, 3],
   );
 });
@@ -83,7 +83,7 @@ test("journal: what the next engine makes again stands in it once", () => {
 
 const HELD = { strings: ["abcd"], areShown: false } as const;
 const heldJournal = (...chunks: readonly object[]): StreamJournal => {
-  const journal = new StreamJournal(1_000, new JournalRoom(), new ShownTail(HELD, (longest) => longest - 1));
+  const journal = new StreamJournal(1_000, new JournalRoom(), { tail: new ShownTail(HELD, (longest) => longest - 1) });
   for (const chunk of [ROLE, ...chunks]) take(journal, chunk);
   return journal;
 };

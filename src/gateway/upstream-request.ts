@@ -4,7 +4,7 @@ import type { ChunkWish } from "../wire/chunk-extras.ts";
 import { completionBodyFor } from "../wire/openai-request.ts";
 import type { ClientRequest } from "./client-request.ts";
 
-interface Destination {
+export interface Destination {
   readonly table: RouteTable;
   readonly endpoint: RungEndpoint;
 }

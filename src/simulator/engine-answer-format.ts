@@ -1,5 +1,5 @@
 import { encodeText } from "../base/bytes.ts";
-import type { EngineRequest } from "./engine-request.ts";
+import type { EngineRequest, OwnDialect } from "./engine-request.ts";
 
 export type FinishReason = "stop" | "length" | "abort" | "tool_calls";
 
@@ -15,6 +15,8 @@ export interface AnswerIdentity {
   readonly tools: readonly (string | null)[];
   /** So many first tokens of each choice in words are told as reasoning. */
   readonly reasoningTokens: number;
+  /** In whose form a stream is told; null = OpenAI's. */
+  readonly dialect: OwnDialect | null;
 }
 
 /** One token of one choice, and the text that it made visible. */

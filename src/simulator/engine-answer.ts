@@ -3,6 +3,7 @@ import { createAnswerText, type AnswerText } from "../engine-model/answer-text.t
 import type { Exchange } from "../ports/http-front.ts";
 import type { AnswerFormat, AnswerIdentity, FinishReason } from "./engine-answer-format.ts";
 import { createEmbeddingFormat } from "./engine-embedding-format.ts";
+import { createOwnFormat } from "./engine-own-format.ts";
 import { createResponseFormat, createResponseStreamFormat } from "./engine-response-format.ts";
 import { createStreamFormat } from "./engine-stream-format.ts";
 import { createWholeFormat } from "./engine-whole-format.ts";
@@ -167,6 +168,7 @@ export class EngineAnswer {
 
 function createFormat(identity: AnswerIdentity): AnswerFormat {
   const { kind, isStream } = identity.request;
+  if (identity.dialect !== null) return createOwnFormat(identity.dialect, identity);
   switch (kind) {
     case "embedding":
       return createEmbeddingFormat(identity);

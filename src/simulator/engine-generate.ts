@@ -13,8 +13,9 @@ import { tokenize } from "../engine-model/tokenize.ts";
 import type { Exchange } from "../ports/http-front.ts";
 import { EngineAnswer } from "./engine-answer.ts";
 import type { EngineCore } from "./engine-core.ts";
-import { answerError, serverError, type EngineError } from "./engine-error.ts";
-import type { EngineRequest, RequestLimits } from "./engine-request.ts";
+import { answerError, badRequest, serverError, type EngineError } from "./engine-error.ts";
+import type { EngineRequest, OwnDialect, RequestLimits } from "./engine-request.ts";
+import { completionOf } from "./parse-engine-dialect.ts";
 import { parseEmbeddingRequest } from "./parse-engine-embedding.ts";
 import { parseBody, parseEngineRequest } from "./parse-engine-request.ts";
 import { parseResponseRequest } from "./parse-engine-response.ts";
@@ -26,7 +27,8 @@ interface PlannedChoice {
 }
 
 /** @returns the running answer; null when the exchange has been answered, or the engine died of it. */
-export function generate(core: EngineCore, exchange: Exchange, kind: EngineRequest["kind"], body: Uint8Array): EngineAnswer | null {
+export function generate(core: EngineCore, exchange: Exchange, asked: Asked): EngineAnswer | null {
+  const { kind, dialect, body } = asked;
   const refusal = refuse(core);
   if (refusal !== null) {
     answerError(exchange, refusal);
@@ -37,9 +39,13 @@ export function generate(core: EngineCore, exchange: Exchange, kind: EngineReque
     return null;
   }
   const document = parseBody(body);
-  const request = document.ok ? parseRequest(kind, document.value, core.limits) : document;
+  const request = document.ok ? parseRequest(asked, document.value, core.limits) : document;
   if (!request.ok) {
     answerError(exchange, request.error);
+    return null;
+  }
+  if (dialect !== null && !request.value.isStream) {
+    answerError(exchange, badRequest("Only streams are made here.", "stream"));
     return null;
   }
   const choices = planChoices(core, request.value);
@@ -49,6 +55,7 @@ export function generate(core: EngineCore, exchange: Exchange, kind: EngineReque
     request: request.value,
     revision: core.options.revision,
     tools: choices.map(({ tool }) => tool),
+    dialect,
     reasoningTokens: kind === "chat" && request.value.shape.kind === "words" ? core.options.reasoningTokens : 0,
   };
   const answer = new EngineAnswer(exchange, identity, (over) => core.loop.remove(over));
@@ -67,7 +74,15 @@ const ID_START: Readonly<Record<EngineRequest["kind"], string>> = {
   response: "resp_",
 };
 
-function parseRequest(kind: EngineRequest["kind"], body: JsonObject, limits: RequestLimits): Result<EngineRequest, EngineError> {
+interface Asked {
+  readonly kind: EngineRequest["kind"];
+  /** null = OpenAI's. */
+  readonly dialect: OwnDialect | null;
+  readonly body: Uint8Array;
+}
+
+function parseRequest({ kind, dialect }: Asked, body: JsonObject, limits: RequestLimits): Result<EngineRequest, EngineError> {
+  if (dialect !== null) return parseEngineRequest("completion", completionOf(dialect, body, limits.contextLength), limits);
   switch (kind) {
     case "embedding":
       return parseEmbeddingRequest(body, limits);

@@ -38,6 +38,44 @@ test("a streamed chat is framed as vLLM frames it", async () => {
   assert.deepEqual([usage?.completion_tokens, usage?.total_tokens, finish], [3, promptTokens + 3, "length"]);
 });
 
+const eventsOf = (text: string): readonly string[] => text.split("\n\n").slice(0, -1);
+
+test("an engine streams as SGLang does: text and ids of the whole so far, also from ids of what was said", async () => {
+  const rig = await startEngineRig();
+  const sampling = { temperature: 0, max_new_tokens: 4, ignore_eos: true };
+  const ask = async (more: object, tokens: number) =>
+    eventsOf(
+      (await rig.ask("POST", "/generate", { stream: true, sampling_params: { ...sampling, max_new_tokens: tokens }, ...more })).text,
+    );
+  const whole = await ask({ text: "tide" }, 4);
+  assert.equal(whole.length, 5);
+  assert.equal(whole.at(-1), "data: [DONE]");
+  const ids = [...(whole.at(-2) ?? "").matchAll(/"output_ids":\[([\d,]*)\]/g)].flatMap((match) => (match[1] ?? "").split(",").map(Number));
+  assert.equal(ids.length, 4);
+  assert.match(whole[0] ?? "", new RegExp(`"output_ids":\\[${ids[0]}\\],"prompt_token_ids":\\[${tokenize("tide").join()}\\]`));
+  assert.match(whole.at(-2) ?? "", /"finish_reason":\{"type":"length","length":4\},"prompt_tokens":1,"completion_tokens":4/);
+  const rest = await ask({ input_ids: [...tokenize("tide"), ...ids.slice(0, 2)] }, 2);
+  assert.match(rest.at(-2) ?? "", new RegExp(`"output_ids":\\[${ids.slice(2).join()}\\]`));
+});
+
+test("an engine streams as llama.cpp does: text and ids of one step, and a last event that says why, also from text and ids", async () => {
+  const rig = await startEngineRig();
+  const ask = async (prompt: unknown, tokens: number) =>
+    eventsOf((await rig.ask("POST", "/completion", { stream: true, prompt, n_predict: tokens, temperature: 0, ignore_eos: true })).text);
+  const whole = await ask("tide", 4);
+  const ids = whole.flatMap((event) => /"tokens":\[(\d+)\]/.exec(event)?.[1] ?? []).map(Number);
+  assert.deepEqual([whole.length, ids.length], [5, 4]);
+  assert.match(whole.at(-1) ?? "", /"tokens_predicted":4,"tokens_evaluated":1,"content":"","tokens":\[\],"stop":true,"stop_type":"limit"/);
+  const rest = await ask(["tide", ...ids.slice(0, 2)], 2);
+  assert.deepEqual(rest.flatMap((event) => /"tokens":\[(\d+)\]/.exec(event)?.[1] ?? []).map(Number), ids.slice(2));
+});
+
+test("an engine makes no whole answers in other engines' forms", async () => {
+  const rig = await startEngineRig();
+  assert.equal((await rig.ask("POST", "/generate", { text: "tide" })).status, 400);
+  assert.equal((await rig.ask("POST", "/completion", { prompt: "tide" })).status, 400);
+});
+
 test("each step of an engine is one write to each of its streams", async () => {
   const rig = await startEngineRig();
   const exchange = await rig.ask("POST", CHAT, chat({ stream: true, return_token_ids: true }));

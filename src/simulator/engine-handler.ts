@@ -108,13 +108,17 @@ function route(core: EngineCore, exchange: Exchange, asked: Asked): EngineAnswer
   }
   switch (`${exchange.method} ${asked.path}`) {
     case "POST /v1/chat/completions":
-      return generate(core, exchange, "chat", asked.body);
+      return generate(core, exchange, { kind: "chat", dialect: null, body: asked.body });
     case "POST /v1/completions":
-      return generate(core, exchange, "completion", asked.body);
+      return generate(core, exchange, { kind: "completion", dialect: null, body: asked.body });
     case "POST /v1/embeddings":
-      return generate(core, exchange, "embedding", asked.body);
+      return generate(core, exchange, { kind: "embedding", dialect: null, body: asked.body });
     case "POST /v1/responses":
-      return generate(core, exchange, "response", asked.body);
+      return generate(core, exchange, { kind: "response", dialect: null, body: asked.body });
+    case "POST /generate":
+      return generate(core, exchange, { kind: "completion", dialect: "sglang", body: asked.body });
+    case "POST /completion":
+      return generate(core, exchange, { kind: "completion", dialect: "llama.cpp", body: asked.body });
     default:
       if (!answerQuestion(core, exchange, asked) && !answerOrder(core, exchange, asked)) {
         answerError(exchange, {

@@ -8,6 +8,9 @@ export type AnswerShape =
   | { readonly kind: "tool"; readonly tools: readonly ToolDeclaration[]; readonly isRequired: boolean }
   | { readonly kind: "json"; readonly schema: JsonValue };
 
+/** Other engines' own ways to be asked for a streamed text, as far as a gateway asks. */
+export type OwnDialect = "sglang" | "llama.cpp";
+
 /** A request for tokens, valid for this engine, every default applied. */
 export interface EngineRequest {
   readonly kind: "chat" | "completion" | "embedding" | "response";

@@ -63,3 +63,23 @@ for (const isShown of [false, true]) {
     });
   }
 }
+
+test("continue: a stop string is found wherever it is cut, when a second engine dies soon after the first", async () => {
+  const said = textOf(await undisturbed(asked({})));
+  for (const isShown of [false, true]) {
+    const body = asked({ stop: said.slice(64, 90), include_stop_str_in_output: isShown });
+    const whole = await undisturbed(body);
+    for (let firstMs = 20; firstMs < 160; firstMs += 24) {
+      for (const secondMs of [12, 20, 28, 52]) {
+        const world = await startStreamRig(1);
+        const client = world.ask(body, undefined, TARGET);
+        for (const waitMs of [firstMs, secondMs]) {
+          await world.rig.clock.advance(waitMs);
+          if (client.endedAt === null && client.firstByteAt !== null) world.killServer(client);
+        }
+        await world.untilEnded(client);
+        assert.equal(sameForAll(client.text), sameForAll(whole), `killed after ${firstMs} and ${secondMs} ms`);
+      }
+    }
+  }
+});

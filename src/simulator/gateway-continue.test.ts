@@ -11,6 +11,7 @@ const questions: readonly { readonly name: string; readonly target: string; read
     body: { messages: [{ role: "user", content: "moon" }], max_tokens: TOKENS, stream_options: { include_usage: true } },
   },
   { name: "a completion", target: "/v1/completions", body: { prompt: "the wave", max_tokens: TOKENS } },
+  { name: "a completion that names no limit", target: "/v1/completions", body: { prompt: "the wave" } },
   {
     name: "a completion of ids that is sampled",
     target: "/v1/completions",

@@ -1,4 +1,5 @@
 import { createSeededRandom } from "../adapters/random/simulated.ts";
+import type { EngineKind } from "../api/hot-standby-config.ts";
 import type { RouteTable } from "../api/route-table.ts";
 import { assert } from "../base/assert.ts";
 import { GB } from "../base/bytes.ts";
@@ -36,6 +37,8 @@ export interface EngineDifference {
   readonly fingerprint?: string;
   readonly revision?: string;
   readonly reasoningTokens?: number;
+  /** As which it is known to the gateway. */
+  readonly engine?: EngineKind;
 }
 
 export async function startStreamRig(
@@ -54,7 +57,9 @@ export async function startStreamRig(
   for (const port of ports) startEngine(rig, network, port, differenceOf(port));
   await rig.clock.advance(READY_MS);
   const tableOf = (named: readonly number[], revision: number): RouteTable => {
-    const endpoints = named.map((port) => rigEndpoint(port, { fingerprint: differenceOf(port).fingerprint ?? "f" }));
+    const endpoints = named.map((port) =>
+      rigEndpoint(port, { fingerprint: differenceOf(port).fingerprint ?? "f", engine: differenceOf(port).engine ?? "simulated" }),
+    );
     return rigTable(endpoints, { contextLength: CONTEXT_LENGTH, revision });
   };
   await rig.start(tableOf(ports, 1));

@@ -1,42 +1,13 @@
-import type { EngineKind } from "../api/hot-standby-config.ts";
 import { KEPT } from "./continuity.ts";
-import { scanJsonObject } from "./json-scan.ts";
-
-/** How an engine goes on from ids. */
-export interface IdEngine {
-  /**
-   * Characters at the end of all that was said that it does not tell before the answer is over, because of a stop string of at most
-   * `longest` characters: neither more nor fewer, so that it can be told which token's text was shown. null = it holds back as it likes.
-   */
-  readonly heldBack: ((longest: number, areStopsShown: boolean) => number) | null;
-}
-
-const VLLM: IdEngine = { heldBack: (longest, areStopsShown) => (areStopsShown ? 0 : longest - 1) };
-const ID_ENGINES: Readonly<Record<EngineKind, IdEngine | null>> = { simulated: VLLM, vllm: VLLM, sglang: null, "llama.cpp": null };
-
-/** How streams of an engine go on from ids; null = they do not: it does not name the ids of its tokens. */
-export const idEngineOf = (engine: EngineKind): IdEngine | null => ID_ENGINES[engine];
-
-export interface ContinueAsk {
-  /** The client's body. */
-  readonly body: Buffer;
-  readonly upstreamModel: string;
-  /** As text, `12,345`: what the engine said, digits and commas alone. */
-  readonly promptIds: Buffer;
-  readonly shownIds: Buffer;
-  readonly shownTokens: number;
-  /** Still to come at most. */
-  readonly tokensLeft: number;
-}
+import { fieldsOf, type ContinueAsk } from "./own-surface.ts";
 
 /**
  * The body of `POST /v1/completions` by which an engine goes on with an answer: prompt and answer so far as ids, so that no template
  * and no tokenizer comes between; limits less by what was shown; the same sampling.
  */
 export function continueBody({ body, upstreamModel, promptIds, shownIds, shownTokens, tokensLeft }: ContinueAsk): Uint8Array {
-  const scan = scanJsonObject(body);
-  const fields = scan.ok ? scan.value.fields : new Map<string, never>();
-  const parts: Uint8Array[] = [Buffer.from(`{"model":${JSON.stringify(upstreamModel)},"prompt":[`), promptIds];
+  const fields = fieldsOf(body);
+  const parts: Uint8Array[] = [Buffer.from(`{"model":${JSON.stringify(upstreamModel)},"prompt":[`), promptIds ?? Buffer.alloc(0)];
   if (shownIds.length > 0) parts.push(Buffer.from(","), shownIds);
   parts.push(Buffer.from(`],"max_tokens":${tokensLeft},"stream":true,"stream_options":{"include_usage":true},"return_token_ids":true`));
   const minTokens = fields.get("min_tokens");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Continuity } from "./continuity.ts";
-import { continueBody } from "./continue-request.ts";
+import { continueAskOf, idEngineOf } from "./id-engine.ts";
 import { readCompletionRequest } from "./openai-request.ts";
 
 const bodyOf = (more: string): Buffer => Buffer.from(`{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true${more}}`);
@@ -59,7 +59,7 @@ test("continuity: the next engine gets ids, limits less by what was shown, the s
     shownTokens: 3,
     tokensLeft: 17,
   };
-  assert.deepEqual(JSON.parse(Buffer.from(continueBody(ask)).toString("utf8")), {
+  assert.deepEqual(JSON.parse(Buffer.from(continueAskOf(idEngineOf("vllm"), ask).body).toString("utf8")), {
     model: "org/m",
     prompt: [1, 2, 3, 4, 5],
     max_tokens: 17,

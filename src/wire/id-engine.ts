@@ -1,0 +1,33 @@
+import type { EngineKind } from "../api/hot-standby-config.ts";
+import { continueBody } from "./continue-request.ts";
+import { LLAMA_CPP_OWN } from "./own-llama-cpp.ts";
+import { SGLANG_OWN } from "./own-sglang.ts";
+import type { ContinueAsk, EngineAsk, OwnSurface } from "./own-surface.ts";
+
+/** How an engine goes on from ids. */
+export interface IdEngine {
+  /**
+   * Characters at the end of all that was said that it does not tell before the answer is over, because of a stop string of at most
+   * `longest` characters: neither more nor fewer, so that it can be told which token's text was shown. null = it holds back as it likes.
+   */
+  readonly heldBack: ((longest: number, areStopsShown: boolean) => number) | null;
+  /** How it is asked for ids; null = in the OpenAI form, by `return_token_ids`. */
+  readonly own: OwnSurface | null;
+  /** Tokens of a completion whose request names no limit; null = as many as fit. */
+  readonly completionTokens: number | null;
+}
+
+const VLLM: IdEngine = { heldBack: (longest, areStopsShown) => (areStopsShown ? 0 : longest - 1), own: null, completionTokens: 16 };
+const ID_ENGINES: Readonly<Record<EngineKind, IdEngine>> = {
+  simulated: VLLM,
+  vllm: VLLM,
+  sglang: { heldBack: null, own: SGLANG_OWN, completionTokens: 16 },
+  "llama.cpp": { heldBack: null, own: LLAMA_CPP_OWN, completionTokens: null },
+};
+
+/** How streams of an engine go on from ids. */
+export const idEngineOf = (engine: EngineKind): IdEngine => ID_ENGINES[engine];
+
+/** What an engine is asked so that it goes on. */
+export const continueAskOf = ({ own }: IdEngine, ask: ContinueAsk): EngineAsk =>
+  own === null ? { target: "/v1/completions", body: continueBody(ask) } : own.next(ask);
