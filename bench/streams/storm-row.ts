@@ -99,7 +99,7 @@ export async function runStormRow(storms: number, progress: Progress): Promise<R
     const upstream = (): number =>
       world.engines.reduce((sum, { seen }) => sum + [...seen.values()].reduce((all, { length }) => all + length, 0), 0);
     const clients = new Clients(world);
-    // Of the storms alone, told beside the bar: there a budget of a tenth has what calm has saved, twenty retries, on top.
+    // Of the storms alone: calm before and after them would hide what they amplify.
     const sent = { client: 0, upstream: 0 };
     for (let index = 1; index <= storms; index += 1) {
       await sleep(LULL_MS);
@@ -116,15 +116,15 @@ export async function runStormRow(storms: number, progress: Progress): Promise<R
     await clients.stop();
     const { asked } = clients;
     const storm: StormCount = {
-      clientRequests: clients.sent,
-      upstreamRequests: upstream(),
+      clientRequests: sent.client,
+      upstreamRequests: sent.upstream,
       unanswered: asked.filter((one) => !isWhole(one) && !isExplained(one)).length + clients.open,
       longestMs: largest(asked.map(({ tookMs }) => tookMs)),
       failed: asked.filter((one) => !isWhole(one)).length,
     };
     const byCode = Map.groupBy(asked, ({ answer }) => (answer.outcome === "complete" ? "served" : answer.note));
     const notes = [
-      `${storm.clientRequests} client requests and ${storm.upstreamRequests} upstream requests; in the storms ${sent.client} and ${sent.upstream}`,
+      `in the storms ${sent.client} client requests and ${sent.upstream} upstream requests; in all ${clients.sent} and ${upstream()}`,
       ...[...byCode].map(([code, { length }]) => `${length}: ${code}`),
     ];
     return {
