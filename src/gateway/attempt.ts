@@ -20,6 +20,7 @@ import type { JournalRoom } from "./journal-room.ts";
 import { JournalKeeper } from "./journal-keeper.ts";
 import type { PoisonWatch } from "./poison-watch.ts";
 import { continueRequestOf, journalFor, wishFor, type GoingOn } from "./continue-stream.ts";
+import { OwedAnswer } from "./owed-answer.ts";
 import { ErrorRelay } from "./relay-error.ts";
 import { beginningRelay, goingOnRelay } from "./relay-for.ts";
 import { WholeRelay } from "./relay-whole.ts";
@@ -281,6 +282,13 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#finish();
     this.#call?.abort();
     this.#watch.calls.delete(this);
+  }
+
+  /** Another engine was faster: this call ends in this turn, and nothing is held against its engine but its silence. */
+  yield(): void {
+    if (this.#isOver) return;
+    this.cancel();
+    OwedAnswer.keep(this.#watch, this.waitingSince, this.#parts.ports.clock);
   }
 
   #ask(): UpstreamRequest {

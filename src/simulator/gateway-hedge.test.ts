@@ -64,6 +64,34 @@ test("gateway: a first token that is late is asked of another engine too, whose 
   assertNothingLeft(rig);
 });
 
+test("gateway: an engine that is silent is found although hedges answer all that wait for it", async () => {
+  const rig = await usual("platinum", { requests: 120 });
+  rig.engine(1).stop();
+  const stoppedAt = rig.clock.monotonicMs();
+  const clients: RigClient[] = [];
+  while (rig.ejections().length === 0 && rig.clock.monotonicMs() - stoppedAt < 5_000) {
+    clients.push(rig.chat());
+    await rig.clock.advance(HEDGED_BY_MS + 230);
+  }
+  assert.deepEqual(rig.ejections(), ["gold-hot-1 silent"]);
+  assert.ok(rig.clock.monotonicMs() - stoppedAt <= 1_700, `found after ${rig.clock.monotonicMs() - stoppedAt} ms`);
+  assert.ok(hedges(rig, "won") >= 1);
+  for (const client of clients) assert.equal(client.wholeStream, WHOLE);
+});
+
+test("gateway: an engine that is only slow is not ejected for what hedges took from it", async () => {
+  const rig = await usual("platinum", { requests: 120 });
+  rig.engine(1).prefillMs = 1_500;
+  for (let step = 0; step < 100; step += 1) {
+    if (step % 4 === 0 && step < 40) rig.chat();
+    // While it reads a prompt it steps for others.
+    rig.engine(1).steps += 1;
+    await rig.clock.advance(100);
+  }
+  assert.ok(hedges(rig, "won") >= 3);
+  assert.deepEqual(rig.ejections(), []);
+});
+
 test("gateway: a first attempt that is late but first ends its hedge", async () => {
   const rig = await usual();
   rig.engine(1).prefillMs = 340;
