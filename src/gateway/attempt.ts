@@ -19,6 +19,7 @@ import { commentOnSilence } from "./keep-alive.ts";
 import type { JournalRoom } from "./journal-room.ts";
 import { JournalKeeper } from "./journal-keeper.ts";
 import type { PoisonWatch } from "./poison-watch.ts";
+import { causeOf, failureCodeOf } from "./call-failure.ts";
 import { continueRequestOf, journalFor, wishFor, type GoingOn } from "./continue-stream.ts";
 import { OwedAnswer } from "./owed-answer.ts";
 import { ErrorRelay } from "./relay-error.ts";
@@ -378,25 +379,4 @@ export function isEventStream(headers: readonly string[]): boolean {
     if (headers[at]?.toLowerCase() === "content-type") return /^\s*text\/event-stream\b/i.test(headers[at + 1] ?? "");
   }
   return false;
-}
-
-function failureCodeOf(why: CallFailure): AttemptFailure["code"] {
-  if (why.code === "REFUSED") return "upstream_refused";
-  return why.code === "MALFORMED" ? "upstream_malformed" : "upstream_lost";
-}
-
-/** A connect without an answer may be our own lack of sockets: it moves the request, but condemns nobody; the judge does. */
-export function causeOf(why: CallFailure): EjectionCause | null {
-  switch (why.code) {
-    case "REFUSED":
-      return "refused";
-    case "RESET":
-      return "reset";
-    case "CUT":
-      return "cut";
-    case "MALFORMED":
-      return "malformed";
-    case "CONNECT_TIMEOUT":
-      return null;
-  }
 }
