@@ -36,6 +36,11 @@ export class OwedAnswer implements LiveCall {
     return null;
   }
 
+  /** Its client is told by the call that answers it. */
+  keepAlive(): void {
+    // Nothing to say.
+  }
+
   lose(): void {
     this.#watch.calls.delete(this);
   }
