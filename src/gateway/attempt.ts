@@ -19,7 +19,9 @@ import { commentOnSilence } from "./keep-alive.ts";
 import type { JournalRoom } from "./journal-room.ts";
 import { JournalKeeper } from "./journal-keeper.ts";
 import type { PoisonWatch } from "./poison-watch.ts";
+import { causeOf, failureCodeOf } from "./call-failure.ts";
 import { continueRequestOf, firstRequestOf, journalFor, type GoingOn } from "./continue-stream.ts";
+import { OwedAnswer } from "./owed-answer.ts";
 import { ErrorRelay } from "./relay-error.ts";
 import { streamRelay } from "./relay-for.ts";
 import { WholeRelay } from "./relay-whole.ts";
@@ -282,6 +284,13 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#watch.calls.delete(this);
   }
 
+  /** Another engine was faster: this call ends in this turn, and nothing is held against its engine but its silence. */
+  yield(): void {
+    if (this.#isOver) return;
+    this.cancel();
+    OwedAnswer.keep(this.#watch, this.waitingSince, this.#parts.ports.clock);
+  }
+
   #ask(): UpstreamRequest {
     const to = { table: this.#table, endpoint: this.#choice.endpoint };
     const request = this.#request;
@@ -368,25 +377,4 @@ export function isEventStream(headers: readonly string[]): boolean {
     if (headers[at]?.toLowerCase() === "content-type") return /^\s*text\/event-stream\b/i.test(headers[at + 1] ?? "");
   }
   return false;
-}
-
-function failureCodeOf(why: CallFailure): AttemptFailure["code"] {
-  if (why.code === "REFUSED") return "upstream_refused";
-  return why.code === "MALFORMED" ? "upstream_malformed" : "upstream_lost";
-}
-
-/** A connect without an answer may be our own lack of sockets: it moves the request, but condemns nobody; the judge does. */
-export function causeOf(why: CallFailure): EjectionCause | null {
-  switch (why.code) {
-    case "REFUSED":
-      return "refused";
-    case "RESET":
-      return "reset";
-    case "CUT":
-      return "cut";
-    case "MALFORMED":
-      return "malformed";
-    case "CONNECT_TIMEOUT":
-      return null;
-  }
 }

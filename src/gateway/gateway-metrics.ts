@@ -40,6 +40,7 @@ export interface GatewayMetrics {
   readonly wakes: Metric<CounterHandle>;
   readonly sheds: Metric<CounterHandle>;
   readonly services: Metric<GaugeHandle>;
+  readonly journalBytes: Metric<GaugeHandle>;
   readonly degraded: Metric<CounterHandle>;
   readonly quarantined: Metric<CounterHandle>;
   readonly selfSuspicions: Metric<CounterHandle>;
@@ -79,6 +80,7 @@ export function createGatewayMetrics(): GatewayMetrics {
     ]),
     sheds: registry.counter("tidegate_requests_shed_total", "Requests refused by the last of the degraded steps.", ["service"]),
     services: registry.gauge("tidegate_gateway_services", "Services that this gateway has a route table of."),
+    journalBytes: registry.gauge("tidegate_journal_bytes", "Kept of streams that run, so that another instance could go on with them."),
     degraded: registry.counter(
       "tidegate_requests_degraded_total",
       "Requests handed to the model of a degraded step, by the service that lent its free room.",

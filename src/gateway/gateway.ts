@@ -63,6 +63,7 @@ class AssembledGateway implements Gateway {
   readonly #routes = new RouteStore();
   readonly #health = new HealthIndex();
   readonly #board = new EndpointBoard();
+  readonly #journals = new JournalRoom();
   readonly #drains: DrainMoves;
   readonly #keepAlive = new KeepAlive(this.#board);
   readonly #desks = new ServiceDesks(this.metrics);
@@ -93,7 +94,7 @@ class AssembledGateway implements Gateway {
     const poison = new PoisonWatch({ ports, metrics: this.metrics });
     this.#poison = poison;
     this.#newcomers = new Newcomers({ health, woken });
-    const shared = { ports, routes, health, woken, episodes, poison, journals: new JournalRoom(), metrics: this.metrics };
+    const shared = { ports, routes, health, woken, episodes, poison, journals: this.#journals, metrics: this.metrics };
     const ejector = new Ejector({ ...shared, ejected: (watch, cause) => this.#ejected(watch, cause) });
     const self = new SelfSuspicion({ ...shared, board: this.#board, lookAround: () => this.#lookAround() });
     const parts = { ...shared, ejector, self, board: this.#board, desks: this.#desks };
@@ -178,6 +179,7 @@ class AssembledGateway implements Gateway {
   metricsText(): string {
     this.#desks.showGauges();
     this.metrics.services.with().set(this.#routes.all().length);
+    this.metrics.journalBytes.with().set(this.#journals.bytes);
     return renderPrometheus(this.metrics.registry);
   }
 

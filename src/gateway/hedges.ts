@@ -171,7 +171,7 @@ class Race implements RunningAttempt {
     this.request.running = winner.attempt;
     const loser = winner === second ? this.first : second;
     if (loser.attempt === null) return;
-    loser.attempt.cancel();
+    loser.attempt.yield();
     loser.attempt = null;
     this.request.tried = this.request.tried.filter((key) => key !== loser.key);
     if (winner === second) this.request.isReturned = false;

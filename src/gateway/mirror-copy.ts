@@ -6,7 +6,8 @@ import type { Call, CallEvents, CallFailure, Upstream } from "../ports/upstream.
 import type { HealthIndex } from "../routing/health.ts";
 import type { AttemptFailure } from "../routing/next-attempt.ts";
 import { cutAfterMs, firstTokenCutAfterMs, firstTokenLateAfterMs, lateAfterMs } from "../routing/patience.ts";
-import { causeOf, isEventStream } from "./attempt.ts";
+import { isEventStream } from "./attempt.ts";
+import { causeOf } from "./call-failure.ts";
 import { promptTokensOf, type ClientRequest } from "./client-request.ts";
 import type { Ejector } from "./ejector.ts";
 import type { EndpointBoard, EndpointWatch, LiveCall } from "./endpoint-board.ts";

@@ -60,6 +60,8 @@ export class HealthIndex {
   readonly #records = new Map<EndpointKey, HealthRecord>();
   /** Of those that are out: mostly none, and asked for at every choice and tick. */
   readonly #ejections = new Map<EndpointKey, Ejection>();
+  /** Of those that take less than their weight: mostly none too. */
+  readonly #partial = new Set<EndpointKey>();
 
   inFlight(endpoint: EndpointIdentity): number {
     return this.#records.get(endpointKey(endpoint))?.inFlight ?? 0;
@@ -77,19 +79,24 @@ export class HealthIndex {
 
   /** It would be out for bad answers, were not half of its pool out already: it stays in, for a small share. */
   isDoubted(endpoint: EndpointIdentity): boolean {
-    return this.#records.get(endpointKey(endpoint))?.isDoubted ?? false;
+    return this.#partial.size > 0 && this.#records.get(endpointKey(endpoint))?.isDoubted === true;
   }
 
   /** 0..1: the part of its weight that it takes now, beside its neighbours. */
   shareOf(endpoint: EndpointIdentity, now: MonotonicMs): number {
-    const record = this.#records.get(endpointKey(endpoint));
-    if (record === undefined) return 1;
-    return slowStartRatio(record.returnedAt, now) * (record.isDoubted ? DOUBTED_RATIO : 1);
+    if (this.#partial.size === 0) return 1;
+    const key = endpointKey(endpoint);
+    const record = this.#records.get(key);
+    if (record === undefined || !this.#partial.has(key)) return 1;
+    const share = slowStartRatio(record.returnedAt, now) * (record.isDoubted ? DOUBTED_RATIO : 1);
+    if (share === 1) this.#partial.delete(key);
+    return share;
   }
 
   /** It may serve from now on, and could not before. */
   cameIn(endpoint: EndpointIdentity, now: MonotonicMs): void {
     this.#record(endpoint).returnedAt = now;
+    this.#partial.add(endpointKey(endpoint));
   }
 
   /** How long requests have queued inside the engine: more in flight than it decodes together, or its own word. */
@@ -148,7 +155,10 @@ export class HealthIndex {
     const key = endpointKey(endpoint);
     if (this.#ejections.has(key)) return null;
     record.isDoubted = isSoft(why.cause) && !mayEjectSoftly(this.#poolWith(key, pool));
-    if (record.isDoubted) return null;
+    if (record.isDoubted) {
+      this.#partial.add(key);
+      return null;
+    }
     record.streak = this.#decayedStreak(record, why.now) + 1;
     const lengthMs = Math.min(EJECTION_MAX_MS, EJECTION_BASE_MS * 2 ** (record.streak - 1));
     const ejection = { cause: why.cause, since: why.now, until: later(why.now, lengthMs) };
@@ -162,6 +172,7 @@ export class HealthIndex {
     this.#ejections.delete(endpointKey(endpoint));
     record.restoredAt = now;
     record.returnedAt = now;
+    this.#partial.add(endpointKey(endpoint));
     record.failuresInARow = 0;
     record.goodInARow = 0;
     record.failureRatio = 0;
@@ -175,6 +186,7 @@ export class HealthIndex {
       if (named.has(key) || record.inFlight > 0) continue;
       this.#records.delete(key);
       this.#ejections.delete(key);
+      this.#partial.delete(key);
     }
   }
 

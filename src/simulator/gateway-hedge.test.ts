@@ -3,6 +3,7 @@ import test from "node:test";
 import fc from "fast-check";
 import type { Tier } from "../api/hot-standby-config.ts";
 import type { RungEndpoint } from "../api/route-table.ts";
+import { nodeName } from "../base/ids.ts";
 import { GatewayRig, rigEndpoint, rigTable, type RigClient } from "./gateway-rig.ts";
 
 const WHOLE = "t0 t1 t2 t3 t4 ";
@@ -15,7 +16,12 @@ async function usual(
   { requests = 40, change = {} }: { requests?: number; change?: Partial<RungEndpoint> } = {},
 ): Promise<GatewayRig> {
   const rig = new GatewayRig();
-  await rig.start(rigTable([rigEndpoint(1, change), rigEndpoint(2, change)], { tier }));
+  await rig.start(
+    rigTable(
+      [1, 2].map((port) => rigEndpoint(port, { node: nodeName(`node-${port}`), ...change })),
+      { tier },
+    ),
+  );
   for (let count = 0; count < requests; count += 1) {
     rig.chat();
     await rig.clock.advance(50);
@@ -56,6 +62,34 @@ test("gateway: a first token that is late is asked of another engine too, whose 
   assert.deepEqual(rig.ejections(), []);
   assert.equal(rig.sentUp.filter(({ type }) => type === "episode").length, 0);
   assertNothingLeft(rig);
+});
+
+test("gateway: an engine that is silent is found although hedges answer all that wait for it", async () => {
+  const rig = await usual("platinum", { requests: 120 });
+  rig.engine(1).stop();
+  const stoppedAt = rig.clock.monotonicMs();
+  const clients: RigClient[] = [];
+  while (rig.ejections().length === 0 && rig.clock.monotonicMs() - stoppedAt < 5_000) {
+    clients.push(rig.chat());
+    await rig.clock.advance(HEDGED_BY_MS + 230);
+  }
+  assert.deepEqual(rig.ejections(), ["gold-hot-1 silent"]);
+  assert.ok(rig.clock.monotonicMs() - stoppedAt <= 1_700, `found after ${rig.clock.monotonicMs() - stoppedAt} ms`);
+  assert.ok(hedges(rig, "won") >= 1);
+  for (const client of clients) assert.equal(client.wholeStream, WHOLE);
+});
+
+test("gateway: an engine that is only slow is not ejected for what hedges took from it", async () => {
+  const rig = await usual("platinum", { requests: 120 });
+  rig.engine(1).prefillMs = 1_500;
+  for (let step = 0; step < 100; step += 1) {
+    if (step % 4 === 0 && step < 40) rig.chat();
+    // While it reads a prompt it steps for others.
+    rig.engine(1).steps += 1;
+    await rig.clock.advance(100);
+  }
+  assert.ok(hedges(rig, "won") >= 3);
+  assert.deepEqual(rig.ejections(), []);
 });
 
 test("gateway: a first attempt that is late but first ends its hedge", async () => {
@@ -132,6 +166,53 @@ test("gateway: when both engines die the request is held and served by the next 
   await rig.clock.advance(1_000);
   assert.equal(client.wholeStream, WHOLE);
   assert.deepEqual(outcomes(rig), ["failed"]);
+});
+
+test("gateway: what was kept of an answer that lost is free again", async () => {
+  const rig = await usual("platinum", { change: { engine: "llama.cpp" } });
+  // Its role chunk comes, and no content.
+  rig.engine(1).breakAfter = { tokens: 0, how: "stall" };
+  const client = rig.chat();
+  await rig.clock.advance(HEDGED_BY_MS);
+  assert.ok(/tidegate_journal_bytes [1-9]/.test(rig.gateway.metricsText()), "something is kept");
+  await rig.clock.advance(500);
+  assert.equal(client.wholeStream, WHOLE);
+  assert.match(rig.gateway.metricsText(), /tidegate_journal_bytes 0\n/);
+});
+
+test("gateway: when the winner dies in the middle of its answer the engine that lost goes on with it", async () => {
+  const rig = await usual("platinum", { change: { engine: "llama.cpp" } });
+  rig.engine(1).prefillMs = 5_000;
+  const client = rig.chat();
+  await rig.clock.advance(HEDGED_BY_MS + 60);
+  assert.equal(client.header("x-tidegate-instance"), "gold-hot-2");
+  rig.engine(1).prefillMs = 50;
+  rig.engine(2).kill();
+  await rig.clock.advance(1_000);
+  // The rig's engines name no reason of an end, so the tokens are what can be compared.
+  assert.equal([...client.text.matchAll(/"content":"([^"]*)"/g)].map((match) => match[1]).join(""), WHOLE);
+  assert.doesNotMatch(client.text, /"error"/);
+});
+
+test("gateway: a request is not blamed for the death of its hedge's engine when its own dies too", async () => {
+  const rig = await usual();
+  rig.engine(1).prefillMs = 5_000;
+  rig.engine(2).prefillMs = 5_000;
+  const client = rig.chat();
+  await rig.clock.advance(HEDGED_BY_MS + 100);
+  assert.equal(rig.engine(2).openCount, 1);
+  for (const port of [2, 1]) {
+    // Others make both engines step under it.
+    rig.engine(port).prefillMs = 50;
+    rig.chat();
+    rig.chat();
+    await rig.clock.advance(400);
+    rig.engine(port).kill();
+    await rig.clock.advance(400);
+  }
+  rig.tell({ type: "table", table: rigTable([rigEndpoint(3)], { tier: "platinum", revision: 2 }) });
+  await rig.clock.advance(1_000);
+  assert.equal(client.wholeStream, WHOLE);
 });
 
 test("gateway: a client that goes away ends both calls in the same turn", async () => {
