@@ -40,8 +40,8 @@ async function ask(socket: Socket): Promise<string> {
   socket.write(GET);
   let text = "";
   while (!/\r\n\r\n.*!$/s.test(text)) {
-    const [piece]: unknown[] = await once(socket, "data");
-    text += String(piece);
+    const pieces: unknown[] = await once(socket, "data");
+    text += String(pieces[0]);
   }
   return text;
 }

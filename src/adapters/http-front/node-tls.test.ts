@@ -47,8 +47,8 @@ async function open({ address }: NodeListener, more: ConnectionOptions = {}): Pr
 
 async function get(socket: TLSSocket): Promise<string> {
   socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-  const [piece]: unknown[] = await once(socket, "data");
-  return String(piece);
+  const pieces: unknown[] = await once(socket, "data");
+  return String(pieces[0]);
 }
 
 const fingerprintOf = (socket: TLSSocket): string => socket.getPeerCertificate().fingerprint256;

@@ -113,11 +113,14 @@ function startSuccessor({ command, clock }: HandOverParts, nonce: string): Succe
     pid: child.pid ?? 0,
     // One that is gone hears nothing; its end is what `unheard` tells.
     send: (message, listener) => void child.send(message, listener?.server, () => undefined),
-    unheard: (type, withinMs) => {
-      const never = new AbortController().signal;
-      const late = clock.sleep(withinMs, never).then(() => `It did not say ${type} within ${withinMs / 1_000} s.`);
-      return Promise.race([words.next(type), late]);
-    },
+    unheard: (type, withinMs) =>
+      new Promise((resolve) => {
+        const timer = clock.after(withinMs, () => resolve(`It did not say ${type} within ${withinMs / 1_000} s.`));
+        void words.next(type).then((why) => {
+          timer.cancel();
+          resolve(why);
+        });
+      }),
     kill: () => void child.kill("SIGKILL"),
     letGo() {
       if (child.connected) child.disconnect();
