@@ -200,6 +200,6 @@ const CASES: readonly (readonly [name: string, run: (canary: Canary) => Promise<
 
 test("openai SDK: all that it does, against one gateway and two engines", async (t) => {
   const canary = await startClient(t);
-  for (const [name, run] of CASES) await t.test(`openai SDK: ${name}`, () => run(canary));
-  assert.notEqual(canary.sent.length, 0);
+  assert.equal(canary.world.engines.length, 2);
+  for (const [name, run] of CASES) await t.test(`openai SDK: ${name}`, () => assert.doesNotReject(run(canary)));
 });
