@@ -130,7 +130,10 @@ for (const [group, payloads] of Object.entries(groups)) {
         payload.status,
       );
       assert.equal(reached.length, payload.reached ?? 0);
-      if (payload.status[0] !== 200 && payload.status.length > 0) assert.match(text, /"type":"invalid_request_error"/);
+      if (payload.status[0] !== 200 && payload.status.length > 0) {
+        assert.match(text, /"type":"invalid_request_error"/);
+        assert.match(text, /\r\nx-should-retry: false\r\n/);
+      }
     });
   }
 }

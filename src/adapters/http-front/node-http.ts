@@ -8,7 +8,7 @@ import type { Handler, HttpFront, Listener, ListenError } from "../../ports/http
 import { checkRequestHead, HEADERS_MAX } from "../../wire/http-request-rules.ts";
 import { createHttpsServer, http } from "./lean-http.ts";
 import { NodeExchange, type Connection } from "./node-exchange.ts";
-import { answerOnSocket, refusalOf, renderRefusal, type Refusal } from "./refusal.ts";
+import { answerOnSocket, openAiRefusal, refusalOf, type Refusal } from "./refusal.ts";
 import type { TlsMaterial } from "./tls-files.ts";
 
 export interface NodeHttpFrontOptions {
@@ -221,8 +221,8 @@ function addressOf(server: NetServer): EndpointAddress {
 }
 
 function refuseResponse(response: ServerResponse, refusal: Refusal): void {
-  const body = renderRefusal(refusal);
+  const { headers, body } = openAiRefusal(refusal);
   response.shouldKeepAlive = false;
-  response.writeHead(refusal.status, { "content-type": "application/json", "content-length": Buffer.byteLength(body) });
+  response.writeHead(refusal.status, [...headers]);
   response.end(body);
 }

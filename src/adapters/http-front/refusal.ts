@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import { openAiErrorBody, openAiErrorHeaders } from "../../wire/openai-error.ts";
 import { http } from "./lean-http.ts";
 
 /** An answer that the front gives by itself, before any handler. */
@@ -22,19 +23,21 @@ export function refusalOf(errorCode: string): Refusal {
   }
 }
 
-/** The body of a refusal, in OpenAI's shape. */
-export const renderRefusal = ({ code, message }: Refusal): string =>
-  JSON.stringify({ error: { message, type: "invalid_request_error", param: null, code } });
+/** A refusal in OpenAI's shape. What took too long to arrive may be sent again; all else is as wrong the second time. */
+export function openAiRefusal({ status, code, message }: Refusal): { readonly headers: readonly string[]; readonly body: Buffer } {
+  const retry = status === 408 ? ({ kind: "after", delayMs: TIMEOUT_RETRY_MS } as const) : ({ kind: "never" } as const);
+  const error = { status, type: "invalid_request_error", code, message, param: null, retry } as const;
+  const body = openAiErrorBody(error);
+  return { headers: openAiErrorHeaders(error, body), body };
+}
+
+const TIMEOUT_RETRY_MS = 1_000;
 
 /** Answers where node:http has no response object, and closes. */
 export function answerOnSocket(socket: Duplex, refusal: Refusal): void {
-  const body = renderRefusal(refusal);
-  const head = [
-    `HTTP/1.1 ${refusal.status} ${http.STATUS_CODES[refusal.status] ?? ""}`,
-    "content-type: application/json",
-    `content-length: ${Buffer.byteLength(body)}`,
-    "connection: close",
-  ];
+  const { headers, body } = openAiRefusal(refusal);
+  const lines = [`HTTP/1.1 ${refusal.status} ${http.STATUS_CODES[refusal.status] ?? ""}`];
+  for (let at = 0; at < headers.length; at += 2) lines.push(`${headers[at]}: ${headers[at + 1]}`);
   // The rest of what the client sends is not read: after the answer nothing on this connection means anything.
-  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
+  socket.end(`${lines.join("\r\n")}\r\nconnection: close\r\n\r\n${body.toString("utf8")}`, () => socket.destroy());
 }
