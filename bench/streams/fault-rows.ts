@@ -12,6 +12,7 @@ import type { Progress } from "../failover/progress.ts";
 import type { RowResult } from "../failover/report.ts";
 import { seeded } from "../failover/seeded.ts";
 import { takeKinds, takeReferences } from "../failover/take-references.ts";
+import { describeFaults } from "./describe.ts";
 import { mixBarsOf } from "./judge-mix.ts";
 import { barsOf, cutBy } from "./judge-streams.ts";
 import type { FaultRowName, StreamOptions } from "./options.ts";
@@ -19,6 +20,8 @@ import type { FaultRowName, StreamOptions } from "./options.ts";
 export const CONCURRENT_STREAMS = 50;
 const READY_WITHIN_MS = 30_000;
 export const SETTLED_WITHIN_MS = 30_000;
+/** After a fault every gateway has noticed: who comes later does not meet it. */
+const NOTICED_MS = 1_500;
 /** New streams after all is whole again, so that both engines carry some in all places. */
 const STREAMS_BETWEEN = 20;
 const STREAMS_SPREAD = 20;
@@ -79,12 +82,17 @@ export async function openBench({ options, progress, control, started, loads }: 
  * The next fault at one of the two hot engines, while streams run at both. None of the streams of the fault before runs any more: two deaths under
  * one request are what a poisonous one looks like (ADR 0016). @returns null when the platform did not become whole.
  */
-async function strike(bench: Bench, row: FaultRowName, chance: () => number): Promise<FaultWindow | null> {
+async function strike(
+  bench: Bench,
+  row: FaultRowName,
+  of: { chance: () => number; previous: FaultWindow | null },
+): Promise<FaultWindow | null> {
+  const { chance, previous } = of;
   const [load] = bench.loads;
   if (load === undefined) throw new Error("No client runs.");
   if ((await bench.platform.untilWhole(WHOLE_WITHIN_MS)) === null) return null;
-  const nowMs = monotonicMs();
-  if (!(await load.until(() => load.settledBeforeMs > nowMs, SETTLED_WITHIN_MS))) return null;
+  const metBeforeMs = previous === null ? 0 : previous.atMs + NOTICED_MS;
+  if (!(await load.until(() => load.settledBeforeMs > metBeforeMs, SETTLED_WITHIN_MS))) return null;
   await untilSent(load, STREAMS_BETWEEN + Math.floor(chance() * STREAMS_SPREAD));
   const name = `${MIXED}-hot-${chance() < 0.5 ? 1 : 2}`;
   const pid = (await bench.platform.instance(name))?.pid ?? null;
@@ -104,7 +112,7 @@ export async function runFaultRow(bench: Bench, row: FaultRowName, faultCount: n
   let met = 0;
   const triesMax = Math.ceil(faultCount * 1.2) + 3;
   for (let tries = 0; tries < triesMax && met < faultCount && problems.length === 0; tries += 1) {
-    const fault = await strike(bench, row, chance);
+    const fault = await strike(bench, row, { chance, previous: faults.at(-1) ?? null });
     const previous = faults.pop();
     if (previous !== undefined) {
       const closed = { ...previous, untilMs: fault?.atMs ?? Number.POSITIVE_INFINITY };
@@ -121,17 +129,6 @@ export async function runFaultRow(bench: Bench, row: FaultRowName, faultCount: n
   await stopLoad(bench, load);
   const { gapP99MaxMs, judge } = ROWS[row];
   const bars = judge(load.records, faults, { bars: { faults: faultCount, gapP99MaxMs }, model: bench.model });
-  const lost = load.records.filter(({ outcome }) => outcome !== "complete");
-  const cut = faults.flatMap((fault) => cutBy(load.records, fault));
-  const notes = [
-    `${faults.length} faults, ${cut.length} streams in their middle, ${load.records.length} streams in all`,
-    ...problems,
-    ...lost
-      .slice(0, 8)
-      .map(
-        ({ id, kind, outcome, note, instance, tokenTimesMs }) =>
-          `${outcome}: stream ${id} (${kind}) of ${instance}, ${tokenTimesMs.length} tokens, ${note}`,
-      ),
-  ];
+  const notes = [...problems, ...describeFaults(load.records, faults)];
   return { row, n: faults.length, bars, notes, control: null };
 }

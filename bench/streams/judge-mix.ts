@@ -13,6 +13,8 @@ const WAYS: Readonly<Record<AskKind, { readonly name: string; readonly way: stri
   logprobs: { name: "log probabilities", way: "ended by an error event", endsByError: true },
 };
 
+export const endsByError = (kind: AskKind): boolean => WAYS[kind].endsByError;
+
 /** Of a mix of kinds: nothing is wrong, cut off or lost without a word, and each kind goes on, or ends, in its own way. */
 export function mixBarsOf(
   records: readonly RequestRecord[],
