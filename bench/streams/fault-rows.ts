@@ -23,7 +23,7 @@ export const SETTLED_WITHIN_MS = 30_000;
 /** After a fault every gateway has noticed: who comes later does not meet it. */
 const NOTICED_MS = 1_500;
 /** New streams after all is whole again, so that both engines carry some in all places. */
-const STREAMS_BETWEEN = 20;
+const STREAMS_BETWEEN = 10;
 const STREAMS_SPREAD = 20;
 export const MIX: Mix = {
   streamRatio: 1,

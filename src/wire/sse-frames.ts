@@ -19,6 +19,8 @@ export class SseFrames {
   #end = 0;
   #isAtLineStart = false;
   #wasReturn = false;
+  /** The last byte was the CR of a blank line: whether an LF belongs to it, the next byte tells. No engine ends its lines by CR alone. */
+  #isAtBlankReturn = false;
 
   constructor(frameBytesMax: number = FRAME_BYTES_MAX) {
     this.#frameBytesMax = frameBytesMax;
@@ -38,6 +40,15 @@ export class SseFrames {
     const end = this.#end;
     let isAtLineStart = this.#isAtLineStart;
     let wasReturn = this.#wasReturn;
+    if (this.#isAtBlankReturn && this.#scanned < end) {
+      this.#isAtBlankReturn = false;
+      if (slab[this.#scanned] === LF) {
+        this.#scanned += 1;
+        wasReturn = false;
+      }
+      frames.push(slab.subarray(this.#start, this.#scanned));
+      this.#start = this.#scanned;
+    }
     for (let at = this.#scanned; at < end; at += 1) {
       const byte = slab[at];
       if (byte !== LF && byte !== CR) {
@@ -51,8 +62,11 @@ export class SseFrames {
       const isBlank = isAtLineStart;
       isAtLineStart = !isBlank;
       if (!isBlank) continue;
-      // CR LF CR LF: the frame is over at the second CR, its LF belongs to it when it is here already.
-      if (wasReturn && at + 1 < end && slab[at + 1] === LF) {
+      if (wasReturn && at + 1 === end) {
+        this.#isAtBlankReturn = true;
+        continue;
+      }
+      if (wasReturn && slab[at + 1] === LF) {
         at += 1;
         wasReturn = false;
       }
