@@ -7,7 +7,7 @@ import { formatTable, toJson, verdictOf, type RowResult } from "../failover/repo
 import { runAbortRow } from "./abort-row.ts";
 import { openBench, runFaultRow, type Stage } from "./fault-rows.ts";
 import { openScene, runHandoverRow } from "./handover-row.ts";
-import { countOf, isFaultRow, parseOptions, USAGE, type RowName } from "./options.ts";
+import { countOf, isFaultRow, isTimed, parseOptions, USAGE, type RowName } from "./options.ts";
 import { runSimulatedRow } from "./simulated-row.ts";
 import { runStormRow } from "./storm-row.ts";
 
@@ -25,7 +25,7 @@ async function runRows(stage: Stage): Promise<readonly RowResult[]> {
     await control.begin();
     const result = await runRow(stage, bench, row);
     const reading = await control.read();
-    const judged = { ...result, control: row === "simulated" ? null : reading };
+    const judged = { ...result, control: isTimed(row) ? reading : null };
     results.push(judged);
     progress.line(`${row}: ${verdictOf(judged)} (idle loop lag p99 ${reading.loopLagP99Ms?.toFixed(1)} ms)`);
     for (const note of result.notes) progress.line(`  ${note}`);

@@ -6,6 +6,8 @@ export type FaultRowName = (typeof FAULT_ROW_NAMES)[number];
 const ROW_NAMES = [...FAULT_ROW_NAMES, "aborts", "storm", "handover", "simulated"] as const;
 export type RowName = (typeof ROW_NAMES)[number];
 export const isFaultRow = (row: RowName): row is FaultRowName => FAULT_ROW_NAMES.some((name) => name === row);
+/** The others count, and a slow machine does not void them. */
+export const isTimed = (row: RowName): boolean => isFaultRow(row) || row === "aborts";
 
 /** Faults of each row that count; aborts of each phase; storms; of handover, reloads, with a take-over after every fifth; of the simulated one, answers. */
 const COUNTS: Readonly<Record<RowName, number>> = {
