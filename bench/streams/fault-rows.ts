@@ -20,8 +20,6 @@ import type { FaultRowName, StreamOptions } from "./options.ts";
 export const CONCURRENT_STREAMS = 50;
 const READY_WITHIN_MS = 30_000;
 export const SETTLED_WITHIN_MS = 30_000;
-/** After a fault every gateway has noticed: who comes later does not meet it. */
-const NOTICED_MS = 1_500;
 /** New streams after all is whole again, so that both engines carry some in all places. */
 const STREAMS_BETWEEN = 10;
 const STREAMS_SPREAD = 20;
@@ -41,15 +39,17 @@ const KINDS = [
 interface Row {
   readonly signal: "SIGKILL" | "SIGSTOP";
   readonly gapP99MaxMs: number;
+  /** So long after it the gateway has noticed: who comes later does not meet it. */
+  readonly noticedMs: number;
   readonly mix: Mix;
   readonly judge: typeof barsOf;
 }
 
 /** A stopped engine is found by its silence, which takes a second. */
 const ROWS: Readonly<Record<FaultRowName, Row>> = {
-  kills: { signal: "SIGKILL", gapP99MaxMs: 300, mix: MIX, judge: barsOf },
-  mix: { signal: "SIGKILL", gapP99MaxMs: 300, mix: { ...MIX, kinds: KINDS }, judge: mixBarsOf },
-  stops: { signal: "SIGSTOP", gapP99MaxMs: 1_500, mix: MIX, judge: barsOf },
+  kills: { signal: "SIGKILL", gapP99MaxMs: 300, noticedMs: 300, mix: MIX, judge: barsOf },
+  mix: { signal: "SIGKILL", gapP99MaxMs: 300, noticedMs: 300, mix: { ...MIX, kinds: KINDS }, judge: mixBarsOf },
+  stops: { signal: "SIGSTOP", gapP99MaxMs: 1_500, noticedMs: 1_500, mix: MIX, judge: barsOf },
 };
 
 /** What rows share: progress, the machine's control, and what must be ended with the bench. */
@@ -91,7 +91,7 @@ async function strike(
   const [load] = bench.loads;
   if (load === undefined) throw new Error("No client runs.");
   if ((await bench.platform.untilWhole(WHOLE_WITHIN_MS)) === null) return null;
-  const metBeforeMs = previous === null ? 0 : previous.atMs + NOTICED_MS;
+  const metBeforeMs = previous === null ? 0 : previous.atMs + ROWS[row].noticedMs;
   if (!(await load.until(() => load.settledBeforeMs > metBeforeMs, SETTLED_WITHIN_MS))) return null;
   await untilSent(load, STREAMS_BETWEEN + Math.floor(chance() * STREAMS_SPREAD));
   const name = `${MIXED}-hot-${chance() < 0.5 ? 1 : 2}`;

@@ -141,6 +141,32 @@ test("pipelined requests are answered in order, and a client that goes is gone f
   await listener.close(0);
 });
 
+test("who expects 100-continue behind another request gets two whole answers, and alone is told to go on", async () => {
+  const answer = (exchange: Exchange): void => {
+    exchange.head(200, ["content-type", "text/plain", "content-length", "4"]);
+    exchange.write(Buffer.from("tide"));
+    exchange.end();
+  };
+  const listener = await listen(QUICK, (exchange) => {
+    if (exchange.method === "GET") answer(exchange);
+    return {
+      ...unheard,
+      body: () => undefined,
+      bodyEnd: () => (exchange.method === "POST" ? answer(exchange) : undefined),
+      gone: () => undefined,
+    };
+  });
+  const post = "POST /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello";
+  const shapeOf = async (bytes: string): Promise<readonly string[]> => {
+    const { socket, received } = open(listener);
+    socket.write(bytes);
+    return (await received).match(/HTTP\/1\.1 \d+|(?<=\r\n\r\n)tide/g) ?? [];
+  };
+  assert.deepEqual(await shapeOf(`GET /a HTTP/1.1\r\nHost: a\r\n\r\n${post}`), ["HTTP/1.1 200", "tide", "HTTP/1.1 200", "tide"]);
+  assert.deepEqual(await shapeOf(post), ["HTTP/1.1 100", "HTTP/1.1 200", "tide"]);
+  await listener.close(0);
+});
+
 test("an address that is not this machine's is refused with the reason", async () => {
   const listening = await createNodeHttpFront().listen({ host: "192.0.2.1", port: 0 }, unreached);
   assert.ok(!listening.ok && listening.error.code === "ADDRESS_REFUSED");

@@ -93,6 +93,11 @@ class HttpListener {
     this.#server.maxConnections = limits.connectionsMax;
     this.#server.on(tls === null ? "connection" : "secureConnection", (socket: Socket) => this.#onConnection(socket));
     this.#server.on("request", (request, response) => this.#onRequest(request, response));
+    this.#server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
+      // Behind another answer Node would write the interim one between this answer's head and its body. Its client has sent on without it.
+      if (response.socket !== null) response.writeContinue();
+      this.#onRequest(request, response);
+    });
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => this.#onClientError(error, socket));
     this.#server.on("checkExpectation", (_request, response) => {
       refuseResponse(response, { status: 417, code: "expectation_failed", message: "The only expectation met is 100-continue." });
