@@ -185,9 +185,14 @@ export interface ChatTarget {
   readonly isTls?: boolean;
 }
 
-/** The parts of one POST; `prefix` is built once for each prompt and ends just before the value of max_tokens. */
-export function chatRequest(target: ChatTarget, prefix: Buffer, maxTokens: number): readonly (string | Buffer)[] {
-  const suffix = `${maxTokens}}`;
+/** The parts of one POST; a `user` makes its body unlike all others: one body under several deaths is a poisonous one (ADR 0016). `prefix` is built once for each prompt and ends just before the value of max_tokens. */
+export function chatRequest(
+  target: ChatTarget,
+  prefix: Buffer,
+  maxTokens: number,
+  user: string | null = null,
+): readonly (string | Buffer)[] {
+  const suffix = user === null ? `${maxTokens}}` : `${maxTokens},"user":"${user}"}`;
   const authorization = target.key === null ? "" : `authorization: Bearer ${target.key}\r\n`;
   const head =
     `POST /v1/chat/completions HTTP/1.1\r\nhost: ${target.host}:${target.port}\r\n${authorization}` +

@@ -105,7 +105,7 @@ class Load {
     if (prefix === undefined) throw new Error(`No answer of the kind ${ask.kind} was prepared.`);
     const call = new ChatCall(ask.isStream, (answer) => this.#settle(id, arrivedAtMs, ask, prepared.reference, answer));
     this.#inFlight.set(id, { arrivedAtMs, call });
-    call.sendOver(this.#pool, chatRequest(this.#order.target, prefix, ask.maxTokens));
+    call.sendOver(this.#pool, chatRequest(this.#order.target, prefix, ask.maxTokens, ask.kind === "plain" ? null : `${id}`));
   }
 
   #settle(id: number, arrivedAtMs: number, ask: Ask, reference: Reference, answer: ChatAnswer): void {

@@ -5,13 +5,14 @@ import { cutBy } from "./judge-streams.ts";
 
 const SHOWN_MAX = 8;
 
-/** For people: streams that ended otherwise than they must, and the longest gaps, each beside the fault before. */
+/** For people: streams that ended otherwise than they must, and the longest gaps of those that went on, each beside the fault before. */
 export function describeFaults(records: readonly RequestRecord[], faults: readonly FaultWindow[]): readonly string[] {
   const cut = faults.map((fault) => ({ fault, streams: cutBy(records, fault) }));
   const count = cut.reduce((sum, { streams }) => sum + streams.length, 0);
   const lost = records.filter((record) => record.outcome !== "complete" && !(endsByError(record.kind) && record.outcome === "error-event"));
   const slowest = cut
-    .flatMap(({ fault, streams }, at) => streams.map(({ record, gapMs }) => ({ at, fault, record, gapMs, beside: streams.length })))
+    .flatMap(({ streams }, at) => streams.map(({ record, gapMs }) => ({ at, record, gapMs, beside: streams.length })))
+    .filter(({ gapMs }) => Number.isFinite(gapMs))
     .toSorted((a, b) => b.gapMs - a.gapMs)
     .slice(0, SHOWN_MAX);
   return [
