@@ -20,14 +20,22 @@ test("prefill budget: so much at a time at each engine, and what is longer alone
 
 test("prefill budget: an engine that reads fast has more to read, and a slow one never less than at first", () => {
   const budget = new PrefillBudget();
-  const [one, two] = [budget.take(A, 10_000, at(0)), budget.take(A, 10_000, at(0))];
-  two.end(true, at(20));
-  assert.ok(budget.hasRoom(A, 490_000), "20,000 in 20 ms: half a million in half a second");
-  assert.equal(budget.hasRoom(A, 490_001), false);
+  const [one, two] = [budget.take(A, 20_000, at(0)), budget.take(A, 10_000, at(0))];
+  two.end(true, at(30));
+  assert.ok(budget.hasRoom(A, 480_000), "30,000 in 30 ms: half a million in half a second");
+  assert.equal(budget.hasRoom(A, 480_001), false);
   one.end(true, at(10_000));
   budget.take(B, 1, at(10_000));
   assert.equal(budget.hasRoom(B, REREAD_TOKENS_MIN), false);
   assert.ok(budget.hasRoom(B, REREAD_TOKENS_MIN - 1));
+});
+
+test("prefill budget: a short prompt, whose time is that of a step, says nothing of the speed", () => {
+  const budget = new PrefillBudget();
+  budget.take(A, 30_000, at(0)).end(true, at(30));
+  budget.take(A, 128, at(40)).end(true, at(60));
+  budget.take(A, 1, at(70));
+  assert.ok(budget.hasRoom(A, 499_999));
 });
 
 test("prefill budget: who has no token says nothing of the speed", () => {

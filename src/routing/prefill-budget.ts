@@ -6,6 +6,7 @@ import { endpointKey, type EndpointKey } from "./health.ts";
 export const REREAD_TOKENS_MIN = 32_768;
 /** Then so much as it reads in this time: enough to keep it busy, and no more than those bear who were there before. */
 const REREAD_AHEAD_MS = 500;
+const RATE_TOKENS_MIN = REREAD_TOKENS_MIN / 2;
 
 /**
  * When the engine of many streams dies, the others read all their prompts again: how much each of them reads at a time. An engine reads in turn with
@@ -36,8 +37,9 @@ export class PrefillBudget {
         const left = (this.#reading.get(key) ?? 0) - tokens;
         if (left > 0) this.#reading.set(key, left);
         else this.#reading.delete(key);
-        // All that was before it was read meanwhile.
-        if (hasToken && at > now) this.#rates.set(endpoint.fingerprint, (before + tokens) / (at - now));
+        // All that was before it was read meanwhile. Of a little the time tells how long a step takes, and not how fast is read.
+        if (hasToken && at > now && before + tokens >= RATE_TOKENS_MIN)
+          this.#rates.set(endpoint.fingerprint, (before + tokens) / (at - now));
       },
     };
   }
