@@ -4,8 +4,8 @@ import { endpointKey, type EndpointKey } from "./health.ts";
 
 /** Tokens of moved streams that an engine may have to read again at once, until it has shown how fast it reads. */
 export const REREAD_TOKENS_MIN = 32_768;
-/** Then so much as it reads in this time: enough to keep it busy, and no more than those bear who were there before. */
-const REREAD_AHEAD_MS = 500;
+/** Then so much as it reads in this time: enough to keep it busy while the next ones come, and no more than those bear who were there before. */
+const REREAD_AHEAD_MS = 100;
 const RATE_TOKENS_MIN = REREAD_TOKENS_MIN / 2;
 
 /**
