@@ -2,11 +2,11 @@ import type { RungEndpoint } from "../api/route-table.ts";
 import type { MonotonicMs } from "../base/ids.ts";
 import { endpointKey, type EndpointKey } from "./health.ts";
 
-/** Tokens of moved streams that an engine may have to read again at once, until it has shown how fast it reads. */
-export const REREAD_TOKENS_MIN = 32_768;
+/** Tokens of moved streams that an engine may have to read again at once, until it has shown how fast it reads: a few prompts of 16k, so that one comes while one is read. */
+export const REREAD_TOKENS_MIN = 65_536;
 /** Then so much as it reads in this time: enough to keep it busy while the next ones come, and no more than those bear who were there before. */
-const REREAD_AHEAD_MS = 100;
-const RATE_TOKENS_MIN = REREAD_TOKENS_MIN / 2;
+const REREAD_AHEAD_MS = 200;
+const RATE_TOKENS_MIN = 16_384;
 
 /**
  * When the engine of many streams dies, the others read all their prompts again: how much each of them reads at a time. An engine reads in turn with
