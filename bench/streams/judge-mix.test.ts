@@ -48,9 +48,9 @@ const wrongs: readonly { readonly name: string; readonly more: RequestRecord; re
     fails: ["streams that neither were complete nor had to end by an error", "plain text: continued, of 2 cut streams"],
   },
   {
-    name: "two answers that went on",
-    more: cut("choices", "complete"),
-    fails: ["n > 1: ended by an error event, of 2 cut streams"],
+    name: "two answers that nobody ended",
+    more: cut("choices", "timeout"),
+    fails: ["streams that neither were complete nor had to end by an error", "n > 1: ended by an error event, of 2 cut streams"],
   },
   {
     name: "a spliced call",

@@ -40,7 +40,8 @@ export function mixBarsOf(
 function shareBar(kind: AskKind, cut: readonly CutStream[]): Bar {
   const { name, way, endsByError } = WAYS[kind];
   const met = cut.filter(({ record }) => record.kind === kind);
-  const inItsWay = met.filter(({ record }) => record.outcome === (endsByError ? "error-event" : "complete"));
+  // Whose last tokens were written when its engine died is whole, whatever kind it is.
+  const inItsWay = met.filter(({ record: { outcome } }) => outcome === "complete" || (endsByError && outcome === "error-event"));
   const percent = met.length === 0 ? 0 : (100 * inItsWay.length) / met.length;
   return atLeast(`${name}: ${way}, of ${met.length} cut streams`, percent, { min: 100, unit: "%" });
 }
