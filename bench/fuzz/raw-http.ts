@@ -7,10 +7,13 @@ export interface RawAnswer {
   /** Names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: Buffer;
+  /** A head alone, as HEAD is answered: its length is that of what GET would get. */
+  readonly isHeadAlone: boolean;
   /** false = the connection ended before its framing said so. */
   readonly isWhole: boolean;
 }
 
+const LINE_START = Buffer.from("HTTP/1.1 ");
 const HEAD_END = Buffer.from("\r\n\r\n");
 /** No input may hold its connection for longer, on a machine that is busy with others. */
 export const CLOSED_WITHIN_MS = 30_000;
@@ -57,8 +60,12 @@ export function exchangeRaw(
   });
 }
 
-/** Cuts what a server sent into answers. @throws AssertionError when it is no HTTP/1.1, or more than its framing says. */
-export function answersOf(bytes: Buffer): readonly RawAnswer[] {
+/**
+ * Cuts what a server sent into answers. @throws AssertionError when it is no HTTP/1.1, or more than its framing says.
+ * @param asked what it was sent: only where a line of it asks by HEAD may a head be followed by another one, or by nothing.
+ */
+export function answersOf(bytes: Buffer, asked: Buffer = Buffer.alloc(0)): readonly RawAnswer[] {
+  const mayBeHeadAlone = /(?:^|\n)HEAD /.test(asked.toString("latin1"));
   const answers: RawAnswer[] = [];
   let rest = bytes;
   while (rest.length > 0) {
@@ -77,8 +84,12 @@ export function answersOf(bytes: Buffer): readonly RawAnswer[] {
     }
     rest = rest.subarray(headEnd + HEAD_END.length);
     if (status.startsWith("1")) continue;
+    if (mayBeHeadAlone && (rest.length === 0 || rest.subarray(0, LINE_START.length).equals(LINE_START))) {
+      answers.push({ status: Number(status), headers, body: Buffer.alloc(0), isHeadAlone: true, isWhole: true });
+      continue;
+    }
     const framed = headers.get("transfer-encoding") === "chunked" ? chunksOf(rest) : lengthOf(rest, headers);
-    answers.push({ status: Number(status), headers, body: framed.body, isWhole: framed.isWhole });
+    answers.push({ status: Number(status), headers, body: framed.body, isHeadAlone: false, isWhole: framed.isWhole });
     rest = framed.rest;
   }
   return answers;
