@@ -1,6 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createUnixGatewayHub } from "../adapters/gateway-link/unix-socket-hub.ts";
 import { createSha256KeyDigest } from "../adapters/key-digest/sha256.ts";
@@ -13,6 +17,25 @@ import type { GatewayHub } from "../ports/gateway-link.ts";
 
 export const PROCESS_KEY = "tg-processes-key";
 
+/** What ends with a test; a promise is waited for. */
+export type After = (end: () => unknown) => void;
+
+/** A state directory, and what ends with the test, last first: so the directory goes when nobody writes into it any more. */
+export function ownFolder(t: TestContext, prefix: string): { readonly dataDir: string; readonly after: After } {
+  const dataDir = mkdtempSync(join(tmpdir(), prefix));
+  const ends: (() => unknown)[] = [() => rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 })];
+  t.after(async () => {
+    const failures: unknown[] = [];
+    // Whoever cannot be ended keeps nobody else from it.
+    for (const end of ends.toReversed())
+      await Promise.resolve()
+        .then(end)
+        .catch((cause: unknown) => failures.push(cause));
+    if (failures.length > 0) throw new AggregateError(failures, "Not everything ended with the test.");
+  });
+  return { dataDir, after: (end) => void ends.push(end) };
+}
+
 export interface Running {
   readonly child: ChildProcess;
   readonly url: string;
@@ -22,11 +45,14 @@ export interface Running {
 }
 
 /** Starts an entry of this folder and waits for the line that says where it is ready; killed when the test ends. */
-export async function startEntry(entry: string, args: readonly string[], after: (end: () => void) => void): Promise<Running> {
+export async function startEntry(entry: string, args: readonly string[], after: After): Promise<Running> {
   const path = fileURLToPath(new URL(`./${entry}`, import.meta.url));
   const child = spawn(process.execPath, [path, ...args], { stdio: ["ignore", "pipe", "pipe"] });
-  after(() => child.kill("SIGKILL"));
   const exited = once(child, "exit");
+  after(() => {
+    child.kill("SIGKILL");
+    return exited;
+  });
   const said: string[] = [];
   const url = await new Promise<string>((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr]) {
@@ -41,7 +67,7 @@ export async function startEntry(entry: string, args: readonly string[], after: 
   return { child, url, exited, said };
 }
 
-export const startQuickEngine = (more: readonly string[], after: (end: () => void) => void): Promise<Running> =>
+export const startQuickEngine = (more: readonly string[], after: After): Promise<Running> =>
   startEntry(
     "engine.ts",
     ["--port", "0", "--model", "tide-8b", "--weights-bytes", "100000000", "--load-bytes-per-second", "10000000000", ...more],

@@ -1,19 +1,20 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { Agent as TlsAgent, request as requestTls } from "node:https";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { test, type TestContext } from "node:test";
 import {
+  ownFolder,
   PROCESS_KEY,
   processEndpoint,
   processTable,
   speakAsControlPlane,
   startEntry,
   startQuickEngine,
+  type After,
   type Running,
   type SpeakingControlPlane,
 } from "./gateway-processes.ts";
@@ -21,6 +22,7 @@ import { askForTakeOver, deskPath } from "./gateway/take-over-desk.ts";
 
 interface World {
   readonly dataDir: string;
+  readonly after: After;
   readonly gateway: Running;
   readonly control: SpeakingControlPlane;
   readonly port: number;
@@ -36,17 +38,15 @@ interface Setting {
 const FIXTURES = join(import.meta.dirname, "..", "..", "test", "fixtures", "tls");
 
 async function startWorld(t: TestContext, { flags = [], engineFlags = [], isTls = false }: Setting = {}): Promise<World> {
-  const dataDir = mkdtempSync(join(tmpdir(), "tidegate-take-over-"));
-  t.after(() => rmSync(dataDir, { recursive: true, force: true }));
-  const after = (end: () => void): void => t.after(end);
+  const { dataDir, after } = ownFolder(t, "tidegate-take-over-");
   const engine = await startQuickEngine(engineFlags, after);
   const control = await speakAsControlPlane(join(dataDir, "link.sock"), processTable([processEndpoint(1, engine.url)]));
-  t.after(() => control.hub.close());
+  after(() => control.hub.close());
   if (isTls) useCertificate(dataDir, "one");
   const tlsFlags = isTls ? ["--tls-cert", join(dataDir, "tls.pem"), "--tls-key", join(dataDir, "tls.key")] : [];
   const gateway = await startEntry("gateway.ts", ["--data-dir", dataDir, "--port", "0", ...tlsFlags, ...flags], after);
   await control.told;
-  return { dataDir, gateway, control, isTls, port: Number(new URL(gateway.url).port) };
+  return { dataDir, after, gateway, control, isTls, port: Number(new URL(gateway.url).port) };
 }
 
 function useCertificate(dataDir: string, name: "one" | "two"): void {
@@ -56,11 +56,11 @@ function useCertificate(dataDir: string, name: "one" | "two"): void {
 }
 
 /** Takes the gateway over, and has whoever serves then ended with the test. */
-async function takeOver(t: TestContext, { dataDir }: World): Promise<number> {
+async function takeOver({ dataDir, after }: World): Promise<number> {
   const taken = await askForTakeOver(dataDir, "gateway-0");
   assert.ok(taken.ok, taken.ok ? "" : taken.error.why);
   const pid = taken.value;
-  t.after(() => {
+  after(() => {
     try {
       process.kill(pid, "SIGKILL");
     } catch (cause) {
@@ -143,7 +143,7 @@ for (const isTls of [false, true]) {
         await Promise.all(pair);
       }
     })();
-    const pid = await takeOver(t, world);
+    const pid = await takeOver(world);
     assert.notEqual(pid, world.gateway.child.pid);
     isOver = true;
     await load;
@@ -151,7 +151,7 @@ for (const isTls of [false, true]) {
     for (const answer of await Promise.all([...answers, long.answer])) assert.ok(isWhole(answer), answer.text);
     assert.deepEqual(await world.gateway.exited, [0, null]);
     assert.ok(isWhole(await ask(world, { maxTokens: 2 })));
-    const again = await takeOver(t, world);
+    const again = await takeOver(world);
     assert.notEqual(again, pid);
     assert.ok(isWhole(await ask(world, { maxTokens: 2 })));
   });
@@ -164,7 +164,7 @@ test("both processes of a take-over are joined until the old one's streams have 
   const leaving = new AbortController();
   // Longer than any machine takes for the rest of this test.
   const long = await openStream(world, 5_000, leaving.signal);
-  const pid = await takeOver(t, world);
+  const pid = await takeOver(world);
   // The successor's first count comes after it has its name.
   while (joined.get("gateway-0") !== pid) await ask(world, { maxTokens: 2 });
   assert.deepEqual(
@@ -186,7 +186,7 @@ test("after a take-over a kept-alive connection is answered once more by the old
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   t.after(() => agent.destroy());
   assert.equal((await ask(world, { maxTokens: 2, agent })).connection, "keep-alive");
-  await takeOver(t, world);
+  await takeOver(world);
   const last = await ask(world, { maxTokens: 2, agent });
   assert.deepEqual([isWhole(last), last.connection], [true, "close"]);
   const next = await ask(world, { maxTokens: 2, agent });
@@ -201,7 +201,7 @@ test("a successor that cannot serve leaves the gateway as it was, and says why; 
   assert.ok(isWhole(await ask(world, { maxTokens: 2 })));
   assert.equal(world.control.joined.get("gateway-0"), world.gateway.child.pid);
   useCertificate(world.dataDir, "two");
-  assert.notEqual(await takeOver(t, world), world.gateway.child.pid);
+  assert.notEqual(await takeOver(world), world.gateway.child.pid);
 });
 
 test("the way to ask for a take-over is for the owner alone, and says so when nobody is there", async (t) => {

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import OpenAI, { APIError, AuthenticationError, BadRequestError, NotFoundError } from "openai";
 import {
+  ownFolder,
   PROCESS_KEY,
   processEndpoint,
   processTable,
   speakAsControlPlane,
   startEntry,
   startQuickEngine,
+  type After,
   type Running,
   type SpeakingControlPlane,
 } from "./gateway-processes.ts";
@@ -21,22 +21,21 @@ interface World {
   readonly control: SpeakingControlPlane;
   readonly client: OpenAI;
   readonly dataDir: string;
+  readonly after: After;
 }
 
 async function startWorld(t: TestContext, engineFlags: readonly string[] = []): Promise<World> {
-  const dataDir = mkdtempSync(join(tmpdir(), "tidegate-gateway-"));
-  t.after(() => rmSync(dataDir, { recursive: true, force: true }));
-  const after = (end: () => void): void => t.after(end);
+  const { dataDir, after } = ownFolder(t, "tidegate-gateway-");
   const engines = await Promise.all([startQuickEngine(engineFlags, after), startQuickEngine(engineFlags, after)]);
   const table = processTable(engines.map((engine, index) => processEndpoint(index + 1, engine.url)));
   const control = await speakAsControlPlane(join(dataDir, "link.sock"), table);
-  t.after(() => control.hub.close());
+  after(() => control.hub.close());
   const gateway = await startGateway(dataDir, after);
   await control.told;
-  return { gateway, engines, control, dataDir, client: clientOf(gateway.url) };
+  return { gateway, engines, control, dataDir, after, client: clientOf(gateway.url) };
 }
 
-const startGateway = (dataDir: string, after: (end: () => void) => void): Promise<Running> =>
+const startGateway = (dataDir: string, after: After): Promise<Running> =>
   startEntry("gateway.ts", ["--data-dir", dataDir, "--port", "0", "--id", "gateway-0"], after);
 
 const clientOf = (url: string, apiKey = PROCESS_KEY): OpenAI => new OpenAI({ baseURL: `${url}/v1`, apiKey, maxRetries: 0 });
@@ -146,7 +145,6 @@ for (const kind of ["streams", "whole answers"] as const) {
     const { client, engines, control } = await startWorld(t);
     await streamOnce(client, 4);
     engines[0]?.child.kill("SIGSTOP");
-    t.after(() => engines[0]?.child.kill("SIGCONT"));
     const startedAt = performance.now();
     const asked = Array.from({ length: 10 }, async (): Promise<string> => {
       if (kind === "streams") return (await streamOnce(client, 8)).kind;
@@ -188,14 +186,14 @@ test("a hung engine process that still says healthy is found by its lack of step
 });
 
 test("a gateway process killed and started alone serves from its stored table", async (t) => {
-  const { gateway, control, dataDir, client } = await startWorld(t);
+  const { gateway, control, dataDir, after, client } = await startWorld(t);
   await streamOnce(client, 4);
   await control.counted;
   await control.hub.close();
   gateway.child.kill("SIGKILL");
   await gateway.exited;
   const startedAt = performance.now();
-  const again = await startGateway(dataDir, (end) => t.after(end));
+  const again = await startGateway(dataDir, after);
   const tookMs = performance.now() - startedAt;
   const outcome = await streamOnce(clientOf(again.url), 4);
   t.diagnostic(`ready after ${Math.round(tookMs)} ms`);

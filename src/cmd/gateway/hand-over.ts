@@ -146,7 +146,12 @@ function wordsOf(child: ChildProcess): { next(type: string): Promise<string | nu
     look();
   };
   child.once("error", (cause) => end(`It could not be started: ${cause.message}.`));
-  child.once("exit", (code, signal) => end(`It ended with ${signal ?? `exit code ${code ?? "unknown"}`}.`));
+  child.once("exit", (code, signal) => {
+    const tell = (): void => end(`It ended with ${signal ?? `exit code ${code ?? "unknown"}`}.`);
+    // Its end may be heard of before its last words.
+    if (child.connected) child.once("disconnect", tell);
+    else tell();
+  });
   return {
     next: (type) =>
       new Promise((resolve) => {
