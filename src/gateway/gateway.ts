@@ -9,6 +9,7 @@ import { renderPrometheus } from "../wire/prometheus-text.ts";
 import { BodyRoom } from "./body-collector.ts";
 import { EndpointBoard, type EndpointWatch } from "./endpoint-board.ts";
 import { DrainMoves } from "./drain-moves.ts";
+import { draining } from "./explain.ts";
 import { Ejector } from "./ejector.ts";
 import { Episodes } from "./episodes.ts";
 import { createGatewayMetrics, type GatewayMetrics } from "./gateway-metrics.ts";
@@ -36,7 +37,7 @@ export interface Gateway {
   load(): Promise<void>;
   /** Opens the link, begins to judge and to claim. `address` = where tenants reach it. */
   start(address: EndpointAddress): void;
-  /** New requests are refused from now on; those that are open go on. Resolves when none is open, or after `graceMs`. */
+  /** New requests are refused from now on; those that are open go on, and are told when they cannot after `graceMs`. Resolves when none is open. */
   drain(graceMs: number): Promise<void>;
   /** Ends loops and link at once. */
   stop(): void;
@@ -165,6 +166,7 @@ class AssembledGateway implements Gateway {
     while (clock.monotonicMs() < until && this.#desks.all().some((desk) => desk.concurrency.open > 0)) {
       await clock.sleep(DRAIN_LOOK_MS, never);
     }
+    this.#pump.giveUpAll(draining);
   }
 
   stop(): void {

@@ -47,6 +47,7 @@ export class Pump implements HedgeOwner {
   readonly #moves: StreamMoves;
   readonly #hedges: Hedges;
   readonly #prefill = new PrefillBudget();
+  readonly #open = new Set<ClientRequest>();
   #isPumpingHeld = false;
 
   constructor(parts: PumpParts) {
@@ -63,6 +64,7 @@ export class Pump implements HedgeOwner {
 
   begin(request: ClientRequest): void {
     request.desk.countRequest();
+    this.#open.add(request);
     const table = this.#parts.routes.find(request.tenant, request.model);
     request.holdUntil = later(this.#now(), table === null ? 0 : holdMsOf(table));
     this.#parts.poison.admit(request);
@@ -91,7 +93,7 @@ export class Pump implements HedgeOwner {
         this.#refuse(request, explainRefusal(next.code, request.model, next.retryAfterMs), outcomeOf(request));
         return;
       case "fail-stream":
-        this.#failStream(request, next.code);
+        this.#failStream(request, { type: "server_error", code: next.code, message: explainLoss(next.code) });
         return;
       case "hedge":
       case "stay":
@@ -169,6 +171,16 @@ export class Pump implements HedgeOwner {
     const wish = wishToWake(table, waker.viewOf(table), "lost");
     if (wish === null) waker.lost(table);
     else waker.wake(table, wish);
+  }
+
+  /** The gateway ends, and what is open cannot: each client is told so, in the form of what it has. */
+  giveUpAll(error: OpenAiError): void {
+    for (const request of Array.from(this.#open)) {
+      request.running?.cancel();
+      this.#endHold(request);
+      if (request.hasFirstByte) this.#failStream(request, error);
+      else this.#refuse(request, error, outcomeOf(request));
+    }
   }
 
   /** The client went away: whatever runs for it stops in this turn. */
@@ -306,14 +318,14 @@ export class Pump implements HedgeOwner {
   }
 
   /** The answer has begun and cannot go on: it says so, and ends without `[DONE]`. */
-  #failStream(request: ClientRequest, code: AttemptFailure["code"]): void {
+  #failStream(request: ClientRequest, error: Pick<OpenAiError, "type" | "code" | "message">): void {
     if (request.parsed.isStream) {
-      request.exchange.write(streamErrorEvent(request, { type: "server_error", code, message: explainLoss(code) }));
+      request.exchange.write(streamErrorEvent(request, error));
       request.exchange.end();
     } else {
       request.exchange.abort();
     }
-    this.#record(request, code);
+    this.#record(request, error.code);
     this.#settle(request, "stream-error");
   }
 
@@ -335,6 +347,7 @@ export class Pump implements HedgeOwner {
 
   #settle(request: ClientRequest, outcome: Outcome): void {
     request.isSettled = true;
+    this.#open.delete(request);
     this.#parts.episodes.settled(request, outcome);
     this.#parts.poison.settled(request, outcome);
     this.#moves.settled(request, outcome);

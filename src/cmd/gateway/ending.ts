@@ -1,5 +1,7 @@
 import type { GatewayParts, Listeners } from "./running-gateway.ts";
 
+/** Clients are told that their answers end this long before their connections do. */
+const LAST_WORD_MS = 250;
 const NEVER = new AbortController().signal;
 
 /** How this process ends. First signal: open requests may end. Second: at once. After a take-over: when what is open has ended. */
@@ -38,7 +40,7 @@ export class Ending {
     this.#isEnding = true;
     const { gateway, options } = this.#parts;
     const closed = [...this.#listeners.values()].map((listener) => listener.close(options.drainMs));
-    void Promise.all([gateway.drain(options.drainMs), ...closed]).then(() => {
+    void Promise.all([gateway.drain(Math.max(0, options.drainMs - LAST_WORD_MS)), ...closed]).then(() => {
       gateway.stop();
       process.exit(0);
     });
