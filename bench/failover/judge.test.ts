@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isAllowedCut, isCounted, isLost, judgeRound, measure, placeOf, type EngineModel, type FaultWindow } from "./judge.ts";
+import { fakeRecord } from "./fake-record.ts";
 import type { RequestRecord } from "./request-record.ts";
 
 const fault: FaultWindow = { atMs: 1_000, instance: "s-hot-1", untilMs: 4_000, resumedAtMs: null };
@@ -8,24 +9,15 @@ const model: EngineModel = {
   profile: { batchMax: 64, stepBaseMs: 8, stepPerSequenceMs: 0.05, prefillTokensPerSecond: 100_000, prefillChunkTokens: 1_000 },
   survivor: { stepMs: 10, batch: 40 },
 };
-const request = (changes: Partial<RequestRecord>): RequestRecord => ({
-  id: 1,
-  isStream: true,
-  kind: "plain",
-  promptTokens: 1_000,
-  maxTokens: 4,
-  arrivedAtMs: 900,
-  endedAtMs: 1_300,
-  tokenTimesMs: [1_200, 1_210, 1_220, 1_230],
-  outcome: "complete",
-  status: 200,
-  instance: "s-hot-2",
-  level: "hot",
-  attempts: 1,
-  retryAfterSeconds: null,
-  note: "",
-  ...changes,
-});
+const request = (changes: Partial<RequestRecord>): RequestRecord =>
+  fakeRecord({
+    promptTokens: 1_000,
+    maxTokens: 4,
+    endedAtMs: 1_300,
+    tokenTimesMs: [1_200, 1_210, 1_220, 1_230],
+    instance: "s-hot-2",
+    ...changes,
+  });
 
 const places: readonly { name: string; record: RequestRecord; place: ReturnType<typeof placeOf> }[] = [
   {

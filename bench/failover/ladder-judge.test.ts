@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { EngineModel } from "./judge.ts";
 import { isLostOnLadder, judgeOutage, refusalWaitsMs, servedAgainAtMs, type Outage } from "./ladder-judge.ts";
+import { fakeRecord } from "./fake-record.ts";
 import type { RequestRecord } from "./request-record.ts";
 
 const outage: Outage = { atMs: 1_000, untilMs: 5_000 };
@@ -10,24 +11,18 @@ const model: EngineModel = {
   survivor: { stepMs: 10, batch: 10 },
 };
 let ids = 0;
-const request = (changes: Partial<RequestRecord>): RequestRecord => ({
-  id: (ids += 1),
-  isStream: true,
-  kind: "plain",
-  promptTokens: 1_000,
-  maxTokens: 4,
-  arrivedAtMs: 1_100,
-  endedAtMs: 1_440,
-  tokenTimesMs: [1_400, 1_410, 1_420, 1_430],
-  outcome: "complete",
-  status: 200,
-  instance: "s-warm-1",
-  level: "warm",
-  attempts: 1,
-  retryAfterSeconds: null,
-  note: "",
-  ...changes,
-});
+const request = (changes: Partial<RequestRecord>): RequestRecord =>
+  fakeRecord({
+    id: (ids += 1),
+    promptTokens: 1_000,
+    maxTokens: 4,
+    arrivedAtMs: 1_100,
+    endedAtMs: 1_440,
+    tokenTimesMs: [1_400, 1_410, 1_420, 1_430],
+    instance: "s-warm-1",
+    level: "warm",
+    ...changes,
+  });
 const refused = request({
   outcome: "error-status",
   status: 503,

@@ -3,28 +3,14 @@ import { test } from "node:test";
 import type { AskKind } from "../failover/ask-kind.ts";
 import { benchProfile } from "../failover/bench-manifests.ts";
 import type { FaultWindow } from "../failover/judge.ts";
+import { fakeRecord } from "../failover/fake-record.ts";
 import type { RequestRecord } from "../failover/request-record.ts";
 import { mixBarsOf } from "./judge-mix.ts";
 
 const fault: FaultWindow = { atMs: 1_000, instance: "hot-1", untilMs: 5_000, resumedAtMs: null };
 const model = { profile: benchProfile(), survivor: { stepMs: 10, batch: 50 } };
-const cut = (kind: AskKind, outcome: RequestRecord["outcome"], nextAtMs = 1_200): RequestRecord => ({
-  id: 1,
-  isStream: true,
-  kind,
-  promptTokens: 128,
-  maxTokens: 3,
-  arrivedAtMs: 900,
-  endedAtMs: 1_400,
-  tokenTimesMs: [950, 990, nextAtMs],
-  outcome,
-  status: 200,
-  instance: "hot-1",
-  level: "hot",
-  attempts: 1,
-  retryAfterSeconds: null,
-  note: "",
-});
+const cut = (kind: AskKind, outcome: RequestRecord["outcome"], nextAtMs = 1_200): RequestRecord =>
+  fakeRecord({ kind, outcome, tokenTimesMs: [950, 990, nextAtMs] });
 const RIGHT = [
   cut("plain", "complete"),
   cut("tool", "complete"),

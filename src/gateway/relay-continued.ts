@@ -3,10 +3,11 @@ import { chunkForm, DONE_EVENT, firstChoice, type ChunkForm } from "../wire/cont
 import { countIds, readChunkExtras } from "../wire/chunk-extras.ts";
 import type { StopStrings } from "../wire/continuity.ts";
 import { glanceSseEvent, parseSseJson } from "../wire/parse-sse-event.ts";
-import { SseFrames } from "../wire/sse-frames.ts";
 import { CrossingStop } from "./crossing-stop.ts";
+import { EventRelay } from "./event-relay.ts";
+import { settleOwed } from "./owed-text.ts";
 import { IDS_FRAME_BYTES_MAX } from "./relay-stream.ts";
-import type { Relay, RelaySink, Tokens } from "./relay.ts";
+import type { RelaySink, Tokens } from "./relay.ts";
 import type { Continuation, StreamJournal } from "./stream-journal.ts";
 
 const ALL_IDS = { takesIds: true, takesUsage: true };
@@ -27,23 +28,20 @@ interface ContinuedOf {
  * The rest of a stream, made by another engine from the ids of what was shown: told in the form of the chunks before it, under
  * the same id, with the usage of the whole. Where that engine makes again what was shown already, it must say the same.
  */
-export class ContinuedRelay implements Relay {
-  readonly #sink: ContinuedSink;
+export class ContinuedRelay extends EventRelay<ContinuedSink> {
   readonly #from: Continuation;
   readonly #journal: StreamJournal;
   readonly #includesUsage: boolean;
   readonly #form: ChunkForm | null;
-  readonly #frames = new SseFrames(IDS_FRAME_BYTES_MAX);
   readonly #crossing: CrossingStop | null;
   /** Shown, and still to be made again. */
   #again: string;
   #madeTokens = 0;
   #usage: JsonObject | null = null;
   #hasFinish = false;
-  #isOver = false;
 
   constructor(sink: ContinuedSink, { from, journal, includesUsage, stops }: ContinuedOf) {
-    this.#sink = sink;
+    super(sink, IDS_FRAME_BYTES_MAX);
     this.#from = from;
     this.#journal = journal;
     this.#journal.rewind();
@@ -53,18 +51,9 @@ export class ContinuedRelay implements Relay {
     this.#crossing = from.overlap === null || stops === null ? null : new CrossingStop(from.overlap.before, stops.strings);
   }
 
-  data(lent: Uint8Array): void {
-    if (this.#isOver) return;
-    const frames = this.#frames.push(lent);
-    if (frames === null || this.#form === null) return this.#fail("upstream_malformed");
-    for (const frame of frames) if (!this.#isOver) this.#frame(frame, this.#form);
-  }
-
-  end(): void {
-    if (!this.#isOver) this.#fail("upstream_truncated");
-  }
-
-  #frame(frame: Buffer, form: ChunkForm): void {
+  protected override frame(frame: Buffer): void {
+    const form = this.#form;
+    if (form === null) return this.fail("upstream_malformed");
     switch (glanceSseEvent(frame).kind) {
       case "empty":
       case "preamble":
@@ -74,67 +63,62 @@ export class ContinuedRelay implements Relay {
       case "done":
         return this.#done(form);
       case "error":
-        return this.#fail("upstream_error");
+        return this.fail("upstream_error");
       case "garbage":
-        return this.#fail("upstream_malformed");
+        return this.fail("upstream_malformed");
     }
   }
 
   #content(frame: Buffer, form: ChunkForm): void {
     const chunk = parseSseJson(frame);
     const reading = readChunkExtras(frame, ALL_IDS);
-    if (chunk === null || reading === null) return this.#fail("upstream_malformed");
+    if (chunk === null || reading === null) return this.fail("upstream_malformed");
     if (isJsonObject(chunk["usage"])) this.#usage = chunk["usage"];
     const choice = firstChoice(chunk);
     if (choice === null) return;
     const told = choice["text"];
-    if (typeof told !== "string") return this.#fail("upstream_malformed");
+    if (typeof told !== "string") return this.fail("upstream_malformed");
     this.#madeTokens += reading.ids === null ? 1 : countIds(reading.ids);
-    this.#sink.progressed();
+    this.sink.progressed();
     const crossed = this.#crossing?.push(told) ?? null;
     const finish = crossed === null ? (choice["finish_reason"] ?? null) : "stop";
     const text = this.#fresh(crossed === null ? told : told.slice(0, crossed.end));
-    if (text === null || (finish !== null && this.#again !== "")) return this.#fail("upstream_diverged");
+    if (text === null || (finish !== null && this.#again !== "")) return this.fail("upstream_diverged");
     const stopReason = crossed === null || choice["stop_reason"] === undefined ? choice["stop_reason"] : crossed.stop;
     const shown = text === "" && finish === null ? null : form.text({ text, finish, stopReason });
     this.#journal.take({ ...reading, hasFinish: finish !== null, promptIds: null, shown }, told);
     if (finish !== null) this.#hasFinish = true;
-    if (shown !== null) this.#sink.wrote(shown);
+    if (shown !== null) this.sink.wrote(shown);
     if (crossed !== null) this.#close(form, { outputTokens: this.#from.shownTokens + this.#madeTokens, isCut: true });
   }
 
   /** What of a text is new to the client. null = it is not what was shown. */
   #fresh(text: string): string | null {
-    const same = Math.min(this.#again.length, text.length);
-    if (this.#again.slice(0, same) !== text.slice(0, same)) return null;
-    this.#again = this.#again.slice(same);
-    return text.slice(same);
+    const settled = settleOwed(this.#again, text);
+    if (settled === null) return null;
+    this.#again = settled.owed;
+    return settled.fresh;
   }
 
   /** What the first engine made counts as made. */
   #done(form: ChunkForm): void {
-    if (!this.#hasFinish) return this.#fail("upstream_truncated");
+    if (!this.#hasFinish) return this.fail("upstream_truncated");
     const made = this.#usage?.["completion_tokens"];
     this.#close(form, { outputTokens: this.#from.shownTokens + (typeof made === "number" ? made : this.#madeTokens), isCut: false });
   }
 
   /** The prompt is what it was at first. */
   #close(form: ChunkForm, { outputTokens, isCut }: { readonly outputTokens: number; readonly isCut: boolean }): void {
-    this.#isOver = true;
+    this.isOver = true;
     const { shownTokens } = this.#from;
     const read = this.#usage?.["prompt_tokens"];
     const promptTokens = this.#from.promptTokens ?? (typeof read === "number" ? read - shownTokens : 0);
     if (this.#includesUsage)
-      this.#sink.wrote(
+      this.sink.wrote(
         form.usage({ prompt_tokens: promptTokens, completion_tokens: outputTokens, total_tokens: promptTokens + outputTokens }),
       );
-    this.#sink.wrote(DONE_EVENT);
-    if (isCut) this.#sink.cut({ promptTokens, outputTokens });
-    else this.#sink.done({ promptTokens, outputTokens });
-  }
-
-  #fail(code: "upstream_malformed" | "upstream_truncated" | "upstream_error" | "upstream_diverged"): void {
-    this.#isOver = true;
-    this.#sink.unusable({ isHard: false, code });
+    this.sink.wrote(DONE_EVENT);
+    if (isCut) this.sink.cut({ promptTokens, outputTokens });
+    else this.sink.done({ promptTokens, outputTokens });
   }
 }

@@ -2,17 +2,16 @@ import { isJsonObject, type JsonObject } from "../base/json.ts";
 import { piecesOf, withPieces } from "../wire/answer-pieces.ts";
 import { DONE_EVENT, eventOf, firstChoice } from "../wire/continued-chunk.ts";
 import { glanceSseEvent, parseUsage, parseSseJson } from "../wire/parse-sse-event.ts";
-import { SseFrames } from "../wire/sse-frames.ts";
-import type { AttemptFailure } from "../routing/next-attempt.ts";
-import type { Relay, RelaySink, Tokens } from "./relay.ts";
+import { EventRelay } from "./event-relay.ts";
+import { settleOwed } from "./owed-text.ts";
+import type { RelaySink, Tokens } from "./relay.ts";
 import type { ShownJournal } from "./shown-journal.ts";
 
 /**
  * A stream made again from its beginning by another engine: compared with what its client was shown, and told from there on under the
  * same id. Where it differs it is not told: nobody gets an answer that no engine made.
  */
-export class RestartedRelay implements Relay {
-  readonly #sink: RelaySink;
+export class RestartedRelay extends EventRelay {
   readonly #journal: ShownJournal;
   readonly #includesUsage: boolean;
   /** Of the first chunk: what all of one answer share. */
@@ -21,14 +20,12 @@ export class RestartedRelay implements Relay {
   readonly #owed = new Map<string, string>();
   /** The client has the reason of the end; only usage is missing. */
   readonly #hasShownFinish: boolean;
-  readonly #frames = new SseFrames();
   #contentCount = 0;
   #usage: Tokens | null = null;
   #hasFinish = false;
-  #isOver = false;
 
   constructor(sink: RelaySink, of: { readonly journal: ShownJournal; readonly includesUsage: boolean }) {
-    this.#sink = sink;
+    super(sink);
     this.#journal = of.journal;
     this.#includesUsage = of.includesUsage;
     const chunks = of.journal.chunks.map(parseSseJson).filter((chunk) => chunk !== null);
@@ -39,18 +36,7 @@ export class RestartedRelay implements Relay {
     this.#hasShownFinish = of.journal.hasFinish;
   }
 
-  data(lent: Uint8Array): void {
-    if (this.#isOver) return;
-    const frames = this.#frames.push(lent);
-    if (frames === null) return this.#fail("upstream_malformed");
-    for (const frame of frames) if (!this.#isOver) this.#frame(frame);
-  }
-
-  end(): void {
-    if (!this.#isOver) this.#fail("upstream_truncated");
-  }
-
-  #frame(frame: Buffer): void {
+  protected override frame(frame: Buffer): void {
     switch (glanceSseEvent(frame).kind) {
       case "empty":
       case "preamble":
@@ -60,24 +46,24 @@ export class RestartedRelay implements Relay {
       case "done":
         return this.#done();
       case "error":
-        return this.#fail("upstream_error");
+        return this.fail("upstream_error");
       case "garbage":
-        return this.#fail("upstream_malformed");
+        return this.fail("upstream_malformed");
     }
   }
 
   #content(frame: Buffer): void {
     const chunk = parseSseJson(frame);
-    if (chunk === null) return this.#fail("upstream_malformed");
+    if (chunk === null) return this.fail("upstream_malformed");
     this.#contentCount += 1;
-    this.#sink.progressed();
+    this.sink.progressed();
     this.#usage = parseUsage(chunk["usage"]) ?? this.#usage;
     const choice = firstChoice(chunk);
     if (choice === null) return this.#includesUsage && isJsonObject(chunk["usage"]) ? this.#tell(chunk, []) : undefined;
     const left = this.#compared(choice);
-    if (left === null) return this.#fail("upstream_diverged");
+    if (left === null) return this.fail("upstream_diverged");
     const isFinish = (choice["finish_reason"] ?? null) !== null;
-    if ((left.size > 0 || isFinish) && this.#owed.size > 0) return this.#fail("upstream_diverged");
+    if ((left.size > 0 || isFinish) && this.#owed.size > 0) return this.fail("upstream_diverged");
     if (isFinish) this.#hasFinish = true;
     const shown = withPieces(choice, left);
     if (shown !== null && !this.#hasShownFinish) this.#tell(chunk, [shown]);
@@ -87,12 +73,11 @@ export class RestartedRelay implements Relay {
   #compared(choice: JsonObject): ReadonlyMap<string, string> | null {
     const left = new Map<string, string>();
     for (const { place, text } of piecesOf(choice)) {
-      const owed = this.#owed.get(place) ?? "";
-      const same = Math.min(owed.length, text.length);
-      if (owed.slice(0, same) !== text.slice(0, same)) return null;
-      if (owed.length > same) this.#owed.set(place, owed.slice(same));
-      else this.#owed.delete(place);
-      if (text.length > same) left.set(place, (left.get(place) ?? "") + text.slice(same));
+      const settled = settleOwed(this.#owed.get(place) ?? "", text);
+      if (settled === null) return null;
+      if (settled.owed === "") this.#owed.delete(place);
+      else this.#owed.set(place, settled.owed);
+      if (settled.fresh !== "") left.set(place, (left.get(place) ?? "") + settled.fresh);
     }
     return left;
   }
@@ -101,18 +86,13 @@ export class RestartedRelay implements Relay {
     const { usage, ...rest } = chunk;
     const shown = eventOf({ ...rest, ...this.#shared, choices, ...(this.#includesUsage ? { usage: usage ?? null } : {}) });
     this.#journal.take({ shown, hasFinish: choices.some((choice) => (choice["finish_reason"] ?? null) !== null) });
-    this.#sink.wrote(shown);
+    this.sink.wrote(shown);
   }
 
   #done(): void {
-    if (!this.#hasFinish) return this.#fail("upstream_truncated");
-    this.#isOver = true;
-    this.#sink.wrote(DONE_EVENT);
-    this.#sink.done(this.#usage ?? { promptTokens: 0, outputTokens: this.#contentCount });
-  }
-
-  #fail(code: AttemptFailure["code"]): void {
-    this.#isOver = true;
-    this.#sink.unusable({ isHard: false, code });
+    if (!this.#hasFinish) return this.fail("upstream_truncated");
+    this.isOver = true;
+    this.sink.wrote(DONE_EVENT);
+    this.sink.done(this.#usage ?? { promptTokens: 0, outputTokens: this.#contentCount });
   }
 }

@@ -1,7 +1,9 @@
 import { glanceSseEvent, parseSseEvent, parseSseUsage } from "../wire/parse-sse-event.ts";
 import { readChunkExtras, type ChunkReading, type ChunkWish } from "../wire/chunk-extras.ts";
-import { FRAME_BYTES_MAX, SseFrames } from "../wire/sse-frames.ts";
-import type { Relay, RelaySink, Tokens } from "./relay.ts";
+import { FRAME_BYTES_MAX } from "../wire/sse-frames.ts";
+import { EventRelay } from "./event-relay.ts";
+import { Preamble } from "./preamble.ts";
+import type { RelaySink, Tokens } from "./relay.ts";
 
 /** Reads each chunk as its engine sent it. */
 interface Journal {
@@ -17,14 +19,10 @@ export const IDS_FRAME_BYTES_MAX = 8_388_608;
  * A streamed answer. Everything up to the first content token is held back, so that a death before it is retried unseen;
  * only whole events are passed on, so that a cut never leaves half an event with the client.
  */
-export class StreamRelay implements Relay {
-  readonly #sink: RelaySink;
+export class StreamRelay extends EventRelay {
   readonly #wish: ChunkWish;
   readonly #journal: Journal | null;
-  readonly #frames: SseFrames;
-  #held: Buffer[] | null = [];
-  #heldBytes = 0;
-  #isOver = false;
+  readonly #preamble: Preamble;
   #contentCount = 0;
   #usage: Tokens | null = null;
 
@@ -33,31 +31,14 @@ export class StreamRelay implements Relay {
    * @param journal null = nothing of it is kept.
    */
   constructor(sink: RelaySink, wish: ChunkWish, journal: Journal | null) {
-    this.#sink = sink;
+    super(sink, wish.takesIds ? IDS_FRAME_BYTES_MAX : FRAME_BYTES_MAX);
     this.#wish = wish;
-    this.#frames = new SseFrames(wish.takesIds ? IDS_FRAME_BYTES_MAX : FRAME_BYTES_MAX);
+    this.#preamble = new Preamble(sink, PREAMBLE_BYTES_MAX);
     this.#journal = journal;
   }
 
-  data(lent: Uint8Array): void {
-    if (this.#isOver) return;
-    const frames = this.#frames.push(lent);
-    if (frames === null) {
-      this.#isOver = true;
-      this.#sink.unusable({ isHard: false, code: "upstream_malformed" });
-      return;
-    }
-    for (const frame of frames) if (!this.#isOver) this.#frame(frame);
-  }
-
-  end(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#sink.unusable({ isHard: false, code: "upstream_truncated" });
-  }
-
-  #frame(frame: Buffer): void {
-    const event = this.#held === null ? glanceSseEvent(frame) : parseSseEvent(frame);
+  protected override frame(frame: Buffer): void {
+    const event = this.#preamble.isOver ? glanceSseEvent(frame) : parseSseEvent(frame);
     switch (event.kind) {
       case "empty":
         this.#pass(frame);
@@ -67,26 +48,23 @@ export class StreamRelay implements Relay {
         return;
       case "content":
         this.#contentCount += 1;
-        this.#sink.progressed();
+        this.sink.progressed();
         if (event.mayTellUsage && this.#sawUsage(frame)) return;
         this.#chunk(frame, (shown) => {
-          this.#open();
-          this.#sink.wrote(shown);
+          this.#preamble.open();
+          this.sink.wrote(shown);
         });
         return;
       case "done":
-        this.#isOver = true;
-        this.#open();
-        this.#sink.wrote(frame);
-        this.#sink.done(this.#usage ?? { promptTokens: 0, outputTokens: this.#contentCount });
+        this.isOver = true;
+        this.#preamble.open();
+        this.sink.wrote(frame);
+        this.sink.done(this.#usage ?? { promptTokens: 0, outputTokens: this.#contentCount });
         return;
       case "error":
-        this.#isOver = true;
-        this.#sink.unusable({ isHard: false, code: "upstream_error" });
-        return;
+        return this.fail("upstream_error");
       case "garbage":
-        this.#isOver = true;
-        this.#sink.unusable({ isHard: false, code: "upstream_malformed" });
+        return this.fail("upstream_malformed");
     }
   }
 
@@ -101,33 +79,12 @@ export class StreamRelay implements Relay {
   #chunk(frame: Buffer, show: (shown: Buffer) => void): void {
     if (this.#journal === null && !this.#wish.takesUsage) return show(frame);
     const reading = readChunkExtras(frame, this.#wish);
-    if (reading === null) {
-      this.#isOver = true;
-      this.#sink.unusable({ isHard: false, code: "upstream_malformed" });
-      return;
-    }
+    if (reading === null) return this.fail("upstream_malformed");
     this.#journal?.take(reading);
     if (reading.shown !== null) show(reading.shown);
   }
 
   #pass(frame: Buffer): void {
-    if (this.#held === null) {
-      this.#sink.wrote(frame);
-      return;
-    }
-    this.#held.push(frame);
-    this.#heldBytes += frame.length;
-    if (this.#heldBytes <= PREAMBLE_BYTES_MAX) return;
-    this.#isOver = true;
-    this.#sink.unusable({ isHard: false, code: "upstream_malformed" });
-  }
-
-  /** First content: the head and what was held back go out before it. */
-  #open(): void {
-    if (this.#held === null) return;
-    const held = this.#held;
-    this.#held = null;
-    this.#sink.begin();
-    for (const frame of held) this.#sink.wrote(frame);
+    if (!this.#preamble.pass(frame)) this.fail("upstream_malformed");
   }
 }
