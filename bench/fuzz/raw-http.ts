@@ -62,10 +62,11 @@ export function exchangeRaw(
 
 /**
  * Cuts what a server sent into answers. @throws AssertionError when it is no HTTP/1.1, or more than its framing says.
- * @param asked what it was sent: only where a line of it asks by HEAD may a head be followed by another one, or by nothing.
+ * @param asked what it was sent: as often as it says HEAD, wherever (a body's last byte and a lone CR may stand right
+ *   before a request), a head may be followed by another one, or by nothing.
  */
 export function answersOf(bytes: Buffer, asked: Buffer = Buffer.alloc(0)): readonly RawAnswer[] {
-  const mayBeHeadAlone = /(?:^|\n)HEAD /.test(asked.toString("latin1"));
+  let headsAlone = asked.toString("latin1").split("HEAD ").length - 1;
   const answers: RawAnswer[] = [];
   let rest = bytes;
   while (rest.length > 0) {
@@ -84,7 +85,8 @@ export function answersOf(bytes: Buffer, asked: Buffer = Buffer.alloc(0)): reado
     }
     rest = rest.subarray(headEnd + HEAD_END.length);
     if (status.startsWith("1")) continue;
-    if (mayBeHeadAlone && (rest.length === 0 || rest.subarray(0, LINE_START.length).equals(LINE_START))) {
+    if (headsAlone > 0 && (rest.length === 0 || rest.subarray(0, LINE_START.length).equals(LINE_START))) {
+      headsAlone -= 1;
       answers.push({ status: Number(status), headers, body: Buffer.alloc(0), isHeadAlone: true, isWhole: true });
       continue;
     }

@@ -163,6 +163,8 @@ function corpus(): Buffer[] {
     post("/v1/responses", "Content-Length: 5\r\n", body),
     post("/v1/completions", `Expect: 100-continue\r\nContent-Length: ${body.length}\r\n`, body),
     `HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n`,
+    `\rHEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n`,
+    post("/v1/models", "Content-Length: 2\r\n", "{}HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n"),
     `GET /v1/models HTTP/1.1\r\nHost: a\r\n${key}\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n`,
   ].map((text) => Buffer.from(text));
 }
