@@ -24,6 +24,7 @@ const REFUSALS: Readonly<Record<RefusalCode, readonly [status: number, told: Tol
   upstream_truncated: [502, "never"],
   upstream_error: [502, "never"],
   upstream_diverged: [502, "never"],
+  upstream_rejected: [502, "never"],
   upstream_drained: [502, "never"],
 };
 

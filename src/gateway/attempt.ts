@@ -173,12 +173,14 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   failed(why: CallFailure): void {
     this.#watch.calls.delete(this);
     if (this.#isOver) return;
-    this.#finish();
+    this.#isOver = true;
     const cause = causeOf(why);
     if (cause !== null) {
       this.#watch.heardAt = this.#parts.ports.clock.monotonicMs();
       this.#parts.ejector.eject(this.#watch, cause);
     }
+    // Not before its engine is out: what waits for this place must not be sent there.
+    this.#finish();
     this.#noteLoss();
     // What never reached the engine cannot have killed it.
     if (cause !== null && why.sent !== "none") this.#noteDeath(cause);
@@ -202,7 +204,9 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
       if (now > this.#stepsSince) this.#watch.sawStep(this.#stepsSince);
       this.#stepsSince = now;
     }
-    if (this.#request.parsed.isStream) this.#goodToken(now);
+    this.#request.past.tokens += 1;
+    // Of an answer that is made again its client sees nothing yet.
+    if (this.#request.parsed.isStream && this.#rest === null) this.#goodToken(now);
   }
 
   begin(): void {
@@ -220,7 +224,10 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
   }
 
   wrote(given: Uint8Array): void {
-    if (this.#rest !== null && this.#request.past.lostAt !== null) this.#owner.wentOn(this.#request);
+    if (this.#rest !== null && this.#request.past.lostAt !== null) {
+      this.#goodToken(this.#parts.ports.clock.monotonicMs());
+      this.#owner.wentOn(this.#request);
+    }
     this.#hasWritten = true;
     if (this.#request.exchange.write(given)) return;
     this.#request.isFull = true;
@@ -240,6 +247,7 @@ export class Attempt implements CallEvents, LiveCall, RelaySink, RunningAttempt 
     this.#parts.health.recordAnswer(this.#choice.endpoint, false);
     if (!this.#request.parsed.isStream) this.#goodToken(this.#firstTokenOfWhole(tokens));
     this.#request.desk.countTokens(tokens);
+    this.#request.past.isCounted = true;
     this.#linger();
     this.#owner.completed(this.#request);
   }

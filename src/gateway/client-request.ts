@@ -22,6 +22,8 @@ export interface RunningAttempt {
 /** One accepted request of a client, from admission to its end. Owned and changed by the pump and its attempts. */
 export interface ClientRequest {
   readonly id: string;
+  /** The id with something of our own: clients repeat theirs, and engines refuse a second request of one id. */
+  readonly upstreamId: string;
   readonly tenant: TenantId;
   readonly model: string;
   readonly target: ApiTarget;
@@ -76,6 +78,10 @@ export interface ClientRequest {
   /** Set while the request waits in its desk's hold queue. */
   held: HeldRequest | null;
 }
+
+/** What names the attempt that runs now in its engine's log; no engine is told one twice. */
+export const attemptIdOf = ({ upstreamId, attempts }: Pick<ClientRequest, "upstreamId" | "attempts">): string =>
+  `${upstreamId}-${attempts}`;
 
 /** English text has about four bytes a token; only patience depends on it. */
 export const promptTokensOf = (request: Pick<ClientRequest, "body">): number => request.body.length / 4;

@@ -5,7 +5,7 @@ import type { StreamPrefix } from "../routing/next-attempt.ts";
 import type { ChunkWish } from "../wire/chunk-extras.ts";
 import { chunkForm, DONE_EVENT } from "../wire/continued-chunk.ts";
 import { continueAskOf, idEngineOf } from "../wire/id-engine.ts";
-import { promptTokensOf, type ClientRequest } from "./client-request.ts";
+import { attemptIdOf, promptTokensOf, type ClientRequest } from "./client-request.ts";
 import type { JournalRoom } from "./journal-room.ts";
 import { ShownJournal } from "./shown-journal.ts";
 import { ShownTail } from "./shown-tail.ts";
@@ -53,18 +53,18 @@ const bestOf = ({ journal }: ClientRequest): ClientRequest["journal"] => (journa
 export function firstRequestOf(request: ClientRequest, to: Destination, kept: Pick<ClientRequest, "journal">): UpstreamRequest {
   const { journal } = kept;
   const own = journal?.kind === "ids" ? journal.own : null;
-  if (own === null) return upstreamRequestOf(request, to, request.id, wishFor(request, kept));
+  if (own === null) return upstreamRequestOf(request, to, attemptIdOf(request), wishFor(request, kept));
   const { body } = request;
   return { method: "POST", headers: headersOf(request), ...own.first({ body, maxTokens: tokenLimitOf(request, to.table) }) };
 }
 
-const headersOf = ({ id }: ClientRequest): readonly string[] => [
+const headersOf = (request: ClientRequest): readonly string[] => [
   "content-type",
   "application/json",
   "accept",
   "text/event-stream",
   "x-request-id",
-  id,
+  attemptIdOf(request),
 ];
 
 /** An answer that goes on elsewhere. */

@@ -132,6 +132,7 @@ export function explainRefusal(code: RefusalCode, model: string, retryAfterMs: n
     case "upstream_truncated":
     case "upstream_error":
     case "upstream_diverged":
+    case "upstream_rejected":
     case "upstream_drained":
       // The gateway has tried as often as its budget lets it: a client that retries at once makes it worse.
       return { status: 502, type: "server_error", code, message: explainLoss(code), param: null, retry: never };
@@ -155,6 +156,8 @@ export function explainLoss(code: AttemptFailure["code"]): string {
       return "The instance that served this request failed.";
     case "upstream_busy":
       return "The instance that served this request is full.";
+    case "upstream_rejected":
+      return "The instance that served this request was lost, and another one does not take the rest of the answer.";
     case "upstream_drained":
       return "The instance that served this request ended.";
     case "upstream_diverged":

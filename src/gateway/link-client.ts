@@ -70,7 +70,7 @@ export class LinkClient {
   }
 
   reportCounts(): void {
-    const services = this.#parts.desks.all().map((desk) => desk.counts());
+    const services = this.#parts.desks.current().map((desk) => desk.counts());
     if (services.length > 0) this.#parts.ports.link.send({ type: "counts", services });
     // A disk that was full may have room again.
     if (this.#unsaved.size > 0) this.#save();

@@ -72,7 +72,7 @@ export class MirrorCopy implements CallEvents, LiveCall, RelaySink {
   }
 
   start(request: ClientRequest, table: RouteTable): void {
-    const asked = upstreamRequestOf(request, { table, endpoint: this.endpoint }, `${request.id}-mirror`);
+    const asked = upstreamRequestOf(request, { table, endpoint: this.endpoint }, `${request.upstreamId}-mirror`);
     this.#call = this.#parts.ports.upstream.call(this.endpoint.address, asked, this);
     this.#deadline = this.#parts.ports.clock.after(COPY_MAX_MS, () => this.abort());
   }

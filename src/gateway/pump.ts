@@ -2,19 +2,20 @@ import type { RouteTable } from "../api/route-table.ts";
 import { later, type MonotonicMs } from "../base/ids.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import { endpointKey, type EndpointKey, type HealthIndex } from "../routing/health.ts";
-import { isReturned, readyEndpoints, roomOf, type Choice } from "../routing/ladder.ts";
-import { nextAttempt, type AttemptFailure, type NextAttempt } from "../routing/next-attempt.ts";
+import { isReturned, roomOf, type Choice } from "../routing/ladder.ts";
+import { isBounded, nextAttempt, type AttemptFailure, type NextAttempt } from "../routing/next-attempt.ts";
 import { PrefillBudget } from "../routing/prefill-budget.ts";
 import type { SmoothWeighted } from "../routing/smooth-weighted.ts";
 import { wishToWake } from "../routing/wake-wish.ts";
 import type { OpenAiError } from "../wire/openai-error.ts";
 import { answerError } from "./answer.ts";
 import type { AttemptParts } from "./attempt.ts";
-import type { ClientRequest, RunningAttempt } from "./client-request.ts";
-import { closingFrames, restOf, type GoingOn, type StreamRest } from "./continue-stream.ts";
+import { promptTokensOf, type ClientRequest, type RunningAttempt } from "./client-request.ts";
+import { closingFrames, restOf } from "./continue-stream.ts";
 import { degradedModels } from "./degraded-models.ts";
 import { explainLoss, explainRefusal } from "./explain.ts";
 import type { GatewayMetrics, Outcome } from "./gateway-metrics.ts";
+import { canGoOn, canMove, refusalOf, restFor } from "./goes-elsewhere.ts";
 import { Hedges, type HedgeOwner } from "./hedges.ts";
 import { holdMsOf } from "./hold-time.ts";
 import { commentOnWait } from "./keep-alive.ts";
@@ -23,7 +24,6 @@ import type { RouteStore } from "./route-store.ts";
 import type { HeldRequest, ServiceDesk, ServiceDesks } from "./service-desk.ts";
 import { streamErrorEvent } from "./stream-error.ts";
 import { StreamMoves } from "./stream-moves.ts";
-import type { ContinueRefusal } from "./stream-past.ts";
 import type { Waker } from "./waker.ts";
 
 export interface PumpParts extends AttemptParts {
@@ -93,7 +93,7 @@ export class Pump implements HedgeOwner {
         this.#refuse(request, explainRefusal(next.code, request.model, next.retryAfterMs), outcomeOf(request));
         return;
       case "fail-stream":
-        this.#failStream(request, { type: "server_error", code: next.code, message: explainLoss(next.code) });
+        this.#failStream(request, lossOf(next.code));
         return;
       case "hedge":
       case "stay":
@@ -129,6 +129,8 @@ export class Pump implements HedgeOwner {
   }
 
   refused(request: ClientRequest, error: OpenAiError): void {
+    // Its client has the beginning of a good answer: that this engine takes no rest of it is the engine's word, not its client's fault.
+    if (request.hasFirstByte) return this.failed(request, { isHard: false, code: "upstream_rejected" });
     if (request.degradedTo !== null) {
       // The other model's word, such as on a shorter context: its own model might have taken it.
       request.canDegrade = false;
@@ -201,22 +203,12 @@ export class Pump implements HedgeOwner {
   }
 
   canMove(request: ClientRequest): boolean {
-    const table = this.#parts.routes.find(request.tenant, request.model);
-    if (table === null || !request.desk.retryBudget.canRetry()) return false;
-    const { health } = this.#parts;
-    return readyEndpoints(table, this.#parts.woken).some(
-      (endpoint) => health.ejectionOf(endpoint) === null && !request.tried.includes(endpointKey(endpoint)),
-    );
+    return canMove(request, this.#parts.routes.find(request.tenant, request.model), this.#parts);
   }
 
   canGoOn(request: ClientRequest): boolean {
-    const table = this.#parts.routes.find(request.tenant, request.model);
-    const rest = table === null || !request.hasFirstByte ? null : restFor(request, table);
-    if (table === null || rest === null) return false;
-    const { health } = this.#parts;
-    return readyEndpoints(table, this.#parts.woken).some(
-      (one) => one.fingerprint === rest.prefix.fingerprint && health.ejectionOf(one) === null && !request.tried.includes(endpointKey(one)),
-    );
+    const { health, woken, routes } = this.#parts;
+    return canGoOn(request, routes.find(request.tenant, request.model), { health, woken, prefill: this.#prefill });
   }
 
   #decide(request: ClientRequest, table: RouteTable | null): NextAttempt {
@@ -241,8 +233,14 @@ export class Pump implements HedgeOwner {
 
   #send(request: ClientRequest, next: Dispatch): void {
     const { table, choice, degradedTo } = next;
+    const rest = restFor(request, table);
+    if (rest === null && request.hasFirstByte) {
+      // What was kept fits no more: the table has changed while it waited.
+      request.past.refusal = refusalOf(request, restOf(request, table));
+      return this.#failStream(request, lossOf(request.failure?.code ?? "upstream_lost"));
+    }
     if (next.because === "retry") request.desk.retryBudget.take();
-    if (next.because === "reroute" && request.failure?.code !== "upstream_refused") request.reroutes += 1;
+    if (next.because === "reroute" && isBounded(request.failure)) request.reroutes += 1;
     request.attempts += 1;
     request.degradedTo = degradedTo;
     request.sentAt = this.#now();
@@ -253,7 +251,6 @@ export class Pump implements HedgeOwner {
     const level = degradedTo === null ? choice.level : "degraded";
     this.#parts.metrics.attempts.with(request.desk.service, level, next.because).add(1);
     this.#parts.mirror.yieldTo(choice.endpoint);
-    const rest = restFor(request, table);
     if (rest !== null) this.#moves.begun(request, rest.kind);
     const rereading = rest === null ? null : this.#prefill.take(choice.endpoint, rest.prefix.tokens, this.#now());
     this.#hedges.start(request, { choice, table, rest, rereading }, next.because);
@@ -270,8 +267,11 @@ export class Pump implements HedgeOwner {
   #ask(desk: ServiceDesk, countMax: number): void {
     if (this.#isPumpingHeld) return;
     this.#isPumpingHeld = true;
-    desk.pumpHeld(countMax);
-    this.#isPumpingHeld = false;
+    try {
+      desk.pumpHeld(countMax);
+    } finally {
+      this.#isPumpingHeld = false;
+    }
   }
 
   #wake(table: RouteTable, next: NextAttempt): void {
@@ -353,6 +353,7 @@ export class Pump implements HedgeOwner {
     this.#moves.settled(request, outcome);
     request.slot.release();
     request.journal?.close();
+    countUntold(request);
     request.desk.countOutcome(outcome);
     this.fillRoom(request.desk);
   }
@@ -370,16 +371,14 @@ interface Dispatch {
   readonly because: "first" | "reroute" | "retry";
 }
 
-function refusalOf({ failure }: ClientRequest, rest: StreamRest | null): ContinueRefusal | null {
-  if (failure?.code === "upstream_diverged") return "diverged";
-  return rest?.kind === "none" ? rest.why : null;
+/** An answer that was cut was read and made all the same: nobody tells how much, so what came is counted. */
+function countUntold(request: ClientRequest): void {
+  const { past, desk } = request;
+  if (past.isCounted || past.tokens === 0) return;
+  desk.countTokens({ promptTokens: Math.ceil(promptTokensOf(request)), outputTokens: past.tokens });
 }
 
-/** null = the answer begins with this attempt. */
-function restFor(request: ClientRequest, table: RouteTable): GoingOn | null {
-  const rest = request.hasFirstByte ? restOf(request, table) : null;
-  return rest === null || rest.kind === "framing" || rest.kind === "none" ? null : rest;
-}
+const lossOf = (code: AttemptFailure["code"]) => ({ type: "server_error", code, message: explainLoss(code) }) as const;
 
 /** Stands for the attempt of a request that waits to hear whether it killed its engine. There is nothing to end. */
 const AWAITS_VERDICT: RunningAttempt = { drained: () => {}, cancel: () => {} };

@@ -82,7 +82,7 @@ export function serveExchange(parts: ServeParts): Handler {
     if (isEncoded(exchange)) return refuse(encodedBody, "encoding");
     const target: ApiTarget = isApiTarget(path) ? path : "/v1/chat/completions";
     return new BodyCollector(exchange, parts.room, {
-      complete: (body, release) => admit(parts, { exchange, requestId, tenant, target, body, release }),
+      complete: (body, release) => admit(parts, { exchange, requestId, token: parts.ports.random.token(6), tenant, target, body, release }),
       refuse: (error) => refuse(error, "body"),
       gone: (request) => parts.pump.gone(request),
     });
@@ -92,6 +92,8 @@ export function serveExchange(parts: ServeParts): Handler {
 interface Arrived {
   readonly exchange: Exchange;
   readonly requestId: string;
+  /** By chance: no other request has it. */
+  readonly token: string;
   readonly tenant: TenantId;
   readonly target: ApiTarget;
   readonly body: Buffer;
@@ -102,6 +104,8 @@ interface Arrived {
 /** @returns null when the request was answered here. */
 function admit(parts: ServeParts, arrived: Arrived): ClientRequest | null {
   const { exchange, requestId, tenant, body } = arrived;
+  // Its head came before the drain began, and its body after what runs was looked at.
+  if (parts.isDraining()) return refuseUnrouted(parts, arrived, draining, "draining");
   const parsed = readOpenAiRequest(API_OF_TARGET[arrived.target], body);
   if (!parsed.ok)
     return refuseUnrouted(parts, arrived, invalidRequest(parsed.error.code, parsed.error.message, parsed.error.param), "json");
@@ -140,6 +144,7 @@ function newRequest(
 ): ClientRequest {
   return {
     id: arrived.requestId,
+    upstreamId: `${arrived.requestId}.${arrived.token}`,
     tenant: arrived.tenant,
     model: parsed.model,
     target: arrived.target,

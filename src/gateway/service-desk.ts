@@ -20,6 +20,9 @@ export interface HeldRequest extends Held {
   keepAlive(): void;
 }
 
+/** Held requests that are asked in vain before those behind them. */
+const PASSED_OVER_MAX = 64;
+
 /** What the gateway keeps per service across its tables: budgets, held requests, suspect bodies, counts. */
 export class ServiceDesk {
   readonly service: ServiceName;
@@ -81,9 +84,17 @@ export class ServiceDesk {
     this.#metrics.firstToken.with(this.tenant, this.service).observe(firstTokenMs / 1_000);
   }
 
-  /** Asks held requests again, the oldest `countMax` of them. */
+  /**
+   * Asks held requests again, the oldest first, until `countMax` of them wait no more. Some may wait for what others need not,
+   * such as an engine that makes the same tokens: those behind them are asked too.
+   */
   pumpHeld(countMax: number): void {
-    for (const request of this.holds.waiting().slice(0, countMax)) request.pump();
+    let left = countMax;
+    for (const [index, request] of this.holds.waiting().entries()) {
+      if (left <= 0 || index >= countMax + PASSED_OVER_MAX) return;
+      request.pump();
+      if (!this.holds.has(request)) left -= 1;
+    }
   }
 
   /** Asked once a second: first tokens are those since the last time. */
@@ -103,7 +114,9 @@ export class ServiceDesk {
 }
 
 export class ServiceDesks {
-  readonly #desks = new Map<ServiceName, ServiceDesk>();
+  /** Of a service whose tenant changed both: what the old one's clients wait for goes on. */
+  readonly #desks = new Map<string, ServiceDesk>();
+  readonly #current = new Map<ServiceName, ServiceDesk>();
   readonly #metrics: GatewayMetrics;
 
   constructor(metrics: GatewayMetrics) {
@@ -111,11 +124,16 @@ export class ServiceDesks {
   }
 
   of(table: Pick<RouteTable, "service" | "tenant">): ServiceDesk {
-    const known = this.#desks.get(table.service);
-    if (known !== undefined && known.tenant === table.tenant) return known;
-    const desk = new ServiceDesk(table, this.#metrics);
-    this.#desks.set(table.service, desk);
+    const key = `${table.service} ${table.tenant}`;
+    const desk = this.#desks.get(key) ?? new ServiceDesk(table, this.#metrics);
+    this.#desks.set(key, desk);
+    this.#current.set(table.service, desk);
     return desk;
+  }
+
+  /** One of each service: its tenant's of now. */
+  current(): readonly ServiceDesk[] {
+    return [...this.#current.values()];
   }
 
   all(): readonly ServiceDesk[] {

@@ -30,6 +30,8 @@ export class StreamMoves {
   /** Another engine begins to go on with it. */
   begun({ past }: ClientRequest, how: WayOn): void {
     past.movedBy = how;
+    // Its tokens are made once more, and told once.
+    if (how === "restart") past.tokens = 0;
   }
 
   /** Its client reads on. */

@@ -5,7 +5,16 @@ import type { DiscontinuityReason } from "../wire/continuity.ts";
 export type WayOn = "ids" | "restart";
 
 /** Why a stream ends with its engine. */
-export type ContinueRefusal = DiscontinuityReason | "whole" | "degraded" | "diverged" | "no-ids" | "too-long" | "parsed" | "no-room";
+export type ContinueRefusal =
+  | DiscontinuityReason
+  | "whole"
+  | "degraded"
+  | "diverged"
+  | "rejected"
+  | "no-ids"
+  | "too-long"
+  | "parsed"
+  | "no-room";
 
 /** What a stream has been through since its first byte. */
 export interface StreamPast {
@@ -15,6 +24,10 @@ export interface StreamPast {
   lostAt: MonotonicMs | null;
   /** Why nobody can go on with it; null = somebody could, if there is one. */
   refusal: ContinueRefusal | null;
+  /** Made for it, by all its engines together: what is counted of an answer that nobody tells the usage of. */
+  tokens: number;
+  /** Its engine told what to count. */
+  isCounted: boolean;
 }
 
-export const newStreamPast = (): StreamPast => ({ movedBy: null, lostAt: null, refusal: null });
+export const newStreamPast = (): StreamPast => ({ movedBy: null, lostAt: null, refusal: null, tokens: 0, isCounted: false });

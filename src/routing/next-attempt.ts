@@ -23,6 +23,8 @@ export interface AttemptFailure {
     | "upstream_busy"
     /** It was to go on with an answer that another one began, and says something else. */
     | "upstream_diverged"
+    /** It was to go on with an answer that another one began, and takes no such request. */
+    | "upstream_rejected"
     /** It is about to be ended as planned. */
     | "upstream_drained";
 }
@@ -174,7 +176,11 @@ const refuse = (code: RefusalCode): NextAttempt => ({ kind: "refuse", code, retr
 
 /** A refused connection never met the engine, so it cannot have killed it, and a planned end is no fault: the bound is not for them. */
 const isFreeAfter = (failure: AttemptFailure, reroutes: number): boolean =>
-  failure.code === "upstream_refused" || failure.code === "upstream_drained" || (failure.isHard && reroutes < REROUTES_MAX);
+  !isBounded(failure) || (failure.isHard && reroutes < REROUTES_MAX);
+
+/** A re-route after it counts against `REROUTES_MAX`. */
+export const isBounded = (failure: AttemptFailure | null): boolean =>
+  failure?.code !== "upstream_refused" && failure?.code !== "upstream_drained";
 
 function becauseOf(failure: AttemptFailure | null, isFree: boolean): "first" | "reroute" | "retry" {
   if (failure === null) return "first";

@@ -33,10 +33,22 @@ test("weights: over a whole cycle every share is exact, whatever the weights", (
   );
 });
 
-test("weights: pools do not know of each other, and a forgotten pool starts anew", () => {
+test("weights: pools do not know of each other", () => {
   const choice = new SmoothWeighted();
   const first = choice.choose("a", ids([1, 1]));
   assert.equal(choice.choose("b", ids([1, 1])), first);
-  choice.forget("a");
-  assert.equal(choice.choose("a", ids([1, 1])), first);
+  assert.notEqual(choice.choose("a", ids([1, 1])), first);
+});
+
+test("weights: those that are gone for good are forgotten, and who is left out of a choice keeps its turn", () => {
+  const choice = new SmoothWeighted();
+  const both = ids([1, 1]);
+  assert.equal(choice.choose("p", both), 0);
+  // It failed the request that asks again.
+  assert.equal(choice.choose("p", both.slice(0, 1)), 0);
+  assert.equal(choice.choose("p", both), 1);
+  assert.equal(choice.choose("p", both), 0);
+  for (let generation = 0; generation < 100; generation += 1) choice.choose("p", [{ id: `g${generation}`, weight: 1 }]);
+  // Its turn would be the second one's, were the old credits still there.
+  assert.equal(choice.choose("p", both), 0);
 });

@@ -4,6 +4,9 @@ export interface Weighted {
   readonly weight: number;
 }
 
+/** Credits of those that are no candidates now; some of them only failed one request, and are the next one's. */
+const STRANGERS_MAX = 32;
+
 /**
  * Smooth weighted choice: exact shares over every whole cycle, the rare one spread evenly, no chance.
  * Each choice raises all credits by their weights, takes the richest, and charges it the sum of the weights.
@@ -31,11 +34,13 @@ export class SmoothWeighted {
     const chosen = candidates[best];
     if (chosen === undefined) return -1;
     credits.set(chosen.id, bestCredit - total);
+    if (credits.size > 2 * candidates.length + STRANGERS_MAX) forgetStrangers(credits, candidates);
     return best;
   }
+}
 
-  /** Forgets a pool that is gone. */
-  forget(pool: string): void {
-    this.#credits.delete(pool);
-  }
+/** Instances come and go, each with an id of its own. */
+function forgetStrangers(credits: Map<string, number>, candidates: readonly Weighted[]): void {
+  const known = new Set(candidates.map(({ id }) => id));
+  for (const id of credits.keys()) if (!known.has(id)) credits.delete(id);
 }

@@ -38,3 +38,14 @@ test("drain: with nothing open it is over at once, and nobody is told anything",
   assert.equal(isOver, true);
   assert.ok(client.text.endsWith("data: [DONE]\n\n"));
 });
+
+test("drain: a request whose body comes after the drain began is told to go elsewhere", async () => {
+  const { rig } = await startStreamRig(1, 1);
+  const slow = rig.send("", { isOpen: true });
+  const drained = rig.gateway.drain(2_000);
+  await rig.clock.advance(2_100);
+  await drained;
+  slow.events?.body(Buffer.from(JSON.stringify({ model: "tide-8b", stream: true, ...LONG })));
+  slow.events?.bodyEnd();
+  assert.deepEqual([slow.status, slow.header("x-should-retry"), slow.end_], [503, "true", "ended"]);
+});

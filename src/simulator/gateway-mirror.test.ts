@@ -84,7 +84,7 @@ test("mirror: the copy has the same body under a name of its own", async () => {
   const asked = Buffer.from(real?.body ?? []).toString("utf8");
   assert.ok(asked.endsWith(added), "of the real one the gateway asks more");
   assert.equal(Buffer.from(copy?.body ?? []).toString("utf8"), asked.replace(added, "}"));
-  assert.equal(copy?.headers[5], `${real?.headers[5]}-mirror`);
+  assert.equal(copy?.headers[5], real?.headers[5]?.replace(/-1$/, "-mirror"));
 });
 
 test("mirror: at most an eighth of the warm's batch is open at once, the rest is skipped", async () => {

@@ -178,7 +178,20 @@ test("gateway: the body goes to the engine byte for byte, with what the gateway 
   await rig.clock.advance(10);
   const sent = rig.engine(1).work[0];
   assert.equal(Buffer.from(sent?.body ?? []).toString("utf8"), `${body.slice(0, -1)},"stream_options":{"include_usage":true}}`);
-  assert.deepEqual(sent?.headers, ["content-type", "application/json", "accept", "text/event-stream", "x-request-id", "abc-1"]);
+  assert.deepEqual(sent?.headers.slice(0, -1), ["content-type", "application/json", "accept", "text/event-stream", "x-request-id"]);
+  assert.match(sent?.headers.at(-1) ?? "", /^abc-1\.[\w-]{6,}-1$/);
+});
+
+test("gateway: two requests of one id are two to the engine, and each client gets its own id back", async () => {
+  const rig = await oneHot();
+  const ask = () => rig.send('{"model":"tide-8b","messages":[],"stream":true}', { headers: [...BEARER, "x-request-id", "trace-7"] });
+  const clients = [ask(), ask()];
+  await rig.clock.advance(500);
+  assert.deepEqual(
+    clients.map((client) => client.header("x-request-id")),
+    ["trace-7", "trace-7"],
+  );
+  assert.equal(new Set(rig.engine(1).work.map(({ headers }) => headers.at(-1))).size, 2);
 });
 
 test("gateway: another name at the engine is put in place of the model's only", async () => {

@@ -208,7 +208,8 @@ export class GatewayRig {
     await this.clock.advance(0);
   }
 
-  send(body: string | Buffer, change: { target?: string; method?: string; headers?: readonly string[] } = {}): RigClient {
+  /** @param change `isOpen`: its body goes on. */
+  send(body: string | Buffer, change: { target?: string; method?: string; headers?: readonly string[]; isOpen?: boolean } = {}): RigClient {
     const client = new RigClient(this.clock, {
       method: change.method ?? "POST",
       target: change.target ?? "/v1/chat/completions",
@@ -216,7 +217,7 @@ export class GatewayRig {
     });
     client.events = checkedHandler(this.gateway.handler)(client);
     if (client.status === null && body.length > 0) client.events.body(Buffer.from(body));
-    if (client.status === null) client.events.bodyEnd();
+    if (client.status === null && change.isOpen !== true) client.events.bodyEnd();
     return client;
   }
 

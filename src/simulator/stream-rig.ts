@@ -37,6 +37,7 @@ export interface EngineDifference {
   readonly fingerprint?: string;
   readonly revision?: string;
   readonly reasoningTokens?: number;
+  readonly contextLength?: number;
   /** As which it is known to the gateway. */
   readonly engine?: EngineKind;
 }
@@ -97,7 +98,7 @@ export async function startStreamRig(
 }
 
 function startEngine(rig: GatewayRig, network: SimulatedNetwork, port: number, difference: EngineDifference): void {
-  const { revision = ENGINE_DEFAULTS.revision, reasoningTokens = 0 } = difference;
+  const { revision = ENGINE_DEFAULTS.revision, reasoningTokens = 0, contextLength = CONTEXT_LENGTH } = difference;
   const name = engineName(port);
   const engine = createEngine(
     {
@@ -108,7 +109,7 @@ function startEngine(rig: GatewayRig, network: SimulatedNetwork, port: number, d
       reasoningTokens,
       weightsBytes: 1 * GB,
       memoryBytesPerGpu: 40 * GB,
-      contextLength: CONTEXT_LENGTH,
+      contextLength,
       areFaultsEnabled: true,
     },
     { clock: rig.clock, random: createSeededRandom(port), account: null },
