@@ -66,7 +66,8 @@ abstract class StreamFormat implements AnswerFormat {
   protected promptIds(choice: number): string | null {
     if (!this.#hasTokenIds) return null;
     const { prompts, choicesPerPrompt } = this.identity.request;
-    return `"prompt_token_ids":[${(prompts[Math.floor(choice / choicesPerPrompt)] ?? []).join()}]`;
+    // Of long lists several times as fast as a join.
+    return `"prompt_token_ids":${JSON.stringify(prompts[Math.floor(choice / choicesPerPrompt)] ?? [])}`;
   }
 
   protected abstract opening(choice: number): string;

@@ -85,18 +85,18 @@ export function parseModel(value: JsonValue | undefined, { models }: RequestLimi
   return err(error);
 }
 
-function parseChat(body: JsonObject): Result<number[][], EngineError> {
+function parseChat(body: JsonObject): Result<(readonly number[])[], EngineError> {
   const prompt = parseChatPrompt(body);
   return prompt.ok ? ok([prompt.value]) : prompt;
 }
 
 /** Text, ids, or a list of either. */
-export function parsePrompts(raw: JsonValue | undefined): Result<number[][], EngineError> {
+export function parsePrompts(raw: JsonValue | undefined): Result<(readonly number[])[], EngineError> {
   if (typeof raw === "string") return checkPrompts([tokenize(raw)]);
   if (!Array.isArray(raw) || raw.length === 0) return err(badRequest("prompt must be text, token ids, or a list of those.", "prompt"));
   const list = raw as readonly JsonValue[];
-  if (list.every(isTokenId)) return checkPrompts([[...list]]);
-  const prompts: number[][] = [];
+  if (list.every(isTokenId)) return checkPrompts([list]);
+  const prompts: (readonly number[])[] = [];
   for (const one of list) {
     if (typeof one === "string") prompts.push(tokenize(one));
     else if (Array.isArray(one) && (one as readonly JsonValue[]).every(isTokenId)) prompts.push(one as number[]);
@@ -105,7 +105,7 @@ export function parsePrompts(raw: JsonValue | undefined): Result<number[][], Eng
   return checkPrompts(prompts);
 }
 
-const checkPrompts = (prompts: number[][]): Result<number[][], EngineError> =>
+const checkPrompts = (prompts: (readonly number[])[]): Result<(readonly number[])[], EngineError> =>
   prompts.some((prompt) => prompt.length === 0) ? err(badRequest("The prompt is empty.", "prompt")) : ok(prompts);
 
 function parseMaxTokens(
