@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { EndpointAddress } from "../../src/api/route-table.ts";
 import { TENANTS, type FuzzTenant } from "./fuzz-tenants.ts";
 import { HostileEngine } from "./hostile-engine.ts";
+import type { AskedApi } from "./hostile-script.ts";
 import { answersOf, checkErrorBody, exchangeRaw, type RawAnswer } from "./raw-http.ts";
 
 export type OutsideOrder =
@@ -27,7 +28,7 @@ class Lane {
     this.engines = engines;
   }
 
-  /** The first byte says whether the tenants share their engines and what they ask; a script for each request follows, tenants in turn. */
+  /** The first byte says whether the tenants share their engines, what they ask, and where; a script for each request follows, tenants in turn. */
   async run(input: Buffer, port: number): Promise<void> {
     const how = input[0] ?? 0;
     const isShared = (how & 1) === 1;
@@ -48,7 +49,7 @@ class Lane {
       };
     });
     try {
-      await Promise.all(TENANTS.map((tenant, index) => this.#ask(tenant, port, (how >> (1 + 2 * index)) & 3)));
+      await Promise.all(TENANTS.map((tenant, index) => this.#ask(tenant, port, { kind: (how >> (1 + 2 * index)) & 3, api: apiOf(how) })));
     } finally {
       for (const engine of this.engines) {
         engine.orders = null;
@@ -60,16 +61,16 @@ class Lane {
   }
 
   /** Two requests one after another, over one connection pool of the gateway. */
-  async #ask({ name, key, model }: FuzzTenant, port: number, kind: number): Promise<void> {
-    for (const isStream of (kind & 1) === 1 ? [true, false] : [true]) {
+  async #ask(
+    { name, key, model }: FuzzTenant,
+    port: number,
+    { kind, api }: { readonly kind: number; readonly api: AskedApi },
+  ): Promise<void> {
+    const streams = api === "embeddings" ? [false] : (kind & 1) === 1 ? [true, false] : [true];
+    for (const isStream of streams) {
       const user = `canary-${name}-${this.#index}`;
-      const body = JSON.stringify({
-        model,
-        user,
-        stream: isStream,
-        ...((kind & 2) === 2 ? { prompt: "tide" } : { messages: [{ role: "user", content: "tide" }] }),
-      });
-      const path = (kind & 2) === 2 ? "/v1/completions" : "/v1/chat/completions";
+      const { path, asked } = questionOf(api, (kind & 2) === 2);
+      const body = JSON.stringify({ model, user, ...(api === "embeddings" ? {} : { stream: isStream }), ...asked });
       const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${key}\r\nContent-Length: ${body.length}\r\n\r\n`;
       const { bytes, isClosed } = await exchangeRaw(port, Buffer.from(head + body), { halfCloses: false });
       assert.ok(isClosed, "every request ends in time");
@@ -77,19 +78,55 @@ class Lane {
       assert.ok(answer !== undefined && more.length === 0, "every request has one answer");
       assert.ok(answer.isWhole, "every answer is whole");
       assert.equal(bytes.includes(`canary-${name === "a" ? "b" : "a"}`), false, "no answer holds what another tenant was told");
-      checkAnswer(answer, isStream);
+      checkAnswer(answer, { isStream, api });
     }
   }
 }
 
-function checkAnswer({ status, headers, body }: RawAnswer, isStream: boolean): void {
+/** Half of all inputs ask chats and completions, a quarter each the others. */
+function apiOf(how: number): AskedApi {
+  if ((how & 32) === 0) return "chat";
+  return (how & 64) === 0 ? "responses" : "embeddings";
+}
+
+function questionOf(api: AskedApi, isCompletion: boolean): { readonly path: string; readonly asked: object } {
+  switch (api) {
+    case "responses":
+      return { path: "/v1/responses", asked: { input: "tide" } };
+    case "embeddings":
+      return { path: "/v1/embeddings", asked: { input: "tide" } };
+    case "chat":
+      return isCompletion
+        ? { path: "/v1/completions", asked: { prompt: "tide" } }
+        : { path: "/v1/chat/completions", asked: { messages: [{ role: "user", content: "tide" }] } };
+  }
+}
+
+/** An event after which nothing comes. */
+const RESPONSE_ENDS: ReadonlySet<unknown> = new Set(["response.completed", "response.incomplete", "error"]);
+
+function checkResponseEvents(payloads: readonly string[]): void {
+  const types = payloads.map((payload) => (JSON.parse(payload) as { type?: unknown }).type);
+  assert.ok(
+    types.every((type) => typeof type === "string"),
+    "an event has a type",
+  );
+  assert.ok(RESPONSE_ENDS.has(types.at(-1)), `a response ends by its end or an error: ${String(types.at(-1))}`);
+  assert.ok(!types.slice(0, -1).some((type) => RESPONSE_ENDS.has(type)), "a response ends once");
+}
+
+function checkAnswer(
+  { status, headers, body }: RawAnswer,
+  { isStream, api }: { readonly isStream: boolean; readonly api: AskedApi },
+): void {
   if (status !== 200) {
     assert.ok(ERRORS.has(status), `a status of an error: ${status}`);
     return void checkErrorBody(body);
   }
   if (!isStream) {
-    const { choices } = JSON.parse(body.toString("utf8")) as { choices?: unknown };
-    assert.ok(Array.isArray(choices), "a whole answer has choices");
+    const whole = JSON.parse(body.toString("utf8")) as { choices?: unknown; output?: unknown; data?: unknown };
+    const made = { chat: whole.choices, responses: whole.output, embeddings: whole.data }[api];
+    assert.ok(Array.isArray(made), "a whole answer has what was asked for");
     return;
   }
   assert.match(headers.get("content-type") ?? "", /^text\/event-stream/);
@@ -98,6 +135,7 @@ function checkAnswer({ status, headers, body }: RawAnswer, isStream: boolean): v
     .split(/\n\n|\r\r|\r\n\r\n|\r\n\r/)
     .map(payloadOf)
     .filter((payload) => payload !== "");
+  if (api === "responses") return checkResponseEvents(payloads);
   const last = payloads.pop() ?? "";
   const isError = last.startsWith('{"error":');
   assert.ok(last === "[DONE]" || isError, `a stream ends by its end or an error: ${last.slice(0, 200)}`);

@@ -40,6 +40,9 @@ export const openEngineTarget: OpenTarget = async (watch) => {
       "C\u0006data: ",
       "B\u0004\r\n\r\n",
       "Q\u00ff",
+      "Hct\u0003d\u00000",
+      "d\u0001",
+      "Z\u0090",
     ].map((word) => Buffer.from(word, "latin1")),
     inputBytesMax: 400,
     lanes: LANES,
@@ -159,7 +162,11 @@ function corpus(): Buffer[] {
     "Y\u0040FTED0|HQ\u00ffFTED0|HFTA0|HD0",
     "||G|",
     "B\u0008SSH-2.0-X|HC\u0006data: T|h\u0003|Hh\u0002X",
+    "Hct\u0003d\u00000|Hct\u0002X|Hcd\u0002|Ht\u0005R",
+    "HFTZ\u00ffX|HFZ\u0080TED0|G|G",
   ];
   // Each script with engines of their own first, then with shared ones, then other ways to ask.
-  return [0, 1, 0b01010, 0b11111].flatMap((how) => scripts.map((script) => Buffer.from(String.fromCharCode(how) + script, "latin1")));
+  return [0, 1, 0b01010, 0b11111, 0b100010, 0b101011, 0b1100000].flatMap((how) =>
+    scripts.map((script) => Buffer.from(String.fromCharCode(how) + script, "latin1")),
+  );
 }

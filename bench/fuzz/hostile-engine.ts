@@ -1,6 +1,6 @@
 import { createServer, type Socket } from "node:net";
 import type { EndpointAddress } from "../../src/api/route-table.ts";
-import { stepsOf, type HostileStep } from "./hostile-script.ts";
+import { stepsOf, type AskedApi, type HostileStep } from "./hostile-script.ts";
 
 /** What is left of a connection whose script is over: long enough for the next request over it. */
 const LEFT_OPEN_MS = 15;
@@ -65,7 +65,7 @@ export class HostileEngine {
     const { orders } = this;
     const canary = /canary-[ab]-\d+/.exec(request)?.[0] ?? "";
     if (orders === null || canary === "") return void socket.destroy();
-    const steps = stepsOf(orders.next(canary), { canary, isStream: request.includes('"stream":true') });
+    const steps = stepsOf(orders.next(canary), { canary, api: apiOf(request), isStream: request.includes('"stream":true') });
     if (orders.isAtOnce)
       return void socket.write(
         Buffer.concat(steps.flatMap((step) => (step.kind === "write" ? [step.bytes] : []))).subarray(0, AT_ONCE_BYTES_MAX),
@@ -75,6 +75,11 @@ export class HostileEngine {
       await perform(socket, step);
     }
   }
+}
+
+function apiOf(request: string): AskedApi {
+  if (request.startsWith("POST /v1/responses ")) return "responses";
+  return request.startsWith("POST /v1/embeddings ") ? "embeddings" : "chat";
 }
 
 async function perform(socket: Socket, step: HostileStep): Promise<void> {

@@ -7,7 +7,11 @@ export type HostileStep =
   | { readonly kind: "end" }
   | { readonly kind: "reset" };
 
+/** Who asks, by the address that it asks. */
+export type AskedApi = "chat" | "responses" | "embeddings";
+
 export interface Asked {
+  readonly api: AskedApi;
   readonly isStream: boolean;
   /** Of the tenant whose request it is: in all that is said of it. */
   readonly canary: string;
@@ -54,17 +58,47 @@ const tokens = (canary: string, ids: unknown): string => chunk({ delta: { conten
 const first = (): string => chunk({ delta: { role: "assistant", content: "" } }, { prompt_token_ids: [1, 2, 3] });
 const finish = (): string => chunk({ delta: {}, text: "", finish_reason: "stop", token_ids: [] });
 const DONE = "data: [DONE]\n\n";
+const deep = (canary: string, depth: number): string =>
+  chunk({ delta: { content: canary }, text: canary, token_ids: [1] }).replace(
+    /\}\n\n$/,
+    `,"x":${"[".repeat(depth)}${"]".repeat(depth)}}\n\n`,
+  );
+
+/** An event of a streamed response, under its own name. */
+const saying = (type: string, more: object): string => `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: 1, ...more })}\n\n`;
+const delta = (canary: string): string => saying("response.output_text.delta", { output_index: 0, content_index: 0, delta: `${canary} ` });
+const responseOf = (status: string, canary: string): object => ({
+  id: "resp_1",
+  object: "response",
+  created_at: 1,
+  status,
+  model: "m",
+  output: [{ type: "message", id: "msg_1", role: "assistant", content: [{ type: "output_text", text: canary }] }],
+  usage: { input_tokens: 1, output_tokens: 1, total_tokens: 2 },
+});
+const created = (canary: string): string => saying("response.created", { response: responseOf("in_progress", canary) });
+const completed = (status: string, canary: string): string => saying(`response.${status}`, { response: responseOf(status, canary) });
 
 /** An answer as a good engine gives it. */
-function goodAnswer({ isStream, canary }: Asked): Buffer {
+function goodAnswer({ api, isStream, canary }: Asked): Buffer {
   if (isStream) {
-    const events = [first(), tokens(canary, [7]), tokens(canary, [8]), finish(), DONE];
+    const events =
+      api === "responses"
+        ? [created(canary), delta(canary), completed("completed", canary)]
+        : [first(), tokens(canary, [7]), tokens(canary, [8]), finish(), DONE];
     return Buffer.concat([head("200 OK", EVENT_STREAM), ...events.map(chunked), LAST_CHUNK]);
   }
-  const choice = { index: 0, message: { role: "assistant", content: canary }, text: canary, finish_reason: "stop" };
-  const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
-  const body = JSON.stringify({ id: "c", object: "chat.completion", created: 1, model: "m", choices: [choice], usage });
+  const body = JSON.stringify(wholeOf(api, canary));
   return Buffer.concat([head("200 OK", `content-type: application/json\r\ncontent-length: ${body.length}\r\n`), Buffer.from(body)]);
+}
+
+function wholeOf(api: AskedApi, canary: string): object {
+  if (api === "responses") return responseOf("completed", canary);
+  const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
+  if (api === "embeddings")
+    return { object: "list", model: "m", data: [{ object: "embedding", index: 0, embedding: [0.5], x: canary }], usage };
+  const choice = { index: 0, message: { role: "assistant", content: canary }, text: canary, finish_reason: "stop" };
+  return { id: "c", object: "chat.completion", created: 1, model: "m", choices: [choice], usage };
 }
 
 /** Each operation takes its choices from the input. The letters are for people who read a corpus. */
@@ -117,6 +151,16 @@ const OPERATIONS: readonly (readonly [string, (choices: Choices, asked: Asked) =
   ["K", () => [write(head("200 OK", `connection: close\r\ncontent-type: text/event-stream\r\n`))]],
   ["P", (_, { canary }) => [write(Buffer.from(tokens(canary, [3])))]],
   ["A", () => [write(chunked(chunk({ delta: {}, finish_reason: "abort" })))]],
+  ["c", (_, { canary }) => [write(chunked(created(canary)))]],
+  ["t", (choices, { canary }) => [write(chunked(delta(canary).repeat(choices.below(8))))]],
+  [
+    "d",
+    (choices, { canary }) => [
+      write(chunked(completed(["completed", "incomplete", "failed", "cancelled"][choices.below(4)] ?? "", canary))),
+    ],
+  ],
+  // As deep as a parser follows, and deeper than who writes it again may go.
+  ["Z", (choices, { canary }) => [write(chunked(deep(canary, 40 * choices.byte())))]],
   ["Q", (choices) => [write(chunked(": comment\n\n".repeat(choices.byte() * 8)))]],
 ];
 export const LETTERS = OPERATIONS.map(([letter]) => letter).join("");
