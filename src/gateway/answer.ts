@@ -5,10 +5,10 @@ import { openAiErrorBody, openAiErrorHeaders, type OpenAiError } from "../wire/o
 
 export const STREAM_HEADERS = ["content-type", "text/event-stream; charset=utf-8", "cache-control", "no-cache", "x-accel-buffering", "no"];
 
-/** Answers an error whose head is not sent yet, and ends. */
-export function answerError(exchange: Exchange, requestId: string, error: OpenAiError): void {
+/** Answers an error whose head is not sent yet, and ends. @param more headers beside those of every error. */
+export function answerError(exchange: Exchange, requestId: string, error: OpenAiError, more: readonly string[] = []): void {
   const body = openAiErrorBody(error);
-  exchange.head(error.status, [...openAiErrorHeaders(error, body), "x-request-id", requestId]);
+  exchange.head(error.status, [...openAiErrorHeaders(error, body), ...more, "x-request-id", requestId]);
   exchange.write(body);
   exchange.end();
 }

@@ -62,13 +62,13 @@ export function serveExchange(parts: ServeParts): Handler {
     const requestId = requestIdOf(exchange, parts.ports.random);
     const path = exchange.target.split("?", 1)[0] ?? "";
     const route = ROUTES.get(path);
-    const refuse = (error: OpenAiError, reason: string): ExchangeEvents => {
+    const refuse = (error: OpenAiError, reason: string, more: readonly string[] = []): ExchangeEvents => {
       parts.metrics.unrouted.with(reason).add(1);
-      answerError(exchange, requestId, error);
+      answerError(exchange, requestId, error, more);
       return NOTHING_MORE;
     };
     if (route === undefined) return refuse(unknownRoute, "route");
-    if (exchange.method !== route.method) return refuse(wrongMethod, "method");
+    if (exchange.method !== route.method) return refuse(wrongMethod, "method", ["allow", route.method]);
     if (!route.needsKey) return answerHealth(parts, exchange, { requestId, isReadiness: path === "/readyz" });
     if (!parts.isReady()) return refuse(starting, "starting");
     const tenant = parts.keys.tenantOf(headerOf(exchange.headers, "authorization"));
