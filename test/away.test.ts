@@ -4,7 +4,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { chat, fetchText, readInstances, watchUntil } from "./support/client.ts";
+import { chat, fetchText, open, readFrames, readInstances, watchUntil } from "./support/client.ts";
 import { freePort, ownDataDirs, processesOf, readKeys, startPlatform, watchOutput, type Platform } from "./support/platform.ts";
 import { root } from "./support/source-files.ts";
 
@@ -108,4 +108,68 @@ test("away: of two attached engines one is killed, nobody loses an answer, and t
   assert.equal(await platform.ended, 0);
   const health = await fetchText(ports[1] ?? 0, "/health");
   assert.equal(health.status, 200);
+});
+
+/** Engines that somebody else runs, on ports of their own; steps slow enough for a stream to be cut in its middle. */
+async function startOwnEngines(model: string): Promise<ReadonlyMap<string, { readonly port: number; readonly process: ChildProcess }>> {
+  const engines = new Map<string, { readonly port: number; readonly process: ChildProcess }>();
+  for (const name of ["own-0", "own-1"]) {
+    const port = await freePort();
+    const flags = ["--instance", name, "--model", model, "--port", `${port}`, "--weights-bytes", "1000000", "--step-base-ms", "20"];
+    const child = spawn(process.execPath, [entry, "engine", ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+    strays.push(child);
+    await watchOutput(child).seen("is ready");
+    engines.set(name, { port, process: child });
+  }
+  return engines;
+}
+
+/** Follows the attached engines until each has told what it is. */
+async function untilAsked(adminPort: number, names: readonly string[]): Promise<void> {
+  const response = await open(adminPort, "/apis/inference.example.com/v1/attachedengines?watch=true");
+  const asked = new Set<string>();
+  let rest = "";
+  response.setEncoding("utf8");
+  for await (const chunk of response) {
+    rest += String(chunk);
+    const lines = rest.split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines.filter((text) => text !== "")) {
+      const { object } = JSON.parse(line) as { object: { metadata: { name: string }; status?: { evidence?: { kind: string } | null } } };
+      if (object.status?.evidence?.kind === "known") asked.add(object.metadata.name);
+    }
+    if (names.every((name) => asked.has(name))) return void response.destroy();
+  }
+  throw new Error("The watch ended before every attached engine had told what it is.");
+}
+
+test("away: a stream of an attached engine that is killed goes on at its equal, token for token", async () => {
+  const folder = dataDir();
+  const engines = await startOwnEngines("own-model");
+  const attach = [...engines].flatMap(([name, { port }]) => ["--attach", `${name}=http://127.0.0.1:${port}`]);
+  const platform = await startPlatform(attach, folder);
+  await platform.seen("Ctrl-C ends everything");
+  await untilAsked(platform.adminPort, [...engines.keys()]);
+  const key = readKeys(folder).get("default") ?? "";
+  const body = chat("own-model", { temperature: 0, max_tokens: 100, ignore_eos: true });
+  const textOf = (frame: string): string => {
+    const { choices } = JSON.parse(frame.slice("data: ".length)) as { choices: { delta: { content?: string } }[] };
+    return choices[0]?.delta.content ?? "";
+  };
+  const whole = await fetchText(engines.get("own-0")?.port ?? 0, "/v1/chat/completions", { body });
+  const { choices } = JSON.parse(whole.text) as { choices: { message: { content: string } }[] };
+  const expected = choices[0]?.message.content;
+
+  const response = await open(platform.gatewayPort, "/v1/chat/completions", { key, body: { ...body, stream: true } });
+  const served = String(response.headers["x-tidegate-instance"]);
+  const frames: string[] = [];
+  for await (const frame of readFrames(response)) {
+    if (frame.startsWith("data: ")) frames.push(frame);
+    if (frames.length === 10) engines.get(served)?.process.kill("SIGKILL");
+  }
+  assert.equal(frames.at(-1), "data: [DONE]");
+  assert.equal(frames.slice(0, -1).map(textOf).join(""), expected);
+  assert.ok(frames.length > 20 && engines.get(served)?.process.killed, "the engine was killed in the middle of the stream");
+  platform.process.kill("SIGTERM");
+  assert.equal(await platform.ended, 0);
 });

@@ -17,5 +17,23 @@ export interface AttachedStatus {
   readonly contextLength: number | null;
   /** Its metrics show a progress counter: a hang behind a healthy answer can be seen. */
   readonly hasProgress: boolean;
+  /** What tells whether another engine makes the same tokens; null = not asked yet. */
+  readonly evidence: AttachedEvidence | null;
   readonly message: string;
 }
+
+/** What an attached engine said of itself, and answered, in one generation. */
+export type AttachedEvidence =
+  | {
+      readonly kind: "known";
+      readonly generation: Generation;
+      /** Of the engine's program. */
+      readonly version: string;
+      /** Where its weights come from. */
+      readonly root: string;
+      /** What else it names that decides tokens: quantisation, adapters and their weights. */
+      readonly settings: string;
+      /** To one greedy question: token ids where it names them, else text. */
+      readonly answer: string;
+    }
+  | { readonly kind: "unknown"; readonly generation: Generation; readonly why: string };

@@ -6,15 +6,30 @@ import type { AttachedStatus } from "./attached-status.ts";
 import { dataProblems } from "./data-problems.ts";
 import type { Problem } from "./problem.ts";
 
+const found = z.int().min(0).transform(generation);
+const evidence = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("known"),
+    generation: found,
+    version: z.string(),
+    root: z.string(),
+    settings: z.string(),
+    answer: z.string(),
+  }),
+  z.object({ kind: z.literal("unknown"), generation: found, why: z.string() }),
+]);
+
 const status = z.object({
   state: z.enum(["Pending", "Ready", "Failed"]),
-  generation: z.int().min(0).transform(generation),
+  generation: found,
   service: z.string().transform(serviceName).nullable(),
   models: z.array(z.string()),
   model: z.string().nullable(),
   engine: z.enum(["simulated", "vllm", "sglang", "llama.cpp"]).nullable(),
   contextLength: z.int().min(1).nullable(),
   hasProgress: z.boolean(),
+  // Absent from what an earlier version stored.
+  evidence: evidence.nullable().default(null),
   message: z.string(),
 });
 
@@ -25,4 +40,7 @@ export function parseAttachedStatus(raw: unknown): Result<AttachedStatus, readon
 }
 
 /** What is stored, and what `parseAttachedStatus` reads back. */
-export const attachedStatusJson = (of: AttachedStatus): JsonObject => ({ ...of });
+export const attachedStatusJson = (of: AttachedStatus): JsonObject => ({
+  ...of,
+  evidence: of.evidence === null ? null : { ...of.evidence },
+});

@@ -28,6 +28,7 @@ const endpoint = z.object({
   zone: name.nullable(),
   fingerprint: z.string().max(1_000),
   hasProgress: z.boolean(),
+  namesIds: z.boolean().default(true),
 });
 const level = z.enum(["hot", "warm", "cold"]);
 const rung = z.object({

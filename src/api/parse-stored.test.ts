@@ -132,6 +132,7 @@ const table: RouteTable = {
           zone: null,
           fingerprint: "f",
           hasProgress: true,
+          namesIds: true,
         },
       ],
     },

@@ -34,6 +34,8 @@ export interface RungEndpoint {
   readonly fingerprint: string;
   /** false for an attached engine whose metrics show no progress counter. */
   readonly hasProgress: boolean;
+  /** false for a server of no kind that we know: a strict one answers 400 to whoever asks it for token ids. */
+  readonly namesIds: boolean;
 }
 
 export interface Rung {

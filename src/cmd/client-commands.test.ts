@@ -179,6 +179,26 @@ test("describe of a service of attached engines says who runs it and what is not
   assert.equal((await cli(platform, "describe", "nobody")).exitCode, 1);
 });
 
+test("describe of a service of attached engines says where their streams go on, or why nowhere", async () => {
+  await using platform = await listenAdmin();
+  const store = async (name: string, answer: string): Promise<void> => {
+    const spec = { url: "http://127.0.0.1:8000" };
+    const created = await platform.store.create({ kind: "AttachedEngine", name, labels: {}, annotations: {}, spec });
+    assert.ok(created.ok);
+    const found = { state: "Ready", generation: 1, service: "attached.tide", model: "tide", models: ["tide"], message: "vllm" };
+    const evidence = { kind: "known", generation: 1, version: "0.11.0", root: "tide", settings: "", answer };
+    const status = { ...found, engine: "vllm", contextLength: 8_192, hasProgress: true, evidence };
+    await platform.store.writeStatus({ kind: "AttachedEngine", name }, status, created.value.version);
+  };
+  await store("a", "1,2");
+  await store("b", "1,2");
+  await store("c", "1,3");
+  const { out } = await cli(platform, "describe", "attached.tide");
+  assert.match(out, /^ {2}a: streams go on at: b; not at c: its known answer is another one$/m);
+  assert.match(out, /^ {2}c: streams end with it; not at a: its known answer is another one; not at b: /m);
+  assert.match(out, /ends in an explicit error event at c: see Streams\.$/m);
+});
+
 test("apply creates, says so, and a second apply changes nothing", async () => {
   await using platform = await listenAdmin();
   const file = join(platform.dataDir, "gold.yaml");

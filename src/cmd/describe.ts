@@ -5,7 +5,7 @@ import type { Resource } from "../api/resource.ts";
 import type { JsonObject, JsonValue } from "../base/json.ts";
 import { pathOf } from "./admin-path.ts";
 import { createAdminClient, explainClientError, type AdminClient, type ClientError } from "./client.ts";
-import { attachedExclusions, formatAttachedService } from "./describe-attached.ts";
+import { attachedExclusions, attachedStreams, formatAttachedService } from "./describe-attached.ts";
 import { describeLadder, withoutControlPlane } from "./describe-ladder.ts";
 import { lastMoveOf } from "./describe-move.ts";
 import { formatDescription, type Description } from "./format-description.ts";
@@ -79,7 +79,7 @@ async function describeAttached(name: string, client: AdminClient, error: Client
   if (engines.length === 0) return refuse(explainClientError(error));
   if (output !== "table") {
     const found = { kind: "AttachedServiceDescription", service: name, engines: engines.map((engine) => engine.status) };
-    return printData({ ...found, notCovered: attachedExclusions(engines) }, output);
+    return printData({ ...found, streams: attachedStreams(engines), notCovered: attachedExclusions(engines) }, output);
   }
   process.stdout.write(formatAttachedService(name, engines, terminalStyle()));
   return 0;

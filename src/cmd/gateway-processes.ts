@@ -92,6 +92,7 @@ export function processEndpoint(index: number, url: string): RungEndpoint {
     zone: null,
     fingerprint: "f",
     hasProgress: true,
+    namesIds: true,
   };
 }
 

@@ -22,6 +22,13 @@ const VLLM = {
   "/v1/models": JSON.stringify({ data: [{ id: "org/tide-8b", max_model_len: 8192 }, { id: "law" }] }),
   "/metrics": "vllm:iteration_tokens_total_count 5\nvllm:num_requests_running 0\n",
 };
+const answerOf = (ids: readonly number[]): string => JSON.stringify({ choices: [{ text: " a tide", token_ids: ids }] });
+const KNOWN = {
+  ...VLLM,
+  "/v1/models": JSON.stringify({ data: [{ id: "org/tide-8b", root: "/models/tide", max_model_len: 8192 }] }),
+  "/version": '{"version":"0.11.0"}',
+  "/v1/completions": answerOf([1, 2, 3]),
+};
 const LLAMA = { "/v1/models": JSON.stringify({ data: [{ id: "org/tide-8b" }] }), "/props": "{}" };
 const PLAIN = { "/v1/models": JSON.stringify({ data: [{ id: "other" }] }) };
 
@@ -64,7 +71,10 @@ async function createWorld() {
       },
     },
   );
-  const attach = createAttachController({ store, random: createSeededRandom(1), log, desk, engine: { upstream, clock, claim: "state-1" } });
+  const attach = createAttachController(
+    { store, random: createSeededRandom(1), log, desk, engine: { upstream, clock, claim: "state-1" } },
+    (name) => loops[0]?.kick(name),
+  );
   await desk.open();
   gateway.join();
   loops.push(
@@ -82,6 +92,7 @@ async function createWorld() {
     assert.ok((await store.create({ kind, name, spec, labels: {}, annotations: {} })).ok);
   };
   const attachEngine = (name: string, port: number): Promise<void> => create("AttachedEngine", name, { url: `http://127.0.0.1:${port}` });
+  const fingerprints = (): readonly (string | undefined)[] => gateway.table().rungs[0]?.endpoints.map((one) => one.fingerprint) ?? [];
   const status = async (name: string): Promise<JsonObject> => {
     const resource = await store.get("AttachedEngine", name);
     assert.ok(resource.ok);
@@ -97,7 +108,7 @@ async function createWorld() {
       cause,
       ageMs: 0,
     });
-  return { clock, store, gateway, servers, asked, create, attachEngine, status, report };
+  return { clock, store, gateway, servers, asked, create, attachEngine, status, fingerprints, report };
 }
 
 test("attached engines that serve one model are equal hot endpoints of one service of the default tenant", async () => {
@@ -203,12 +214,110 @@ test("a removed attached engine leaves its service, and the last one takes it al
 
 test("an attached engine is only ever asked, never told", async () => {
   const { clock, store, servers, asked, attachEngine } = await createWorld();
-  servers.set(8_001, VLLM);
+  servers.set(8_001, KNOWN);
   await attachEngine("one", 8_001);
   await clock.advance(30_000);
   await store.remove("AttachedEngine", "one");
   await clock.advance(1_000);
-  assert.deepEqual([...new Set(asked)].toSorted(), ["GET /metrics", "GET /v1/models"]);
+  assert.deepEqual([...new Set(asked)].toSorted(), [
+    "GET /is_sleeping",
+    "GET /metrics",
+    "GET /v1/models",
+    "GET /version",
+    "POST /v1/completions",
+  ]);
+});
+
+test("attached engines of equal evidence have one fingerprint, and are Ready before it is there", async () => {
+  const { clock, gateway, servers, attachEngine, fingerprints } = await createWorld();
+  servers.set(8_001, KNOWN).set(8_002, KNOWN);
+  await attachEngine("one", 8_001);
+  await attachEngine("two", 8_002);
+  await clock.advance(2);
+  assert.deepEqual(gateway.ready(), ["one", "two"]);
+  assert.deepEqual(fingerprints(), ["attached:one", "attached:two"]);
+  await clock.advance(100);
+  const [first, second] = fingerprints();
+  assert.match(first ?? "", /^attached-like:vllm:[0-9a-f]+-[0-9a-f]+$/);
+  assert.equal(first, second);
+});
+
+const differences: readonly { readonly what: string; readonly other: Readonly<Record<string, string>> }[] = [
+  { what: "known answer", other: { "/v1/completions": answerOf([1, 2, 4]) } },
+  { what: "version", other: { "/version": '{"version":"0.11.1"}' } },
+  { what: "weights", other: { "/v1/models": KNOWN["/v1/models"].replace("/models/tide", "/models/tide-awq") } },
+  { what: "context length", other: { "/v1/models": KNOWN["/v1/models"].replace("8192", "4096") } },
+  { what: "adapters", other: { "/v1/models": KNOWN["/v1/models"].replace("]}", ',{"id":"law"}]}') } },
+  { what: "lack of a version", other: { "/version": "no JSON" } },
+  { what: "lack of an answer", other: { "/v1/completions": "{}" } },
+];
+for (const { what, other } of differences) {
+  test(`attached engines apart in ${what} have fingerprints of their own`, async () => {
+    const { clock, servers, attachEngine, fingerprints } = await createWorld();
+    servers.set(8_001, KNOWN).set(8_002, { ...KNOWN, ...other });
+    await attachEngine("one", 8_001);
+    await attachEngine("two", 8_002);
+    await clock.advance(1_000);
+    const [first, second] = fingerprints();
+    assert.notEqual(first, second);
+    assert.match(first ?? "", /^attached-like:/);
+  });
+}
+
+test("an attached engine is asked for its known answer once in each generation", async () => {
+  const { clock, servers, asked, attachEngine, fingerprints } = await createWorld();
+  const completions = (): number => asked.filter((line) => line === "POST /v1/completions").length;
+  servers.set(8_001, KNOWN);
+  await attachEngine("one", 8_001);
+  await clock.advance(600_000);
+  assert.equal(completions(), 1);
+  const [before] = fingerprints();
+  servers.delete(8_001);
+  await clock.advance(6_000);
+  servers.set(8_001, { ...KNOWN, "/v1/completions": answerOf([9]) });
+  await clock.advance(600_000);
+  assert.equal(completions(), 2);
+  assert.notEqual(fingerprints()[0], before);
+});
+
+test("an attached engine that cannot answer now is asked four times at most, ever more rarely, and served all the while", async () => {
+  const { clock, gateway, servers, asked, attachEngine, status, fingerprints } = await createWorld();
+  const { "/version": _version, ...untold } = KNOWN;
+  servers.set(8_001, untold);
+  await attachEngine("one", 8_001);
+  const askedAt: number[] = [];
+  let seen = 0;
+  for (let second = 0; second < 1_800; second += 1) {
+    await clock.advance(1_000);
+    const now = asked.filter((line) => line === "GET /version").length;
+    if (now > seen) askedAt.push(second);
+    seen = now;
+  }
+  assert.deepEqual([seen, askedAt.length], [4, 4]);
+  const pauses = askedAt.slice(1).map((at, index) => at - (askedAt[index] ?? 0));
+  assert.deepEqual(
+    pauses.map((pause, index) => pause >= 15 * 4 ** index),
+    [true, true, true],
+  );
+  assert.deepEqual([gateway.ready(), fingerprints()], [["one"], ["attached:one"]]);
+  assert.deepEqual((await status("one"))["evidence"], { kind: "unknown", generation: 1, why: "it does not tell its version" });
+});
+
+test("an attached engine that sleeps is not asked for an answer: it could die of it", async () => {
+  const { clock, servers, asked, attachEngine, fingerprints } = await createWorld();
+  servers.set(8_001, { ...KNOWN, "/is_sleeping": '{"is_sleeping":true}' });
+  await attachEngine("one", 8_001);
+  await clock.advance(5_000);
+  assert.deepEqual([asked.includes("POST /v1/completions"), fingerprints()], [false, ["attached:one"]]);
+});
+
+test("no token ids are asked of an attached server of no known kind", async () => {
+  const { clock, gateway, servers, attachEngine, asked } = await createWorld();
+  servers.set(8_001, PLAIN);
+  await attachEngine("one", 8_001);
+  await clock.advance(60_000);
+  assert.equal(gateway.table().rungs[0]?.endpoints[0]?.namesIds, false);
+  assert.equal(asked.includes("POST /v1/completions"), false);
 });
 
 test("services of attached engines never share a name with a config or with each other", () => {

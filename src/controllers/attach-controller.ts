@@ -13,6 +13,7 @@ import type { EventLog } from "../ports/event-log.ts";
 import type { Random } from "../ports/random.ts";
 import { ATTACHED_TENANT, attachedService, attachedServices, buildAttachedTable, type AttachedView } from "./attached-tables.ts";
 import type { TableDesk } from "./link-controller.ts";
+import { EvidenceDesk } from "./evidence-desk.ts";
 import { listAll, must } from "./observe-service.ts";
 import type { Requeue } from "./requeue.ts";
 
@@ -47,10 +48,13 @@ const UNKNOWN: AttachedStatus = {
   engine: null,
   contextLength: null,
   hasProgress: false,
+  evidence: null,
   message: "not probed yet",
 };
 
-export function createAttachController(ports: AttachPorts): AttachController {
+/** @param kick looks at an engine at once: something was learned of it. */
+export function createAttachController(ports: AttachPorts, kick: (name: string) => void): AttachController {
+  const evidence = new EvidenceDesk(ports.engine, kick);
   const missed = new Map<string, number>();
   // New in each run of the control plane: the tables are derived anew, and a new uid wins over what gateways remember.
   const runToken = ports.random.token(8);
@@ -61,6 +65,7 @@ export function createAttachController(ports: AttachPorts): AttachController {
       const found = await ports.store.get("AttachedEngine", name);
       if (!found.ok && found.error.code === "NOT_FOUND") {
         missed.delete(name);
+        evidence.forget(name);
         await publishTables(ports, published, runToken);
         return null;
       }
@@ -72,7 +77,9 @@ export function createAttachController(ports: AttachPorts): AttachController {
       if (signal.aborted) return null;
       missed.set(name, probed.ok ? 0 : (missed.get(name) ?? 0) + 1);
       const owner = probed.ok ? await manifestOwner(ports.store, probed.value.models) : null;
-      const next = probed.ok ? foundStatus(before, probed.value, owner) : missedStatus(before, probed.error, missed.get(name) ?? 0);
+      const seen = probed.ok ? foundStatus(before, probed.value, owner) : missedStatus(before, probed.error, missed.get(name) ?? 0);
+      const asked = { name, address: engine.value.address, status: seen };
+      const next = probed.ok && seen.service !== null ? withEvidence(seen, evidence.evidenceOf(asked, signal)) : seen;
       if (!(await storeStatus(resource, before, next, ports))) return { afterMs: 0 };
       await publishTables(ports, published, runToken);
       return { afterMs: probed.ok ? UP_PROBE_MS : DOWN_PROBE_MS };
@@ -98,6 +105,7 @@ function foundStatus(
     engine,
     contextLength,
     hasProgress,
+    evidence: before.evidence,
     message: owner === null ? describe(engine, hasProgress) : `HotStandbyConfig ${owner} names ${model}: it serves there, not here`,
   };
 }
@@ -105,6 +113,12 @@ function foundStatus(
 function describe(engine: AttachedStatus["engine"], hasProgress: boolean): string {
   const kind = engine ?? "an OpenAI server";
   return hasProgress ? `${kind}, hangs are seen by its progress` : `${kind} without progress counter: a hang is seen only by silence`;
+}
+
+function withEvidence(status: AttachedStatus, evidence: AttachedStatus["evidence"]): AttachedStatus {
+  if (evidence === null) return { ...status, evidence };
+  const found = evidence.kind === "known" ? `version ${evidence.version}` : `its streams end with it: ${evidence.why}`;
+  return { ...status, evidence, message: `${status.message}; ${found}` };
 }
 
 function missedStatus(before: AttachedStatus, error: AttachedProbeError, missedCount: number): AttachedStatus {

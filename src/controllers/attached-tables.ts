@@ -1,7 +1,9 @@
 import { epoch, serviceName, tenantId, type InstanceName, type ServiceName, type Uid } from "../base/ids.ts";
+import { likenessOf } from "../api/attached-likeness.ts";
 import type { AttachedStatus } from "../api/attached-status.ts";
 import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
 import type { EndpointAddress, RouteTable, RungEndpoint } from "../api/route-table.ts";
+import { drawBits, startHash } from "../engine-model/context-hash.ts";
 import { MAX_BATCH_DEFAULT } from "../wire/dialect-simulated.ts";
 
 /** One attached engine with what was found there. */
@@ -73,7 +75,7 @@ function endpointOf({ name, uid, address, status }: AttachedView): RungEndpoint 
     uid,
     generation: status.generation,
     address,
-    // An OpenAI server of another kind: only its progress would be read differently, and it shows none.
+    // An OpenAI server of another kind: its progress would be read differently, and it shows none; ids are not asked of it.
     engine: status.engine ?? "vllm",
     upstreamModel: null,
     isReady: status.state === "Ready",
@@ -83,10 +85,18 @@ function endpointOf({ name, uid, address, status }: AttachedView): RungEndpoint 
     maxBatch: MAX_BATCH_DEFAULT,
     node: null,
     zone: null,
-    // Nothing says that two servers give equal tokens: each is its own kind.
-    fingerprint: `attached:${name}`,
+    fingerprint: fingerprintOf(name, status),
     hasProgress: status.hasProgress,
+    namesIds: status.engine !== null,
   };
+}
+
+/** Who is like another gives equal tokens; of whom something is not known, nothing says so: it is its own kind. */
+function fingerprintOf(name: InstanceName, status: AttachedStatus): string {
+  const likeness = likenessOf(status);
+  if (likeness === null) return `attached:${name}`;
+  const hash = startHash(likeness);
+  return `attached-like:${status.engine}:${drawBits(hash, 1).toString(16)}-${drawBits(hash, 2).toString(16)}`;
 }
 
 /** The defaults of a silver service, from the one place that has them. */

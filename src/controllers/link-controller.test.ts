@@ -21,6 +21,7 @@ const STATUS: AttachedStatus = {
   engine: "vllm",
   contextLength: null,
   hasProgress: true,
+  evidence: null,
   message: "",
 };
 const member = { name: instanceName("one"), uid: uid("u"), address: { host: "127.0.0.1", port: 8_001 }, status: STATUS };

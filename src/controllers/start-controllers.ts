@@ -64,7 +64,7 @@ export async function startControllers(ports: ControlPorts, giveUp?: AbortSignal
     acknowledged: (service) => kick.service(service),
   });
   const standby = createStandbyController({ ...ports, desk: link }, (service) => kick.service(service));
-  const attach = createAttachController({ ...ports, engine: { ...ports, claim: ports.stateId }, desk: link });
+  const attach = createAttachController({ ...ports, engine: { ...ports, claim: ports.stateId }, desk: link }, (name) => kick.engine(name));
   await publishStored({ link, standby, attach }, ports, ending.signal);
 
   const begin = (options: LoopOptions): Loop => {

@@ -34,7 +34,7 @@ export function journalFor(request: ClientRequest, to: Destination, room: Journa
   if (!isKept) return null;
   const { own, heldBack, completionTokens } = idEngineOf(to.endpoint.engine);
   const shown = new ShownJournal(JOURNAL_BYTES_MAX, room);
-  if (parsed.continuity.kind !== "ids") return shown;
+  if (parsed.continuity.kind !== "ids" || !to.endpoint.namesIds) return shown;
   const { stops } = parsed.continuity;
   if (stops !== null && heldBack === null) return shown;
   const tail = stops === null || heldBack === null ? null : new ShownTail(stops, heldBack);

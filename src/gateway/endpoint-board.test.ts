@@ -22,6 +22,7 @@ const watchOf = (): EndpointWatch =>
       zone: null,
       fingerprint: "f",
       hasProgress: true,
+      namesIds: true,
     },
     { service: serviceName("gold"), uid: uid("service-gold") },
     at(0),

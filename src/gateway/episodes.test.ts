@@ -27,6 +27,7 @@ const endpointOf = (number: number): RungEndpoint => ({
   zone: null,
   fingerprint: "f",
   hasProgress: true,
+  namesIds: true,
 });
 const ENDPOINTS = Array.from({ length: 12 }, (_, index) => endpointOf(index));
 const TABLE: RouteTable = {

@@ -63,6 +63,7 @@ class Courtroom {
       zone: null,
       fingerprint: "",
       hasProgress: true,
+      namesIds: true,
     } as const;
     this.#watches = Array.from({ length: nodes + idle }, (_one, index) =>
       board.watch({ ...endpoint, uid: uid(`u${index}`) }, { service: serviceName("s"), uid: uid("t") }, monotonicMs(0)),

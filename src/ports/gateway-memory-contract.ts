@@ -52,6 +52,7 @@ export function exampleSnapshot(stateId: string): GatewaySnapshot {
     zone: "az-1",
     fingerprint: "tide-8b/r1",
     hasProgress: true,
+    namesIds: true,
   } as const;
   return {
     stateId,

@@ -73,6 +73,7 @@ test("a table carries the order of its status and all that a gateway must know o
     zone: "az-1",
     fingerprint: "f",
     hasProgress: true,
+    namesIds: true,
   });
 });
 

@@ -119,6 +119,7 @@ function buildEndpoint(
       zone: node === null ? null : (context.zones.get(node) ?? null),
       fingerprint: instance.fingerprint,
       hasProgress: true,
+      namesIds: true,
     },
   ];
 }

@@ -24,6 +24,7 @@ export function endpoint(name: string, change: Partial<RungEndpoint> = {}): Rung
     zone: null,
     fingerprint: "",
     hasProgress: true,
+    namesIds: true,
     ...change,
   };
 }

@@ -170,6 +170,16 @@ test("gateway: the token limit refuses more and is added where a request names n
   assert.match(bodies[1] ?? "", /,"max_tokens":5,"return_token_ids":true,"stream_options":\{"include_usage":true\}\}$/);
 });
 
+test("gateway: a server of no known kind is asked for no token ids, which a strict one would refuse", async () => {
+  const rig = new GatewayRig();
+  await rig.start(rigTable([rigEndpoint(1, { engine: "vllm", namesIds: false, hasProgress: false })]));
+  rig.chat();
+  await rig.clock.advance(10);
+  const [body] = rig.engine(1).work.map((request) => Buffer.from(request.body ?? []).toString("utf8"));
+  assert.match(body ?? "", /"stream_options":\{"include_usage":true\}\}$/);
+  assert.doesNotMatch(body ?? "", /return_token_ids/);
+});
+
 test("gateway: the body goes to the engine byte for byte, with what the gateway asks at its end, and nothing of the client's head but its id", async () => {
   const rig = await oneHot();
   const body = '{ "messages":[{"role":"user","content":"\\u00e9 é"}],  "model":"tide-8b", "stream":true, "x": 1.50 }';

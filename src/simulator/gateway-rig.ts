@@ -33,6 +33,7 @@ export function rigEndpoint(port: number, change: Partial<RungEndpoint> = {}): R
     zone: null,
     fingerprint: "f",
     hasProgress: true,
+    namesIds: true,
     ...change,
   };
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { EngineKind } from "../api/hot-standby-config.ts";
 import {
   knownAnswerRequest,
+  likenessRequest,
   progressOf,
   sleepRequests,
   sleepStateRequest,
@@ -10,7 +11,7 @@ import {
   type DialectRequest,
   type Progress,
 } from "./dialect.ts";
-import { parseKnownAnswer, parseSleepState } from "./parse-known-answer.ts";
+import { parseKnownAnswer, parseLikeness, parseSleepState } from "./parse-known-answer.ts";
 
 const VLLM_PAGE = [
   "# TYPE vllm:iteration_tokens_total histogram",
@@ -103,6 +104,28 @@ test("the known answer is asked for greedily with four tokens", () => {
     ignore_eos: true,
     stream: false,
   });
+});
+
+test("likeness is asked for greedily with thirty-two tokens, and by ids of those who name them", () => {
+  const own = (["vllm", "sglang", "llama.cpp"] as const).map((engine) => {
+    const body: unknown = JSON.parse(new TextDecoder().decode(likenessRequest(engine, "tide-8b").body ?? new Uint8Array()));
+    return body;
+  });
+  const all = {
+    model: "tide-8b",
+    prompt: "The tide comes in, the tide goes out, and the gate",
+    max_tokens: 32,
+    temperature: 0,
+    seed: 0,
+    ignore_eos: true,
+    stream: false,
+  };
+  assert.deepEqual(own, [{ ...all, return_token_ids: true }, all, { ...all, cache_prompt: false }]);
+});
+
+test("likeness is read as ids where they are named, else as text", () => {
+  const bodies = ['{"choices":[{"text":" a","token_ids":[7,8]}]}', '{"choices":[{"text":" a","token_ids":null}]}', '{"choices":[]}'];
+  assert.deepEqual(bodies.map(parseLikeness), ["7,8", " a", null]);
 });
 
 const answerCases: readonly { readonly name: string; readonly body: string; readonly expected: string | null }[] = [

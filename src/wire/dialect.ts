@@ -137,6 +137,26 @@ export function knownAnswerRequest(model: Pick<ModelSpec, "name">): DialectReque
   });
 }
 
+const LIKENESS_TOKENS = 32;
+
+/**
+ * A greedy completion that is long enough to tell one quantisation of a model from another. Read the answer with `parseLikeness`.
+ * Ids are asked of those who name them; llama.cpp's cache of prompts would make its sums, and so its answers, depend on what was before.
+ */
+export function likenessRequest(engine: EngineKind, model: string): DialectRequest {
+  const own = engine === "llama.cpp" ? { cache_prompt: false } : engine === "sglang" ? {} : { return_token_ids: true };
+  const asked = {
+    model,
+    prompt: KNOWN_ANSWER_PROMPT,
+    max_tokens: LIKENESS_TOKENS,
+    temperature: 0,
+    seed: 0,
+    ignore_eos: true,
+    stream: false,
+  };
+  return post("/v1/completions", { ...asked, ...own });
+}
+
 const encoder = new TextEncoder();
 
 function post(target: string, body: JsonObject | null): DialectRequest {

@@ -5,6 +5,8 @@ export interface ServedModel {
   readonly id: string;
   /** vLLM's `max_model_len` or llama.cpp's `meta.n_ctx_train`; null = the server does not tell. */
   readonly contextLength: number | null;
+  /** Where its weights come from; null = the server does not tell. */
+  readonly root: string | null;
 }
 
 const MODELS_MAX = 256;
@@ -22,9 +24,10 @@ export function parseModelList(body: string): readonly ServedModel[] | null {
   if (!Array.isArray(data)) return null;
   const models = data.slice(0, MODELS_MAX).flatMap((entry: unknown) => {
     if (!isJsonObject(entry)) return [];
-    const { id, max_model_len: length, meta } = entry;
+    const { id, max_model_len: length, meta, root } = entry;
     if (typeof id !== "string" || id === "" || id.length > ID_LENGTH_MAX) return [];
-    return [{ id, contextLength: positiveInteger(length) ?? positiveInteger(isJsonObject(meta) ? meta["n_ctx_train"] : null) }];
+    const contextLength = positiveInteger(length) ?? positiveInteger(isJsonObject(meta) ? meta["n_ctx_train"] : null);
+    return [{ id, contextLength, root: typeof root === "string" && root !== "" ? root : null }];
   });
   return models.length > 0 ? models : null;
 }
