@@ -75,6 +75,18 @@ test("fuzz: a turn that is too long is a find when the same input does it again"
   assert.equal(once.longTurns, 1);
 });
 
+test("fuzz: an input whose turn was too long is a find again when it is replayed alone, and others are not", async () => {
+  const replay = (text: string): ReturnType<typeof runFuzz> =>
+    runFuzz(
+      slow((input) => input.equals(Buffer.from("a long turn"))),
+      { seed: 1, isOver: () => false, inputs: [Buffer.from(text)] },
+    );
+  const again = await replay("a long turn");
+  assert.match(again.find?.error ?? "", /One turn took/);
+  assert.deepEqual(again.find?.inputs, [Buffer.from("a long turn")]);
+  assert.equal((await replay("a short turn")).find, null);
+});
+
 test("fuzz: a seed makes the same inputs, another one others, and none longer than it may be", () => {
   const inputs = (seed: number): readonly string[] => {
     const mutator = new Mutator({ corpus: [Buffer.from("tide".repeat(10))], words: [Buffer.from("ebb")], inputBytesMax: 50 }, seed);

@@ -13,7 +13,7 @@ Usage: npm run fuzz -- --target NAME [--seconds N] [--executions N] [--seed N] [
   --seconds N     how long (default: 60)
   --executions N  ends after so many inputs, if that is sooner
   --seed N        the same seed makes the same inputs (default: 1)
-  --replay FILE   runs the one input of FILE instead
+  --replay FILE   judges the one input of FILE, after 200 made ones that warm the code up
 Exit 1 when an input was a find: it is written to a file, and the command that runs it again is shown.
 Example: npm run fuzz -- --target body --seconds 600 --json /tmp/fuzz-body.json
 `;
@@ -80,8 +80,9 @@ async function main(): Promise<number> {
   const untilMs = fromMs + options.seconds * 1_000;
   const report = await runFuzz(open, {
     seed: options.seed,
-    isOver: (executions) => executions >= options.executions || monotonicMs() >= untilMs,
-    ...(options.replay === null ? {} : { inputs: [readFileSync(options.replay)] }),
+    ...(options.replay === null
+      ? { isOver: (executions) => executions >= options.executions || monotonicMs() >= untilMs }
+      : { isOver: () => false, inputs: [readFileSync(options.replay)] }),
   });
   const seconds = (monotonicMs() - fromMs) / 1_000;
   const { executions, longestTurnMs, longTurns, residentBytes, find } = report;

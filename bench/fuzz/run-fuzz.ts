@@ -34,7 +34,7 @@ export interface FuzzRun {
   readonly seed: number;
   /** The run ends when this says so. */
   isOver(executions: number): boolean;
-  /** Instead of made ones. */
+  /** Judged instead of made ones, which only warm the code up first. */
   readonly inputs?: readonly Buffer[];
 }
 
@@ -72,9 +72,15 @@ class Session {
 
   async run(target: FuzzTarget, run: FuzzRun): Promise<FuzzReport> {
     const made = new Mutator(target, run.seed);
-    const given = run.inputs === undefined ? null : [...run.inputs];
-    const next = (): Buffer | null => (given === null ? made.next() : (given.shift() ?? null));
-    await Promise.all(Array.from({ length: target.lanes }, () => this.#lane(target, next, run)));
+    const lanes = async (next: () => Buffer | null): Promise<void> =>
+      void (await Promise.all(Array.from({ length: target.lanes }, () => this.#lane(target, next, run))));
+    if (run.inputs === undefined) await lanes(() => made.next());
+    else {
+      await lanes(() => (this.#executions < WARM_UP_EXECUTIONS ? made.next() : null));
+      this.watch.forget();
+      const given = [...run.inputs];
+      await lanes(() => given.shift() ?? null);
+    }
     this.#look();
     this.#longestTurnMs = Math.max(this.#longestTurnMs, this.watch.longestMs);
     return {

@@ -1,4 +1,6 @@
 import type { Command, Option } from "commander";
+import { ENGINE_HELP } from "./engine-arguments.ts";
+import { HELP as GATEWAY_HELP } from "./gateway/arguments.ts";
 import { OPTIONS, type OptionRow } from "./options.ts";
 import { createProgram, everyCommand } from "./program.ts";
 
@@ -19,6 +21,9 @@ export function renderCliReference(): string {
     ...Object.values<OptionRow>(OPTIONS).map(optionRow),
     "",
     ...commands.filter((command) => command.commands.length === 0).flatMap(commandPart),
+    ...helpPart("gateway", GATEWAY_HELP),
+    ...helpPart("engine", ENGINE_HELP),
+    "`tidegate gpu-account --help` says the flags of the process that holds the simulated GPUs' memory; `up` starts it.",
   ];
   return `${parts.join("\n").trimEnd()}\n`;
 }
@@ -47,6 +52,9 @@ function commandPart(command: Command): readonly string[] {
     "",
   ];
 }
+
+/** Of programs that read their own command line. */
+const helpPart = (name: string, help: string): readonly string[] => [`## tidegate ${name}`, "", "```", help.trimEnd(), "```", ""];
 
 const optionLine = (option: Option): string => `- \`${option.flags}\`: ${option.description}`;
 

@@ -14,7 +14,7 @@ import type { Mirror } from "./mirror.ts";
 import type { ServiceDesk } from "./service-desk.ts";
 
 /** How a hedge ended: it gave the first token, the first attempt did, it failed, or its client went away. */
-type HedgeOutcome = "won" | "lost" | "failed" | "gone";
+export type HedgeOutcome = "won" | "lost" | "failed" | "gone";
 
 export interface HedgesParts extends AttemptParts {
   readonly metrics: GatewayMetrics;
