@@ -280,6 +280,22 @@ test("an attached engine is asked for its known answer once in each generation",
   assert.notEqual(fingerprints()[0], before);
 });
 
+test("an attached engine whose evidence is there is not written again by every look", async () => {
+  const { clock, store, servers, attachEngine } = await createWorld();
+  servers.set(8_001, KNOWN).set(8_002, { ...KNOWN, "/v1/completions": "{}" });
+  await attachEngine("one", 8_001);
+  await attachEngine("two", 8_002);
+  const versions = async (): Promise<readonly unknown[]> => {
+    const listed = await store.list("AttachedEngine");
+    return listed.ok ? listed.value.items.map(({ version }) => version) : [];
+  };
+  await clock.advance(1_000);
+  const before = await versions();
+  await clock.advance(60_000);
+  assert.equal(before.length, 2);
+  assert.deepEqual(await versions(), before);
+});
+
 test("an attached engine that cannot answer now is asked four times at most, ever more rarely, and served all the while", async () => {
   const { clock, gateway, servers, asked, attachEngine, status, fingerprints } = await createWorld();
   const { "/version": _version, ...untold } = KNOWN;

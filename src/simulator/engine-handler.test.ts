@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { detokenize } from "../engine-model/detokenize.ts";
 import { tokenize } from "../engine-model/tokenize.ts";
-import { knownAnswerRequest, progressOf } from "../wire/dialect.ts";
-import { parseKnownAnswer } from "../wire/parse-known-answer.ts";
+import { knownAnswerRequest, likenessRequest, progressOf } from "../wire/dialect.ts";
+import { parseKnownAnswer, parseLikeness } from "../wire/parse-known-answer.ts";
 import { readMetric } from "../wire/prometheus-text.ts";
 import { createEngineRig, startEngineRig } from "./engine-rig.ts";
 import { parseError, parseTokens, parseTranscript, parseWhole } from "./parse-engine-transcript.ts";
@@ -342,6 +342,19 @@ test("engines of one model give one known answer, of another revision another", 
   assert.equal(answers[0], answers[1]);
   assert.notEqual(answers[0], answers[2]);
   assert.ok(answers.every((answer) => answer !== null));
+});
+
+test("likeness is told by ids, equal at engines of one revision and another at those of another", async () => {
+  const answers = await Promise.all(
+    [{}, { instance: "b" }, { revision: "r2" }].map(async (options) => {
+      const rig = await startEngineRig(options);
+      const { method, target, body } = likenessRequest("simulated", "tide-8b");
+      return parseLikeness((await rig.ask(method, target, new TextDecoder().decode(body ?? new Uint8Array()))).text);
+    }),
+  );
+  assert.match(answers[0] ?? "", /^\d+(?:,\d+){31}$/);
+  assert.equal(answers[0], answers[1]);
+  assert.notEqual(answers[0], answers[2]);
 });
 
 test("text and chats are tokenised as they are read, and ids are turned back", async () => {
