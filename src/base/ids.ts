@@ -24,6 +24,11 @@ export type WallMs = Brand<number, "WallMs">;
 /** Milliseconds of one process's steady clock, with a fraction: deadlines and durations. */
 export type MonotonicMs = Brand<number, "MonotonicMs">;
 
+/** MIG instances of one GPU as bits, one for each place of each profile; always a legal layout. */
+export type MigLayout = Brand<number, "MigLayout">;
+/** What a layout leaves: its memory slices as bits 0..7, its compute slices in bits 8..10, bit 11 = media engines given. */
+export type MigRoom = Brand<number, "MigRoom">;
+
 /** Grows by one at each start of an instance; bytes of an older generation are dropped. */
 export type Generation = Brand<number, "Generation">;
 /** Grows by one at each move of a service on its ladder. */
@@ -40,6 +45,8 @@ export const keyId = (text: string): KeyId => text as KeyId;
 export const keyHash = (hexadecimal: string): KeyHash => hexadecimal as KeyHash;
 export const wallMs = (milliseconds: number): WallMs => milliseconds as WallMs;
 export const monotonicMs = (milliseconds: number): MonotonicMs => milliseconds as MonotonicMs;
+export const migLayout = (legalBits: number): MigLayout => legalBits as MigLayout;
+export const migRoom = (bits: number): MigRoom => bits as MigRoom;
 export const generation = (count: number): Generation => count as Generation;
 export const epoch = (count: number): Epoch => count as Epoch;
 
