@@ -1,0 +1,134 @@
+import { migLayout, type MigLayout } from "../base/ids.ts";
+import { err, ok, type Explanation, type Result } from "../base/result.ts";
+import type { MigProfile } from "./mig-geometry.ts";
+import {
+  countsOf,
+  formatPlacement,
+  isWithin,
+  layoutOf,
+  placementIndex,
+  placementsOf,
+  roomOf,
+  without,
+  withPlacement,
+} from "./mig-layout.ts";
+import type { MigCounts } from "./mig-layout.ts";
+import { valueOfRoom } from "./mig-value.ts";
+import { orderRepartition } from "./order-repartition.ts";
+import { explainNoLayout, layoutsOf, planLayout, sumOfCounts } from "./plan-layout.ts";
+import type { MigTenant, MigUse, MigWish, RepartitionCost, RepartitionPlan, RepartitionRefusal } from "./repartition.ts";
+
+/** Who is moved, who leaves, and the layout after it. */
+interface Choice {
+  readonly moved: readonly MigTenant[];
+  readonly leaving: readonly MigTenant[];
+  readonly to: MigLayout;
+  readonly cost: RepartitionCost;
+}
+
+/**
+ * The least disturbance after which the GPU has all `wishes` beside its tenants: fewest hot victims, then warm, then cold, then those that
+ * leave the GPU, then milliseconds, then changed MIG instances, then the most value left. Everybody who may not leave gets a new placement.
+ * Exhaustive over who is a victim and over all legal layouts. Without a victim it only destroys what nobody uses, and creates.
+ * @errors GEOMETRY with the proof: not even with all moved or gone that may be; ILLEGAL_CURRENT.
+ */
+export function planRepartition(current: readonly MigUse[], wishes: readonly MigWish[]): Result<RepartitionPlan, RepartitionRefusal> {
+  const from = layoutOf(current.map(({ placement }) => placement));
+  if (!from.ok) return err({ code: "ILLEGAL_CURRENT", placement: from.error.placement });
+  const tenants = current
+    .flatMap(({ placement, tenancy }) => (tenancy === null ? [] : [{ ...tenancy, placement }]))
+    .toSorted((one, other) => placementIndex(one.placement) - placementIndex(other.placement));
+  const best = bestChoice(from.value, tenants, wishes);
+  if (best !== null) return ok(orderRepartition({ from: from.value, tenants, wishes, ...best }));
+  // Nobody fits more than with all pinned tenants in place, all others free to move, and those gone that may leave.
+  const pinned = tenants.filter(({ isPinned }) => isPinned);
+  const staying = tenants.filter(({ isPinned, mayLeave }) => !isPinned && !mayLeave);
+  const proof = planLayout(sumOfCounts(countProfiles(wishes), profilesOf(staying)), layoutBits(pinned));
+  if (proof.ok) throw new Error("Broken assumption: a layout with everything moved is among the choices");
+  return err({ code: "GEOMETRY", noLayout: proof.error, pinned: pinned.map(({ instance }) => instance) });
+}
+
+function bestChoice(from: MigLayout, tenants: readonly MigTenant[], wishes: readonly MigWish[]): Choice | null {
+  const wanted = countProfiles(wishes);
+  let best: Choice | null = null;
+  for (const victims of subsetsOf(tenants.filter(({ isPinned }) => !isPinned))) {
+    const kept = layoutBits(tenants.filter((tenant) => !victims.includes(tenant)));
+    for (const leaving of subsetsOf(victims.filter(({ mayLeave }) => mayLeave))) {
+      if (best !== null && compareCost(costOf(victims, leaving, 0), best.cost) > 0) continue;
+      const moved = victims.filter((victim) => !leaving.includes(victim));
+      const to = bestLayout(from, kept, sumOfCounts(wanted, profilesOf(moved)));
+      if (to === null) continue;
+      const choice = { moved, leaving, to, cost: costOf(victims, leaving, changeCount(from, to)) };
+      if (best === null || compareChoices(choice, best) < 0) best = choice;
+    }
+  }
+  return best;
+}
+
+/** The legal layout with `kept` in its place and `counts` beside it that changes least, then the one that leaves the most value. */
+function bestLayout(from: MigLayout, kept: MigLayout, counts: MigCounts): MigLayout | null {
+  let best: MigLayout | null = null;
+  for (const layout of layoutsOf(sumOfCounts(counts, countsOf(kept)))) {
+    if (!isWithin(kept, layout)) continue;
+    const to = keepUnused(from, layout);
+    if (best === null || compareLayouts(from, { one: to, other: best }) < 0) best = to;
+  }
+  return best;
+}
+
+/** With what stands now and is in nobody's way. It stands together now, so each that fits beside `layout` fits beside the others too. */
+function keepUnused(from: MigLayout, layout: MigLayout): MigLayout {
+  return placementsOf(without(from, layout)).reduce((all, placement) => withPlacement(all, placement) ?? all, layout);
+}
+
+const compareLayouts = (from: MigLayout, { one, other }: { readonly one: MigLayout; readonly other: MigLayout }): number =>
+  changeCount(from, one) - changeCount(from, other) || valueOfRoom(roomOf(other)) - valueOfRoom(roomOf(one)) || one - other;
+
+const compareChoices = (one: Choice, other: Choice): number =>
+  compareCost(one.cost, other.cost) || valueOfRoom(roomOf(other.to)) - valueOfRoom(roomOf(one.to)) || one.to - other.to;
+
+const compareCost = (one: RepartitionCost, other: RepartitionCost): number =>
+  one.hotVictims - other.hotVictims ||
+  one.warmVictims - other.warmVictims ||
+  one.coldVictims - other.coldVictims ||
+  one.leavingCount - other.leavingCount ||
+  one.disturbedMs - other.disturbedMs ||
+  one.changeCount - other.changeCount;
+
+function costOf(victims: readonly MigTenant[], leaving: readonly MigTenant[], changes: number): RepartitionCost {
+  const count = (level: MigTenant["level"]): number => victims.filter((victim) => victim.level === level).length;
+  const disturbedMs = victims.reduce((total, { drainMs, restartMs }) => total + drainMs + restartMs, 0);
+  const byLevel = { hotVictims: count("hot"), warmVictims: count("warm"), coldVictims: count("cold") };
+  return { ...byLevel, leavingCount: leaving.length, disturbedMs, changeCount: changes };
+}
+
+const changeCount = (from: MigLayout, to: MigLayout): number =>
+  placementsOf(without(from, to)).length + placementsOf(without(to, from)).length;
+
+function* subsetsOf<Item>(items: readonly Item[]): Generator<readonly Item[]> {
+  for (let bits = 0; bits < 1 << items.length; bits += 1) yield items.filter((_item, index) => ((bits >> index) & 1) === 1);
+}
+
+const countProfiles = (of: readonly { readonly profile: MigProfile }[]): MigCounts =>
+  of.reduce<MigCounts>((counts, { profile }) => sumOfCounts(counts, { [profile]: 1 }), {});
+const profilesOf = (tenants: readonly MigTenant[]): MigCounts => countProfiles(tenants.map(({ placement }) => placement));
+const layoutBits = (tenants: readonly MigTenant[]): MigLayout =>
+  migLayout(tenants.reduce((bits, { placement }) => bits | (1 << placementIndex(placement)), 0));
+
+export function explainRepartitionRefusal(refusal: RepartitionRefusal): Explanation {
+  if (refusal.code === "ILLEGAL_CURRENT") {
+    const what = `The GPU is said to have a MIG instance ${formatPlacement(refusal.placement)}, which fits no legal layout beside the others.`;
+    return {
+      what,
+      why: "What is known of the GPU is wrong, or its geometry is another one.",
+      next: "Read the MIG instances from the driver again.",
+    };
+  }
+  const { what, why } = explainNoLayout(refusal.noLayout);
+  const pinned = refusal.pinned.length === 0 ? "" : ` Not to be touched: ${refusal.pinned.join(", ")}.`;
+  return {
+    what,
+    why: `${why} Everybody else was moved in thought.${pinned}`,
+    next: "Use another GPU, or make room for one of its tenants elsewhere.",
+  };
+}
