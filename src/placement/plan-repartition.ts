@@ -1,3 +1,4 @@
+import { assert } from "../base/assert.ts";
 import { migLayout, type MigLayout } from "../base/ids.ts";
 import { err, ok, type Explanation, type Result } from "../base/result.ts";
 import type { MigProfile } from "./mig-geometry.ts";
@@ -44,7 +45,7 @@ export function planRepartition(current: readonly MigUse[], wishes: readonly Mig
   const pinned = tenants.filter(({ isPinned }) => isPinned);
   const staying = tenants.filter(({ isPinned, mayLeave }) => !isPinned && !mayLeave);
   const proof = planLayout(sumOfCounts(countProfiles(wishes), profilesOf(staying)), layoutBits(pinned));
-  if (proof.ok) throw new Error("Broken assumption: a layout with everything moved is among the choices");
+  assert(!proof.ok, "a layout with everybody moved is among the choices");
   return err({ code: "GEOMETRY", noLayout: proof.error, pinned: pinned.map(({ instance }) => instance) });
 }
 
