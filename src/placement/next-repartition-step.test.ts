@@ -42,7 +42,7 @@ function perform(step: RepartitionStep, gpu: ObservedGpu): ObservedGpu {
 }
 
 const byInstance = (gpu: ObservedGpu): ReadonlyMap<InstanceName, string> =>
-  new Map(gpu.running.map(({ instance, at }) => [instance, formatPlacement(at)] as const).toSorted());
+  new Map(gpu.running.map(({ instance, at }) => [instance, formatPlacement(at)] as const));
 const gpuOf = (current: readonly MigUse[]): ObservedGpu => {
   const layout = layoutOf(current.map(({ placement }) => placement));
   assert.ok(layout.ok);
