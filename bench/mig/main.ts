@@ -11,6 +11,7 @@ import { planRepartition } from "../../src/placement/plan-repartition.ts";
 import type { MigUse } from "../../src/placement/repartition.ts";
 import { compareGeometry } from "./compare-geometry.ts";
 import { parseProfiles } from "./parse-profiles.ts";
+import { MIXES, RULES, servedSlices } from "./served-slices.ts";
 
 const USAGE = `Holds our MIG geometry against a file of collected readings, and times the decisions on it.
 Usage: npm run bench:mig -- [--data DIR] [--json FILE]
@@ -24,11 +25,16 @@ interface Row {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
-  /** value <= must. */
-  readonly must: number;
+  readonly must: string;
   readonly pass: boolean;
 }
-const rowOf = (name: string, value: number, unit: string, must: number): Row => ({ name, value, unit, must, pass: value <= must });
+const atMost = (name: string, value: number, unit: string, most: number): Row => ({
+  name,
+  value,
+  unit,
+  must: `<= ${most}`,
+  pass: value <= most,
+});
 
 /** The same numbers on every run: speed is measured, not chance. */
 function chance(seed: number): (below: number) => number {
@@ -60,7 +66,7 @@ function placementRow(): Row {
   run();
   const nanoseconds = run();
   if (lost === 0) throw new Error("no placement cost anything: the bench measured nothing");
-  return rowOf("mig placement decision", Math.round(nanoseconds), "ns", 1_000);
+  return atMost("mig placement decision", Math.round(nanoseconds), "ns", 1_000);
 }
 
 function planRow(): Row {
@@ -76,7 +82,7 @@ function planRow(): Row {
     return ((performance.now() - startedAt) * 1_000) / count;
   };
   run();
-  return rowOf("mig layout of two more profiles", Number(run().toFixed(2)), "us", 50);
+  return atMost("mig layout of two more profiles", Number(run().toFixed(2)), "us", 50);
 }
 
 /** The largest of 2,000 random GPUs, all of whose tenants may be moved. */
@@ -93,7 +99,21 @@ function repartitionRow(): Row {
     planRepartition(current, wishes);
     return performance.now() - startedAt;
   }).toSorted((one, other) => one - other);
-  return rowOf("mig re-partition plan, p99", Number((times[Math.floor(times.length * 0.99)] ?? 0).toFixed(2)), "ms", 20);
+  return atMost("mig re-partition plan, p99", Number((times[Math.floor(times.length * 0.99)] ?? 0).toFixed(2)), "ms", 20);
+}
+
+/** Percent of the asked compute slices that are given, by value against each fixed rule, on the same requests. */
+function servedRows(): readonly Row[] {
+  const rules = ["by profile", "first"] as const;
+  return Object.entries(MIXES).flatMap(([mixName, mix]) => {
+    const percent = (rule: keyof typeof RULES): number => servedSlices(RULES[rule], mix, chance(42)) * 100;
+    const ours = percent("value");
+    return rules.map((rule): Row => {
+      const theirs = percent(rule);
+      const name = `mig slices served, ${mixName} mix, value against ${rule}`;
+      return { name, value: Number(ours.toFixed(2)), unit: "%", must: `> ${theirs.toFixed(2)}`, pass: ours > theirs };
+    });
+  });
 }
 
 function never(): never {
@@ -110,9 +130,14 @@ function main(): number {
   }
   const differences = compareGeometry(parseProfiles(readFileSync(join(folder, "mig-profiles.json"), "utf8")));
   for (const difference of differences) print(`  ${difference}\n`, 0);
-  const rows = [rowOf("mig geometry: differences", differences.length, "count", 0), placementRow(), planRow(), repartitionRow()];
-  for (const { name, value, unit, must, pass } of rows)
-    print(`${pass ? "ok  " : "FAIL"} ${name}: ${value} ${unit} (must: at most ${must})\n`, 0);
+  const rows = [
+    atMost("mig geometry: differences", differences.length, "count", 0),
+    placementRow(),
+    planRow(),
+    repartitionRow(),
+    ...servedRows(),
+  ];
+  for (const { name, value, unit, must, pass } of rows) print(`${pass ? "ok  " : "FAIL"} ${name}: ${value} ${unit} (must: ${must})\n`, 0);
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ rows }, null, 2)}\n`);
   return rows.every(({ pass }) => pass) ? 0 : 1;
 }
