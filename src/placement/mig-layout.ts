@@ -134,14 +134,14 @@ export function countsOf(layout: MigLayout): MigCounts {
 export function enumerateLayouts(profiles: readonly MigProfile[] = MIG_PROFILES): readonly MigLayout[] {
   const indexes = [...MIG_PLACEMENTS.keys()].filter((index) => profiles.includes(MIG_PLACEMENTS[index]?.profile ?? "7g"));
   const found: MigLayout[] = [];
-  const extend = (layout: number, room: MigRoom, from: number): void => {
+  const extend = (layout: number, room: MigRoom, after: number): void => {
     found.push(migLayout(layout));
-    for (const [at, index] of indexes.entries()) {
-      const next = at < from ? null : roomAfter(room, index);
-      if (next !== null) extend(layout | (1 << index), next, at + 1);
+    for (const index of indexes) {
+      const next = index <= after ? null : roomAfter(room, index);
+      if (next !== null) extend(layout | (1 << index), next, index);
     }
   };
-  extend(0, EMPTY_ROOM, 0);
+  extend(0, EMPTY_ROOM, -1);
   return found;
 }
 

@@ -71,8 +71,10 @@ const anyGpu = fc.tuple(fc.constantFrom(...layouts), fc.array(anyTenancy, { minL
 const anyWishes: fc.Arbitrary<readonly MigWish[]> = fc
   .array(fc.constantFrom(...MIG_PROFILES), { minLength: 1, maxLength: 3 })
   .map((profiles) => profiles.map((profile, index) => ({ instance: instanceName(`w${index}`), profile })));
-/** What happens at each look: the step works, fails, works but its answer is lost, or time runs out. */
-const anyLuck = fc.array(fc.constantFrom("works", "works", "works", "works", "fails", "late"), { maxLength: 30 });
+/** What happens at each look: the step works, fails, works but is told as failed, time runs out, or who looks dies before or after it. */
+const anyLuck = fc.array(fc.constantFrom("works", "works", "works", "works", "fails", "lost", "late", "dies", "done-dies"), {
+  maxLength: 30,
+});
 
 interface Played {
   readonly gpu: ObservedGpu;
@@ -88,11 +90,9 @@ function play(plan: RepartitionPlan, from: ObservedGpu, luck: readonly string[],
     if (progress.direction === "back") assert.equal(move.direction, "back", "a plan that was turned back goes on forward");
     progress = { ...progress, direction: move.direction, failureCount: move.direction === progress.direction ? progress.failureCount : 0 };
     const happens = luck[look] ?? "works";
-    if (happens === "fails") progress = { ...progress, failureCount: progress.failureCount + 1 };
-    else {
-      gpu = perform(move.step, gpu);
-      progress = { ...progress, failureCount: 0, elapsedMs: happens === "late" ? plan.budgetMs + 1 : progress.elapsedMs };
-    }
+    if (happens !== "fails" && happens !== "dies") gpu = perform(move.step, gpu);
+    const failureCount = happens === "fails" || happens === "lost" ? progress.failureCount + 1 : 0;
+    progress = { ...progress, failureCount, elapsedMs: happens === "late" ? plan.budgetMs + 1 : progress.elapsedMs };
     check(gpu);
   }
   assert.fail("the plan never ends");

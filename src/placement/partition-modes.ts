@@ -26,7 +26,8 @@ export interface PartitionModeTraits {
 
 /**
  * Isolation and flexibility as the tier design names them; limits and enforcers as read in NVIDIA's device plugin 1b826ac, mig-parted bd7160f,
- * HAMi 4707fb0 and HAMi-core 8f3a89c. PCIe and power are shared in every mode but on a machine with one GPU.
+ * HAMi 4707fb0 and HAMi-core 8f3a89c. PCIe and power are kept apart in
+ * none of them; that MIG keeps faults and cache apart is NVIDIA's word, which we have not tried.
  */
 export const PARTITION_MODES: Readonly<Record<PartitionMode, PartitionModeTraits>> = {
   exclusive: {

@@ -1,7 +1,7 @@
 import type { MigLayout, MigRoom } from "../base/ids.ts";
 import { err, ok, type Explanation, type Result } from "../base/result.ts";
-import { MIG_COMPUTE_SLICES, MIG_MEMORY_SLICES, MIG_PROFILES, MIG_SHAPES } from "./mig-geometry.ts";
-import { countsOf, EMPTY_LAYOUT, enumerateLayouts, formatLayout, isWithin, roomOf, type MigCounts } from "./mig-layout.ts";
+import { MIG_COMPUTE_SLICES, MIG_MEMORY_SLICES, MIG_PROFILES, MIG_SHAPES, type MigProfile } from "./mig-geometry.ts";
+import { countsOf, EMPTY_LAYOUT, enumerateLayouts, formatLayout, isWithin, MIG_PLACEMENTS, roomOf, type MigCounts } from "./mig-layout.ts";
 import { valueOfRoom } from "./mig-value.ts";
 
 /** A proof that there is no such layout: every legal one was looked at. */
@@ -16,11 +16,8 @@ export interface NoLayout {
   readonly layoutCount: number;
 }
 
-interface Family {
-  readonly layouts: readonly MigLayout[];
-  readonly best: MigLayout;
-}
-let families: ReadonlyMap<number, Family> | null = null;
+/** All legal layouts by what they consist of; found at the first question, which takes some milliseconds. */
+let families: ReadonlyMap<number, readonly MigLayout[]> | null = null;
 
 /**
  * The layout that has `counts` of new instances beside all that is `kept`, with the most value left of those there are.
@@ -28,27 +25,34 @@ let families: ReadonlyMap<number, Family> | null = null;
  */
 export function planLayout(counts: MigCounts, kept: MigLayout = EMPTY_LAYOUT): Result<MigLayout, NoLayout> {
   const all = sumOfCounts(counts, countsOf(kept));
-  const family = (families ??= findFamilies()).get(keyOf(all));
-  if (family !== undefined && isWithin(kept, family.best)) return ok(family.best);
-  const fitting = layoutsOf(all).filter((layout) => isWithin(kept, layout));
+  const family = layoutsOf(all);
+  const fitting = family.filter((layout) => isWithin(kept, layout));
   const [first] = fitting;
   if (first !== undefined) return ok(fitting.reduce(better, first));
   const sum = (slices: "memorySlices" | "computeSlices"): number =>
     MIG_PROFILES.reduce((total, profile) => total + (all[profile] ?? 0) * MIG_SHAPES[profile][slices], 0);
   const needed = { neededMemorySlices: sum("memorySlices"), neededComputeSlices: sum("computeSlices") };
-  return err({ code: "GEOMETRY", counts, kept, ...needed, layoutCount: family?.layouts.length ?? 0 });
+  return err({ code: "GEOMETRY", counts, kept, ...needed, layoutCount: family.length });
 }
 
 /** Every legal layout of exactly these profiles. */
-export const layoutsOf = (counts: MigCounts): readonly MigLayout[] => (families ??= findFamilies()).get(keyOf(counts))?.layouts ?? [];
-
-export function sumOfCounts(one: MigCounts, other: MigCounts): MigCounts {
-  return Object.fromEntries(MIG_PROFILES.map((profile) => [profile, (one[profile] ?? 0) + (other[profile] ?? 0)]));
+export function layoutsOf(counts: MigCounts): readonly MigLayout[] {
+  families ??= Map.groupBy(enumerateLayouts(), keyOfLayout);
+  return families.get(keyOf(counts)) ?? [];
 }
 
-function findFamilies(): ReadonlyMap<number, Family> {
-  const byCounts = Map.groupBy(enumerateLayouts(), (layout) => keyOf(countsOf(layout)));
-  return new Map([...byCounts].map(([key, layouts]) => [key, { layouts, best: layouts.reduce(better) }]));
+export function sumOfCounts(one: MigCounts, other: MigCounts): MigCounts {
+  const sum: Partial<Record<MigProfile, number>> = {};
+  for (const profile of MIG_PROFILES) sum[profile] = (one[profile] ?? 0) + (other[profile] ?? 0);
+  return sum;
+}
+
+/** By a placement's index: what it adds to the key of its layout. */
+const weights: readonly number[] = MIG_PLACEMENTS.map(({ profile }) => 8 ** (MIG_PROFILES.length - 1 - MIG_PROFILES.indexOf(profile)));
+function keyOfLayout(layout: MigLayout): number {
+  let key = 0;
+  for (let rest: number = layout; rest !== 0; rest &= rest - 1) key += weights[31 - Math.clz32(rest & -rest)] ?? 0;
+  return key;
 }
 
 /** No legal layout has more than 7 of anything: one octal digit each, and -1 for what none can have. */

@@ -1,7 +1,7 @@
 import { assert } from "../base/assert.ts";
 import { migLayout, type MigLayout } from "../base/ids.ts";
 import { err, ok, type Explanation, type Result } from "../base/result.ts";
-import type { MigProfile } from "./mig-geometry.ts";
+import { MIG_MEMORY_SLICES, MIG_SHAPES, type MigProfile } from "./mig-geometry.ts";
 import {
   countsOf,
   formatPlacement,
@@ -51,19 +51,34 @@ export function planRepartition(current: readonly MigUse[], wishes: readonly Mig
 
 function bestChoice(from: MigLayout, tenants: readonly MigTenant[], wishes: readonly MigWish[]): Choice | null {
   const wanted = countProfiles(wishes);
+  const slices = slicesOf(wishes);
   let best: Choice | null = null;
-  for (const victims of subsetsOf(tenants.filter(({ isPinned }) => !isPinned))) {
+  for (const { victims, leaving, cost } of disturbances(tenants)) {
+    // They come in the order of their cost: what follows is dearer than what was found.
+    if (best !== null && compareCost({ ...cost, changeCount: best.cost.changeCount }, best.cost) > 0) break;
+    const staying = tenants.filter((tenant) => !leaving.includes(tenant)).map(({ placement }) => placement);
+    if (slices + slicesOf(staying) > MIG_MEMORY_SLICES) continue;
+    const moved = victims.filter((victim) => !leaving.includes(victim));
     const kept = layoutBits(tenants.filter((tenant) => !victims.includes(tenant)));
-    for (const leaving of subsetsOf(victims.filter(({ mayLeave }) => mayLeave))) {
-      if (best !== null && compareCost(costOf(victims, leaving, 0), best.cost) > 0) continue;
-      const moved = victims.filter((victim) => !leaving.includes(victim));
-      const to = bestLayout(from, kept, sumOfCounts(wanted, profilesOf(moved)));
-      if (to === null) continue;
-      const choice = { moved, leaving, to, cost: costOf(victims, leaving, changeCount(from, to)) };
-      if (best === null || compareChoices(choice, best) < 0) best = choice;
-    }
+    const to = bestLayout(from, kept, sumOfCounts(wanted, profilesOf(moved)));
+    if (to === null) continue;
+    const choice = { moved, leaving, to, cost: { ...cost, changeCount: changeCount(from, to) } };
+    if (best === null || compareChoices(choice, best) < 0) best = choice;
   }
   return best;
+}
+
+interface Disturbance {
+  readonly victims: readonly MigTenant[];
+  readonly leaving: readonly MigTenant[];
+  readonly cost: RepartitionCost;
+}
+/** Everybody who may be a victim or leave, in every combination; the least disturbance first. */
+function disturbances(tenants: readonly MigTenant[]): readonly Disturbance[] {
+  const all = subsetsOf(tenants.filter(({ isPinned }) => !isPinned)).flatMap((victims) =>
+    subsetsOf(victims.filter(({ mayLeave }) => mayLeave)).map((leaving) => ({ victims, leaving, cost: costOf(victims, leaving) })),
+  );
+  return all.toSorted((one, other) => compareCost(one.cost, other.cost));
 }
 
 /** The legal layout with `kept` in its place and `counts` beside it that changes least, then the one that leaves the most value. */
@@ -96,20 +111,22 @@ const compareCost = (one: RepartitionCost, other: RepartitionCost): number =>
   one.disturbedMs - other.disturbedMs ||
   one.changeCount - other.changeCount;
 
-function costOf(victims: readonly MigTenant[], leaving: readonly MigTenant[], changes: number): RepartitionCost {
+/** Without the changes of the layout, which are not known yet. */
+function costOf(victims: readonly MigTenant[], leaving: readonly MigTenant[]): RepartitionCost {
   const count = (level: MigTenant["level"]): number => victims.filter((victim) => victim.level === level).length;
   const disturbedMs = victims.reduce((total, { drainMs, restartMs }) => total + drainMs + restartMs, 0);
   const byLevel = { hotVictims: count("hot"), warmVictims: count("warm"), coldVictims: count("cold") };
-  return { ...byLevel, leavingCount: leaving.length, disturbedMs, changeCount: changes };
+  return { ...byLevel, leavingCount: leaving.length, disturbedMs, changeCount: 0 };
 }
 
 const changeCount = (from: MigLayout, to: MigLayout): number =>
   placementsOf(without(from, to)).length + placementsOf(without(to, from)).length;
 
-function* subsetsOf<Item>(items: readonly Item[]): Generator<readonly Item[]> {
-  for (let bits = 0; bits < 1 << items.length; bits += 1) yield items.filter((_item, index) => ((bits >> index) & 1) === 1);
-}
+const subsetsOf = <Item>(items: readonly Item[]): readonly (readonly Item[])[] =>
+  items.reduce<readonly (readonly Item[])[]>((subsets, item) => [...subsets, ...subsets.map((subset) => [...subset, item])], [[]]);
 
+const slicesOf = (of: readonly { readonly profile: MigProfile }[]): number =>
+  of.reduce((total, { profile }) => total + MIG_SHAPES[profile].memorySlices, 0);
 const countProfiles = (of: readonly { readonly profile: MigProfile }[]): MigCounts =>
   of.reduce<MigCounts>((counts, { profile }) => sumOfCounts(counts, { [profile]: 1 }), {});
 const profilesOf = (tenants: readonly MigTenant[]): MigCounts => countProfiles(tenants.map(({ placement }) => placement));
