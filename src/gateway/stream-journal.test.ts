@@ -8,10 +8,11 @@ import { StreamJournal } from "./stream-journal.ts";
 
 const WISH = { takesIds: true, takesUsage: true };
 
-function take(journal: StreamJournal, chunk: object): void {
+/** @param told by an engine that makes again what was shown: nothing of it is shown. */
+function take(journal: StreamJournal, chunk: object, told: string | null = null): void {
   const reading = readChunkExtras(Buffer.from(`data: ${JSON.stringify(chunk)}\n\n`), WISH);
   assert.ok(reading !== null);
-  journal.take(reading);
+  journal.take(told === null ? reading : { ...reading, shown: null }, told);
 }
 const text = (said: string, ids: readonly number[] | null, finish: string | null = null): object => ({
   choices: [{ delta: { content: said }, finish_reason: finish, token_ids: ids }],
@@ -104,7 +105,7 @@ test("journal: characters of many bytes count as one each", () => {
 test("journal: an engine that makes the half token again and dies is followed by one that does the same", () => {
   const journal = heldJournal(text("", [10]), text("one", [11]), text("twoth", [12]));
   journal.rewind();
-  journal.take({ shown: null, ids: Buffer.from("12"), promptIds: null, isShowing: true, isParsed: false, hasFinish: false }, "t");
+  take(journal, text("t", [12]), "t");
   assert.deepEqual([journal.continuation()?.shownIds.toString(), journal.continuation()?.overlap?.again], ["10,11", "th"]);
 });
 

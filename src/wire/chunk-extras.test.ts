@@ -5,7 +5,7 @@ import { readChunkExtras } from "./chunk-extras.ts";
 
 const ALL = { takesIds: true, takesUsage: true };
 const event = (json: string): Buffer => Buffer.from(`data: ${json}\n\n`);
-const read = (json: string, wish = ALL) => {
+const readOf = (json: string, wish = ALL) => {
   const reading = readChunkExtras(event(json), wish);
   return reading === null
     ? null
@@ -49,21 +49,46 @@ const cases: readonly { readonly name: string; readonly json: string; readonly e
     expected: { isParsed: true },
   },
   { name: "ids that are none are refused", json: '{"choices":[{"text":"x","token_ids":[1,"\\u0000"]}]}', expected: null },
+  ...["[1,,2]", "[,1]", "[1,]", "[ ]", "[,]", "[1 2]", "[007]", "[12345678901]", "[1,2"].map((ids) => ({
+    name: `${ids} is no list of ids`,
+    json: `{"choices":[{"text":"x","token_ids":${ids}}]}`,
+    expected: ids === "[ ]" ? { ids: undefined } : null,
+  })),
+  {
+    name: "ids are counted, those of the prompt too",
+    json: '{"choices":[{"text":"x","token_ids":[0, 12 ,3]}],"prompt_token_ids":[7,8]}',
+    expected: { idCount: 3, promptCount: 2 },
+  },
+  {
+    name: "of two lists all are counted",
+    json: '{"choices":[{"text":"x","token_ids":[1]},{"token_ids":[2,3]}]}',
+    expected: { ids: "1,2,3", idCount: 3, promptCount: 0 },
+  },
+  {
+    name: "usage of the whole stands alone",
+    json: '{"choices":[],"usage":{"prompt_tokens":3}}',
+    expected: { tellsUsage: true },
+  },
+  {
+    name: "usage so far does not",
+    json: '{"choices":[{"text":"x"}],"usage":{"prompt_tokens":3}}',
+    expected: { tellsUsage: false },
+  },
   { name: "ids without an end are refused", json: '{"choices":[{"text":"x","token_ids":[1,2', expected: null },
 ];
 for (const { name, json, expected } of cases) {
   test(`chunk extras: ${name}`, () => {
-    const reading = read(json);
+    const reading = readOf(json);
     if (expected === null) return assert.equal(reading, null);
     assert.ok(reading !== null);
-    for (const [key, value] of Object.entries(reading))
-      if (key in expected) assert.deepEqual(value, Object.entries(expected).find(([name]) => name === key)?.[1], key);
+    const read = new Map<string, unknown>(Object.entries(reading));
+    for (const [key, value] of Object.entries(expected)) assert.deepEqual(read.get(key), value, key);
   });
 }
 
 test("chunk extras: what nobody asked for stays as it came, byte for byte", () => {
   const json = '{"choices":[{"text":"a","token_ids":[1]}],"usage":null}';
-  assert.equal(read(json, { takesIds: false, takesUsage: false })?.shown, `data: ${json}\n\n`);
+  assert.equal(readOf(json, { takesIds: false, takesUsage: false })?.shown, `data: ${json}\n\n`);
 });
 
 test("chunk extras: whatever an answer says, its client reads what a chunk without ids would have said", () => {
@@ -73,7 +98,7 @@ test("chunk extras: whatever an answer says, its client reads what a chunk witho
       const said = isChat ? { delta: { content: text } } : { text };
       const plain = { id: "x", choices: [{ index: 0, ...said, finish_reason: null }] };
       const asked = { ...plain, choices: [{ ...plain.choices[0], token_ids: tokenIds }], usage: null };
-      const reading = read(JSON.stringify(asked));
+      const reading = readOf(JSON.stringify(asked));
       assert.equal(reading?.shown, `data: ${JSON.stringify(plain)}\n\n`);
       assert.equal(reading?.ids, tokenIds.join());
     }),

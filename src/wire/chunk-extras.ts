@@ -6,13 +6,17 @@ export interface ChunkReading {
   readonly shown: Buffer | null;
   /** Token ids of the answer as the engine wrote them: `12,345`; null = none. */
   readonly ids: Buffer | null;
+  readonly idCount: number;
   /** Those of the prompt, in the first chunk that names them. */
   readonly promptIds: Buffer | null;
+  readonly promptCount: number;
   /** It shows text, arguments of a call or a reason for the end: all ids so far are in what was shown. */
   readonly isShowing: boolean;
   /** It says something that only the engine's own parser of this answer can go on with: a call, or reasoning. */
   readonly isParsed: boolean;
   readonly hasFinish: boolean;
+  /** It is the one that counts the tokens of the whole, and says nothing else. */
+  readonly tellsUsage: boolean;
 }
 
 export interface ChunkWish {
@@ -36,7 +40,7 @@ const PROMPT_IDS = bytesOf('"prompt_token_ids":');
 const USAGE = bytesOf('"usage":null');
 const NULL = bytesOf("null");
 
-type Mark = "ids" | "prompt" | "usage" | "shown" | "finish" | "role" | "parsed";
+type Mark = "ids" | "prompt" | "usage" | "shown" | "finish" | "role" | "parsed" | "counted" | "alone";
 const KEYS: readonly (readonly [Buffer, Mark])[] = [
   [TOKEN_IDS, "ids"],
   [PROMPT_IDS, "prompt"],
@@ -50,6 +54,8 @@ const KEYS: readonly (readonly [Buffer, Mark])[] = [
   [bytesOf('"reasoning":"'), "parsed"],
   [bytesOf('"tool_calls":[{'), "parsed"],
   [bytesOf('"function_call":{'), "parsed"],
+  [bytesOf('"usage":{'), "counted"],
+  [bytesOf('"choices":[]'), "alone"],
 ];
 /** By the letter after the quote: most quotes of a chunk begin nothing of ours, and cost one look. */
 const KEYS_BY_LETTER: readonly (typeof KEYS)[] = Array.from({ length: 256 }, (_, letter) => KEYS.filter(([key]) => key[1] === letter));
@@ -68,7 +74,9 @@ export function readChunkExtras(frame: Buffer, wish: ChunkWish): ChunkReading | 
   const cuts: Cut[] = [];
   let ids: Buffer | null = null;
   let promptIds: Buffer | null = null;
-  const seen = { shown: false, parsed: false, finish: false, role: false };
+  let idCount = 0;
+  let promptCount = 0;
+  const seen = { shown: false, parsed: false, finish: false, role: false, counted: false, alone: false };
   for (let at = 0; at < frame.length; at += 1) {
     if (frame[at] !== QUOTE) continue;
     const found = keyAt(frame, at);
@@ -78,8 +86,13 @@ export function readChunkExtras(frame: Buffer, wish: ChunkWish): ChunkReading | 
     if (mark === "ids" || mark === "prompt") {
       const list = listAt(frame, end);
       if (list === null) return null;
-      if (mark === "prompt") promptIds = list.ids ?? promptIds;
-      else ids = joined(ids, list.ids);
+      if (mark === "ids") {
+        ids = joined(ids, list.ids);
+        idCount += list.count;
+      } else if (list.ids !== null) {
+        promptIds = list.ids;
+        promptCount = list.count;
+      }
       if (wish.takesIds) cuts.push(cutOf(frame, at, list.end));
       at = list.end - 1;
     } else if (mark !== "usage") seen[mark] ||= mark !== "shown" || frame[end] !== QUOTE;
@@ -87,7 +100,17 @@ export function readChunkExtras(frame: Buffer, wish: ChunkWish): ChunkReading | 
   }
   const isShowing = seen.shown || seen.parsed || seen.finish;
   const isTelling = isShowing || seen.role || ids === null;
-  return { shown: isTelling ? without(frame, cuts) : null, ids, promptIds, isShowing, isParsed: seen.parsed, hasFinish: seen.finish };
+  return {
+    shown: isTelling ? without(frame, cuts) : null,
+    ids,
+    idCount,
+    promptIds,
+    promptCount,
+    isShowing,
+    isParsed: seen.parsed,
+    hasFinish: seen.finish,
+    tellsUsage: seen.counted && seen.alone,
+  };
 }
 
 /** How many ids such a text names. */
@@ -103,18 +126,40 @@ function keyAt(frame: Buffer, at: number): readonly [Buffer, Mark] | null {
   return null;
 }
 
-/** A list of ids, or null in its place. */
-function listAt(frame: Buffer, start: number): { readonly ids: Buffer | null; readonly end: number } | null {
+interface IdList {
+  readonly ids: Buffer | null;
+  readonly count: number;
+  readonly end: number;
+}
+
+/** A list of ids, or null in its place. What stands in it is sent to another engine as it is: it must be JSON there too. */
+function listAt(frame: Buffer, start: number): IdList | null {
   const at = frame[start] === SPACE ? start + 1 : start;
-  if (isAt(frame, at, NULL)) return { ids: null, end: at + NULL.length };
+  if (isAt(frame, at, NULL)) return { ids: null, count: 0, end: at + NULL.length };
   if (frame[at] !== OPEN_BRACKET) return null;
-  let to = at + 1;
-  for (; to < frame.length && frame[to] !== CLOSE_BRACKET; to += 1) {
-    const byte = frame[to] ?? 0;
-    if (byte !== COMMA && byte !== SPACE && (byte < NOUGHT || byte > NINE)) return null;
+  let to = afterSpaces(frame, at + 1);
+  for (let count = 0; ;) {
+    if (count === 0 && frame[to] === CLOSE_BRACKET) return { ids: null, count, end: to + 1 };
+    const digitsFrom = to;
+    while (isDigit(frame[to])) to += 1;
+    const digits = to - digitsFrom;
+    if (digits === 0 || digits > DIGITS_MAX || (digits > 1 && frame[digitsFrom] === NOUGHT)) return null;
+    count += 1;
+    to = afterSpaces(frame, to);
+    if (frame[to] === CLOSE_BRACKET) return { ids: frame.subarray(at + 1, to), count, end: to + 1 };
+    if (frame[to] !== COMMA) return null;
+    to = afterSpaces(frame, to + 1);
   }
-  if (to >= frame.length) return null;
-  return { ids: to === at + 1 ? null : frame.subarray(at + 1, to), end: to + 1 };
+}
+
+/** No vocabulary has more than four thousand million. */
+const DIGITS_MAX = 10;
+const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= NOUGHT && byte <= NINE;
+
+function afterSpaces(frame: Buffer, from: number): number {
+  let at = from;
+  while (frame[at] === SPACE) at += 1;
+  return at;
 }
 
 /** With the comma that parts it from its neighbours. */
