@@ -41,6 +41,15 @@ test("SSE frames: any cut of the bytes gives the same bytes and the same events"
   );
 });
 
+test("SSE frames: after a long event those that follow do not keep its memory", () => {
+  const framer = new SseFrames();
+  const [long] = framer.push(Buffer.from(`data: ${"1,".repeat(300_000)}\n\n`)) ?? [];
+  assert.ok((long?.buffer.byteLength ?? 0) > 600_000);
+  const [short] = framer.push(Buffer.from("data: x\n\n")) ?? [];
+  assert.equal(short?.toString(), "data: x\n\n");
+  assert.ok((short?.buffer.byteLength ?? Infinity) <= 65_536, `${short?.buffer.byteLength} bytes`);
+});
+
 test("SSE frames: a frame that never ends is refused", () => {
   const framer = new SseFrames();
   const piece = Buffer.alloc(65_536, 0x61);

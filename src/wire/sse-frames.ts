@@ -80,7 +80,9 @@ export class SseFrames {
   }
 
   #append(lent: Uint8Array): void {
-    if (this.#end + lent.length > this.#slab.length) {
+    // A frame keeps the memory of its slab: one that grew for a long event is not used on for short ones.
+    const isOutgrown = this.#slab.length > SLAB_BYTES && this.pendingBytes === 0;
+    if (isOutgrown || this.#end + lent.length > this.#slab.length) {
       const open = this.#slab.subarray(this.#start, this.#end);
       const slab = Buffer.allocUnsafe(Math.max(SLAB_BYTES, 2 * (open.length + lent.length)));
       slab.set(open, 0);
