@@ -24,6 +24,19 @@ for (const { name, frame, first, later } of cases) {
   });
 }
 
+const nested = (depth: number): Buffer => Buffer.from(`data: {"text":"]","x":${"[".repeat(depth)}${"]".repeat(depth)}}\n\n`);
+
+test("sse event: what is nested so deeply that nobody could write it again is garbage", () => {
+  assert.equal(parseSseEvent(nested(150)).kind, "preamble");
+  assert.equal(parseSseEvent(nested(5_000)).kind, "garbage");
+});
+
+test("sse event: brackets within a text nest nothing", () => {
+  const said = { text: `${"[{".repeat(2_000)}\\`, choices: [{ text: `"${"[".repeat(2_000)}` }] };
+  const text = `data: ${JSON.stringify(said)}\n\n`;
+  assert.equal(parseSseEvent(Buffer.from(text)).kind, "content");
+});
+
 test("a whole answer that its engine aborted is an error", () => {
   const answer = (finish: string): Buffer => Buffer.from(JSON.stringify({ choices: [{ index: 0, message: {}, finish_reason: finish }] }));
   assert.equal(parseWholeAnswer(answer("abort")).kind, "error");

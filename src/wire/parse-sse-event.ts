@@ -129,6 +129,7 @@ export function isAborted(answer: JsonObject): boolean {
 export const parseSseJson = (frame: Buffer): JsonObject | null => parseChunk(payloadOf(frame));
 
 function parseChunk(payload: Buffer): JsonObject | null {
+  if (isTooDeep(payload)) return null;
   try {
     const value = JSON.parse(payload.toString("utf8")) as unknown;
     return isJsonObject(value) ? value : null;
@@ -136,6 +137,33 @@ function parseChunk(payload: Buffer): JsonObject | null {
     if (cause instanceof SyntaxError) return null;
     throw cause;
   }
+}
+
+/** Tools of a client nest a hundred deep, and an event that repeats them a few more. What is nested some thousand deep cannot be written again. */
+const DEPTH_MAX = 200;
+const BACKSLASH = 0x5c;
+/** Both kinds of brackets differ in this bit alone. */
+const CURLY = 0x20;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+
+function isTooDeep(payload: Buffer): boolean {
+  if (payload.length <= 2 * DEPTH_MAX) return false;
+  let depth = 0;
+  for (let at = 0; at < payload.length; at += 1) {
+    const byte = payload[at] ?? 0;
+    if (byte === QUOTE) at = endOfText(payload, at + 1);
+    else if ((byte | CURLY) === OPEN) depth += 1;
+    else if ((byte | CURLY) === CLOSE) depth -= 1;
+    if (depth > DEPTH_MAX) return true;
+  }
+  return false;
+}
+
+function endOfText(payload: Buffer, from: number): number {
+  let at = from;
+  while (at < payload.length && payload[at] !== QUOTE) at += payload[at] === BACKSLASH ? 2 : 1;
+  return at;
 }
 
 function tellsSomething(chunk: JsonObject): boolean {
