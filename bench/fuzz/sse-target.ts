@@ -47,6 +47,9 @@ const STREAM = [
 const COMPLETION = STREAM.replaceAll('"delta":{"content":', '"text":').replaceAll(/("text":"[^}]*")\}/g, "$1");
 const CALL = chunk({}, { delta: { tool_calls: [{ index: 0, function: { name: "f", arguments: '{"a":' } }] }, finish_reason: null });
 
+/** Nested deeper than anybody could write it again. */
+const deepened = (told: string): string => told.replace("}\n\n", `,"x":${"[".repeat(5_000)}${"]".repeat(5_000)}}\n\n`);
+
 /** A stream of chunks tells the same however its bytes are cut. */
 export const openSseTarget: OpenTarget = async (watch) => ({
   corpus: corpus(),
@@ -70,6 +73,8 @@ export const openSseTarget: OpenTarget = async (watch) => ({
     "é",
     text("more", 5),
     CALL,
+    deepened(text("deep", 6)),
+    text("two", 7).replace("[7]", "[7,8]"),
   ].map((word) => Buffer.from(word)),
   inputBytesMax: 16_384,
   lanes: 1,
@@ -98,6 +103,8 @@ function corpus(): Buffer[] {
     `: wait\n\n${STREAM}`,
     COMPLETION,
     `${CALL}${STREAM}`,
+    `${STREAM.slice(0, STREAM.indexOf("\n\n") + 2)}${deepened(text("deep", 6))}`,
+    STREAM.replaceAll(/"token_ids":\[(\d+)\]\}/g, '"token_ids":[$1,9]}'),
   ];
   return streams.flatMap((stream) =>
     Array.from({ length: KINDS }, (_, kind) => kind).map((kind) => Buffer.concat([Buffer.from([kind, 1, 2]), Buffer.from(stream)])),
@@ -160,7 +167,9 @@ function relayOf(kind: number, sink: ConstructorParameters<typeof ContinuedRelay
   const journal = new StreamJournal(JOURNAL_BYTES_MAX, room, { tail });
   const kept = (): string => {
     const from = journal.continuation();
-    return from === null ? `${journal.gap}` : `${from.promptIds?.toString()} ${from.shownIds.toString()} ${journal.hasFinish}`;
+    if (from === null) return `${journal.gap}`;
+    const next = from.form.text({ text: "next", finish: null, stopReason: undefined });
+    return `${from.promptIds?.toString()} ${from.shownIds.toString()} ${from.overlap?.again} ${journal.hasFinish} ${next.toString("latin1")}`;
   };
   if (kind <= 3) return { relay: new StreamRelay(sink, { takesIds: true, takesUsage: kind === 2 }, journal), kept };
   const first = Buffer.from(chunk({ prompt_token_ids: [1] }, { delta: { content: "Tide " }, finish_reason: null, token_ids: [11] }));

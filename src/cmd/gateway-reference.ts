@@ -69,6 +69,7 @@ const STREAM_ENDS: Meanings<StreamEnd> = {
   "error-rejected": "another engine does not take the rest of it",
   "error-no-ids": "its engine named no ids, or none that can be used",
   "error-too-long": "more was shown than is kept: 2 MiB of one stream, or 256 MiB of all",
+  "error-unreadable": "its last chunk is of no form that another one could be given",
   "error-parsed": "reasoning or a call came after text had been shown by ids",
   "error-no-room": "nothing is left of its token limit or of the context",
 };

@@ -3,7 +3,7 @@ import { later } from "../base/ids.ts";
 import type { UpstreamRequest } from "../ports/upstream.ts";
 import type { StreamPrefix } from "../routing/next-attempt.ts";
 import type { ChunkWish } from "../wire/chunk-extras.ts";
-import { chunkForm, DONE_EVENT } from "../wire/continued-chunk.ts";
+import { DONE_EVENT } from "../wire/continued-chunk.ts";
 import { continueAskOf, idEngineOf } from "../wire/id-engine.ts";
 import { attemptIdOf, promptTokensOf, type ClientRequest } from "./client-request.ts";
 import type { JournalRoom } from "./journal-room.ts";
@@ -32,18 +32,18 @@ export function journalFor(request: ClientRequest, to: Destination, room: Journa
   // An error must be numbered after the last event, whether the answer can be made again or not.
   if (parsed.api === "responses") return new ShownJournal(isKept ? JOURNAL_BYTES_MAX : 0, room);
   if (!isKept) return null;
-  const { own, heldBack, completionTokens } = idEngineOf(to.endpoint.engine);
+  const { own, heldBack, endsWhole, completionTokens } = idEngineOf(to.endpoint.engine);
   const shown = new ShownJournal(JOURNAL_BYTES_MAX, room);
   if (parsed.continuity.kind !== "ids" || !to.endpoint.namesIds) return shown;
   const { stops } = parsed.continuity;
   if (stops !== null && heldBack === null) return shown;
   const tail = stops === null || heldBack === null ? null : new ShownTail(stops, heldBack);
   const tokensUnasked = target === "/v1/completions" ? completionTokens : null;
-  if (own === null) return new StreamJournal(JOURNAL_BYTES_MAX, room, { tail, tokensUnasked });
+  if (own === null) return new StreamJournal(JOURNAL_BYTES_MAX, room, { tail, tokensUnasked, endsWhole });
   // Adapters, templates and parsers belong to the OpenAI form.
   const isPlain = target === "/v1/completions" && request.model === to.table.models[0] && own.mayAsk(request.body);
   const ownOf = { own, isPromptTold: own.tellsPrompt, spare: shown };
-  return isPlain ? new StreamJournal(JOURNAL_BYTES_MAX, room, { tail, tokensUnasked, ...ownOf }) : shown;
+  return isPlain ? new StreamJournal(JOURNAL_BYTES_MAX, room, { tail, tokensUnasked, endsWhole, ...ownOf }) : shown;
 }
 
 /** The journal that it can go on from. */
@@ -94,7 +94,7 @@ export function restOf(request: ClientRequest, table: RouteTable): StreamRest {
   if (parsed.continuity.kind === "none") return none(parsed.continuity.why);
   if (journal === null || fingerprint === null) return none("no-ids");
   // Of chunks nobody counts the tokens: they are told by whoever makes the answer again.
-  if (journal.hasFinish && (journal.kind === "ids" || !parsed.includesUsage)) return { kind: "framing" };
+  if (journal.hasFinish && (journal.kind === "ids" || journal.hasUsage || !parsed.includesUsage)) return { kind: "framing" };
   if (journal.kind === "ids") return idsRest(request, table, { journal, fingerprint });
   if (journal.isTooLong) return none("too-long");
   return { kind: "restart", journal, prefix: prefixOf(request, Math.ceil(promptTokensOf(request)), fingerprint) };
@@ -140,10 +140,10 @@ export function continueRequestOf(
 
 /** What is missing when the reason of the end is there. Usage is what the journal counts: the engine that would tell it is gone. */
 export function closingFrames({ parsed, journal }: ClientRequest): readonly Buffer[] {
+  if (!parsed.includesUsage || journal?.hasUsage === true) return [DONE_EVENT];
   const from = journal?.kind === "ids" ? journal.continuation() : null;
-  const form = from === null ? null : chunkForm(from.template);
-  if (!parsed.includesUsage || from === null || from.promptTokens === null || form === null) return [DONE_EVENT];
-  const { promptTokens, shownTokens } = from;
+  if (from === null || from.promptTokens === null) return [DONE_EVENT];
+  const { promptTokens, shownTokens, form } = from;
   return [
     form.usage({ prompt_tokens: promptTokens, completion_tokens: shownTokens, total_tokens: promptTokens + shownTokens }),
     DONE_EVENT,

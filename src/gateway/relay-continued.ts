@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject } from "../base/json.ts";
-import { chunkForm, DONE_EVENT, firstChoice, type ChunkForm } from "../wire/continued-chunk.ts";
-import { countIds, readChunkExtras } from "../wire/chunk-extras.ts";
+import { DONE_EVENT, firstChoice, type ChunkForm } from "../wire/continued-chunk.ts";
+import { readChunkExtras } from "../wire/chunk-extras.ts";
 import type { StopStrings } from "../wire/continuity.ts";
 import { glanceSseEvent, parseSseJson } from "../wire/parse-sse-event.ts";
 import { CrossingStop } from "./crossing-stop.ts";
@@ -32,7 +32,7 @@ export class ContinuedRelay extends EventRelay<ContinuedSink> {
   readonly #from: Continuation;
   readonly #journal: StreamJournal;
   readonly #includesUsage: boolean;
-  readonly #form: ChunkForm | null;
+  readonly #form: ChunkForm;
   readonly #crossing: CrossingStop | null;
   /** Shown, and still to be made again. */
   #again: string;
@@ -46,22 +46,20 @@ export class ContinuedRelay extends EventRelay<ContinuedSink> {
     this.#journal = journal;
     this.#journal.rewind();
     this.#includesUsage = includesUsage;
-    this.#form = chunkForm(from.template);
+    this.#form = from.form;
     this.#again = from.overlap?.again ?? "";
     this.#crossing = from.overlap === null || stops === null ? null : new CrossingStop(from.overlap.before, stops.strings);
   }
 
   protected override frame(frame: Buffer): void {
-    const form = this.#form;
-    if (form === null) return this.fail("upstream_malformed");
     switch (glanceSseEvent(frame).kind) {
       case "empty":
       case "preamble":
         return;
       case "content":
-        return this.#content(frame, form);
+        return this.#content(frame);
       case "done":
-        return this.#done(form);
+        return this.#done();
       case "error":
         return this.fail("upstream_error");
       case "garbage":
@@ -69,27 +67,29 @@ export class ContinuedRelay extends EventRelay<ContinuedSink> {
     }
   }
 
-  #content(frame: Buffer, form: ChunkForm): void {
-    const chunk = parseSseJson(frame);
+  #content(frame: Buffer): void {
     const reading = readChunkExtras(frame, ALL_IDS);
-    if (chunk === null || reading === null) return this.fail("upstream_malformed");
+    if (reading === null) return this.fail("upstream_malformed");
+    // Its first chunk names every id of the prompt: those are not built.
+    const chunk = parseSseJson(reading.rest);
+    if (chunk === null) return this.fail("upstream_malformed");
     if (isJsonObject(chunk["usage"])) this.#usage = chunk["usage"];
     const choice = firstChoice(chunk);
     if (choice === null) return;
     const told = choice["text"];
     if (typeof told !== "string") return this.fail("upstream_malformed");
-    this.#madeTokens += reading.ids === null ? 1 : countIds(reading.ids);
+    this.#madeTokens += reading.ids === null ? 1 : reading.idCount;
     this.sink.progressed();
     const crossed = this.#crossing?.push(told) ?? null;
     const finish = crossed === null ? (choice["finish_reason"] ?? null) : "stop";
     const text = this.#fresh(crossed === null ? told : told.slice(0, crossed.end));
     if (text === null || (finish !== null && this.#again !== "")) return this.fail("upstream_diverged");
     const stopReason = crossed === null || choice["stop_reason"] === undefined ? choice["stop_reason"] : crossed.stop;
-    const shown = text === "" && finish === null ? null : form.text({ text, finish, stopReason });
+    const shown = text === "" && finish === null ? null : this.#form.text({ text, finish, stopReason });
     this.#journal.take({ ...reading, hasFinish: finish !== null, promptIds: null, shown }, told);
     if (finish !== null) this.#hasFinish = true;
     if (shown !== null) this.sink.wrote(shown);
-    if (crossed !== null) this.#close(form, { outputTokens: this.#from.shownTokens + this.#madeTokens, isCut: true });
+    if (crossed !== null) this.#close({ outputTokens: this.#from.shownTokens + this.#madeTokens, isCut: true });
   }
 
   /** What of a text is new to the client. null = it is not what was shown. */
@@ -101,21 +101,21 @@ export class ContinuedRelay extends EventRelay<ContinuedSink> {
   }
 
   /** What the first engine made counts as made. */
-  #done(form: ChunkForm): void {
+  #done(): void {
     if (!this.#hasFinish) return this.fail("upstream_truncated");
     const made = this.#usage?.["completion_tokens"];
-    this.#close(form, { outputTokens: this.#from.shownTokens + (typeof made === "number" ? made : this.#madeTokens), isCut: false });
+    this.#close({ outputTokens: this.#from.shownTokens + (typeof made === "number" ? made : this.#madeTokens), isCut: false });
   }
 
   /** The prompt is what it was at first. */
-  #close(form: ChunkForm, { outputTokens, isCut }: { readonly outputTokens: number; readonly isCut: boolean }): void {
+  #close({ outputTokens, isCut }: { readonly outputTokens: number; readonly isCut: boolean }): void {
     this.isOver = true;
     const { shownTokens } = this.#from;
     const read = this.#usage?.["prompt_tokens"];
     const promptTokens = this.#from.promptTokens ?? (typeof read === "number" ? read - shownTokens : 0);
     if (this.#includesUsage)
       this.sink.wrote(
-        form.usage({ prompt_tokens: promptTokens, completion_tokens: outputTokens, total_tokens: promptTokens + outputTokens }),
+        this.#form.usage({ prompt_tokens: promptTokens, completion_tokens: outputTokens, total_tokens: promptTokens + outputTokens }),
       );
     this.sink.wrote(DONE_EVENT);
     if (isCut) this.sink.cut({ promptTokens, outputTokens });

@@ -85,7 +85,8 @@ export class RestartedRelay extends EventRelay {
   #tell(chunk: JsonObject, choices: readonly JsonObject[]): void {
     const { usage, ...rest } = chunk;
     const shown = eventOf({ ...rest, ...this.#shared, choices, ...(this.#includesUsage ? { usage: usage ?? null } : {}) });
-    this.#journal.take({ shown, hasFinish: choices.some((choice) => (choice["finish_reason"] ?? null) !== null) });
+    const hasFinish = choices.some((choice) => (choice["finish_reason"] ?? null) !== null);
+    this.#journal.take({ shown, hasFinish, tellsUsage: choices.length === 0 });
     this.sink.wrote(shown);
   }
 

@@ -10,6 +10,7 @@ export class ShownJournal {
   readonly #chunks: Buffer[] = [];
   #taken = 0;
   #hasFinish = false;
+  #hasUsage = false;
   #last: Buffer | null = null;
   isTooLong = false;
 
@@ -22,13 +23,19 @@ export class ShownJournal {
     return this.#hasFinish;
   }
 
+  /** The client has been told how many tokens the whole has. */
+  get hasUsage(): boolean {
+    return this.#hasUsage;
+  }
+
   /** In order; complete unless `isTooLong`. */
   get chunks(): readonly Buffer[] {
     return this.#chunks;
   }
 
-  take({ shown, hasFinish }: Pick<ChunkReading, "shown" | "hasFinish">): void {
+  take({ shown, hasFinish, tellsUsage }: Pick<ChunkReading, "shown" | "hasFinish"> & Partial<Pick<ChunkReading, "tellsUsage">>): void {
     if (hasFinish) this.#hasFinish = true;
+    if (tellsUsage === true) this.#hasUsage = true;
     if (shown === null) return;
     this.#last = shown;
     if (this.isTooLong) return;

@@ -1,9 +1,17 @@
 import type { StopStrings } from "../wire/continuity.ts";
 
-/** Where an answer can be taken up: after so many bytes of ids, which say so many characters. */
-interface Cut {
-  readonly idsBytes: number;
+/** Where a chunk ends in the ids of an answer. */
+export interface IdsEnd {
+  readonly bytes: number;
+  readonly tokens: number;
+}
+
+/** The same, and where it ends in what they say. */
+interface Cut extends IdsEnd {
+  /** In characters. */
   readonly at: number;
+  /** No id of it says half a character. */
+  readonly isWhole: boolean;
 }
 
 /** What of the shown text another engine's text is measured by. */
@@ -15,11 +23,15 @@ export interface ShownOverlap {
 }
 
 const TRIM_AT_CHARACTERS = 1_024;
+/** More than this an engine that samples seldom makes again: then the nearest end of a chunk is taken, and the comparison tells whether it was whole. */
+const AGAIN_CHARACTERS_MAX = 32;
 
 /**
- * The end of the text of one answer with stop strings. Its engine tells the last `heldBack` characters of what it has said only when the
- * answer is over: so of the ids that came, the last ones stand for text that nobody was shown, and a token may be shown by half. Another
- * engine takes up the answer after the last token whose text was shown whole. All positions are in characters, as engines count them.
+ * The end of the text of one answer whose ids do not say exactly what was shown. With stop strings its engine tells the last `heldBack`
+ * characters of what it has said only when the answer is over: so of the ids that came, the last ones stand for text that nobody was shown,
+ * and a token may be shown by half. And the last of several ids may be half a character, which is lost to an engine that begins behind it.
+ * Another engine takes up the answer after the last id of which it is known that all that it says was shown, and no more; what was shown
+ * behind that is made again and compared. All positions are in characters, as engines count them.
  */
 export class ShownTail {
   readonly #longest: number;
@@ -28,17 +40,26 @@ export class ShownTail {
   /** Where all that was shown ends, and all that the present engine has told. */
   #shownAt = 0;
   #toldAt = 0;
-  /** Oldest first. All but the first say more than was shown. */
-  #cuts: Cut[] = [{ idsBytes: 0, at: 0 }];
+  /** Oldest first; the first is where the answer is taken up. */
+  #cuts: Cut[];
 
-  /** @param heldBackOf how much of it an engine holds back for a stop string of at most so many characters. */
-  constructor({ strings, areShown }: StopStrings, heldBackOf: (longest: number, areStopsShown: boolean) => number) {
-    this.#longest = Math.max(...strings.map((stop) => Array.from(stop).length));
-    this.#heldBack = heldBackOf(this.#longest, areShown);
+  /**
+   * @param stops null = nothing ends the answer by its text.
+   * @param heldBackOf how much of it an engine holds back for a stop string of at most so many characters.
+   * @param from where it begins: all before it was shown.
+   */
+  constructor(
+    stops: StopStrings | null,
+    heldBackOf: (longest: number, areStopsShown: boolean) => number,
+    from: IdsEnd = { bytes: 0, tokens: 0 },
+  ) {
+    this.#longest = stops === null ? 1 : Math.max(...stops.strings.map((stop) => Array.from(stop).length));
+    this.#heldBack = stops === null ? 0 : heldBackOf(this.#longest, stops.areShown);
+    this.#cuts = [{ ...from, at: 0, isWhole: true }];
   }
 
-  /** What its engine has told next; `idsBytes`: all ids so far. Text that is made again is told too. */
-  told(text: string, idsBytes: number): void {
+  /** What its engine has told next; `end`: of all ids so far. Text that is made again is told too. */
+  told(text: string, end: IdsEnd & { readonly isWhole: boolean }): void {
     const characters = Array.from(text);
     // Without text the ids end within a character, or within what is held back from the beginning.
     if (characters.length === 0) return;
@@ -48,14 +69,20 @@ export class ShownTail {
       for (const character of characters.slice(Math.max(0, known))) this.#shown.push(character);
       this.#shownAt = this.#toldAt;
     }
-    this.#cuts.push({ idsBytes, at: this.#toldAt + this.#heldBack });
-    while (this.#cuts[1] !== undefined && this.#cuts[1].at <= this.#shownAt) this.#cuts.shift();
+    const { bytes, tokens, isWhole } = end;
+    this.#cuts.push({ bytes, tokens, isWhole, at: this.#toldAt + this.#heldBack });
+    this.#settle();
     this.#trim();
   }
 
-  /** Bytes of the ids that another engine is given. */
-  get idsBytes(): number {
-    return this.#cut.idsBytes;
+  /** Of the ids that another engine is given. */
+  get cut(): IdsEnd {
+    return this.#cut;
+  }
+
+  /** The ids say what was shown, and nothing is to be made again. */
+  get isSettled(): boolean {
+    return this.#cuts.length === 1 && this.#cut.at === this.#shownAt && this.#toldAt === this.#shownAt;
   }
 
   overlap(): ShownOverlap {
@@ -73,7 +100,27 @@ export class ShownTail {
   }
 
   get #cut(): Cut {
-    return this.#cuts[0] ?? { idsBytes: 0, at: 0 };
+    return this.#cuts[0] ?? { bytes: 0, tokens: 0, at: 0, isWhole: true };
+  }
+
+  #settle(): void {
+    let chosen = 0;
+    let nearest = 0;
+    for (let index = 1; index < this.#cuts.length; index += 1) {
+      const [before, cut] = [this.#cuts[index - 1], this.#cuts[index]];
+      if (before === undefined || cut === undefined || cut.at > this.#shownAt) break;
+      // Of half a character the next text that comes has the rest in it: plain letters alone show that there was none.
+      if (this.#isPlain(before.at, cut.at)) chosen = index - 1;
+      if (cut.isWhole) chosen = index;
+      if (cut.at < this.#shownAt) nearest = index;
+    }
+    const isFar = this.#shownAt - (this.#cuts[chosen]?.at ?? 0) > AGAIN_CHARACTERS_MAX;
+    this.#cuts.splice(0, isFar ? Math.max(chosen, nearest) : chosen);
+  }
+
+  #isPlain(from: number, to: number): boolean {
+    for (let index = this.#indexOf(from); index < this.#indexOf(to); index += 1) if ((this.#shown[index] ?? "") > "\u007f") return false;
+    return true;
   }
 
   #indexOf(at: number): number {

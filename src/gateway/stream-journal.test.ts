@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { readChunkExtras } from "../wire/chunk-extras.ts";
+import { idEngineOf } from "../wire/id-engine.ts";
 import { JournalRoom } from "./journal-room.ts";
 import { ShownJournal } from "./shown-journal.ts";
 import { ShownTail } from "./shown-tail.ts";
@@ -26,7 +27,7 @@ function journalOf(...chunks: readonly object[]): StreamJournal {
 }
 
 test("journal: ids of what was shown follow those of the prompt", () => {
-  const from = journalOf(text("a", [10]), text("bc", [11, 12])).continuation();
+  const from = journalOf(text("a", [10]), text("b", [11]), text("c", [12])).continuation();
   assert.deepEqual(
     [from?.promptIds?.toString(), from?.shownIds.toString(), from?.promptTokens, from?.shownTokens],
     ["1,2,3", "10,11,12", 3, 3],
@@ -36,8 +37,76 @@ test("journal: ids of what was shown follow those of the prompt", () => {
 test("journal: half a character is left to the next engine", () => {
   const from = journalOf(text("a", [10]), text("", [240]), text("", [159])).continuation();
   assert.equal(from?.shownIds.toString(), "10");
-  const whole = journalOf(text("a", [10]), text("", [240]), text("", [159]), text("😀", [152, 128])).continuation();
+  const whole = journalOf(text("a", [10]), text("", [240]), text("", [159, 152]), text("😀", [128])).continuation();
   assert.equal(whole?.shownIds.toString(), "10,240,159,152,128");
+});
+
+/** `10,11 again " x"`: the ids that another engine is given, and what it must make again. */
+function wayOn(journal: StreamJournal): string {
+  const from = journal.continuation();
+  return from === null ? `${journal.gap}` : `${from.shownIds.toString()} (${from.shownTokens}) again "${from.overlap?.again ?? ""}"`;
+}
+
+test("journal: the last of several ids may be half a character: then the answer is taken up before them", () => {
+  const journal = journalOf(text("a", [10]), text(" ", [11, 240]));
+  assert.equal(wayOn(journal), '10 (1) again " "');
+  take(journal, text("", [159]));
+  take(journal, text("😀", [152, 128]));
+  assert.equal(wayOn(journal), '10 (1) again " 😀"');
+  take(journal, text("b", [12]));
+  assert.equal(wayOn(journal), '10,11,240,159,152,128,12 (7) again ""');
+});
+
+test("journal: plain letters after several ids show that these were whole", () => {
+  const journal = journalOf(text("a", [10]), text("😀", [11, 12]), text("bc", [13, 14]));
+  assert.equal(wayOn(journal), '10,11,12 (3) again "bc"');
+  take(journal, text("é", [15, 16]));
+  assert.equal(wayOn(journal), '10,11,12 (3) again "bcé"');
+});
+
+test("journal: where no end of many chunks is known to be whole, the comparison with what was shown must tell", () => {
+  const chunks = Array.from({ length: 40 }, (_, index) => text("é", [20 + index, 240]));
+  const journal = journalOf(text("a", [10]), ...chunks);
+  const from = journal.continuation();
+  assert.ok(from?.overlap !== null && from !== null);
+  const { again } = from.overlap;
+  assert.ok(again.length >= 1 && again.length <= 32, `${again.length} characters are made again`);
+  assert.equal(from.shownTokens, 1 + 2 * (40 - again.length));
+});
+
+test("journal: an engine that makes the end again and dies is followed by one that does the same", () => {
+  const journal = journalOf(text("a", [10]), text("éé", [11, 12]));
+  journal.rewind();
+  take(journal, text("é", [11]), "é");
+  assert.equal(wayOn(journal), '10,11 (2) again "é"');
+  journal.rewind();
+  take(journal, text("é", [12]), "é");
+  assert.equal(wayOn(journal), '10,11,12 (3) again ""');
+});
+
+test("journal: of printable text the last character tells whether the ids end within one", () => {
+  const printed = (said: string): string => {
+    const journal = new StreamJournal(1_000, new JournalRoom(), { endsWhole: idEngineOf("sglang").endsWhole });
+    for (const chunk of [ROLE, text("a", [10]), text(said, [11])]) take(journal, chunk);
+    return wayOn(journal);
+  };
+  // " \xf0\x9f" is one token of many vocabularies.
+  assert.equal(printed(" "), '10 (1) again " "');
+  assert.equal(printed("你"), '10 (1) again "你"');
+  assert.equal(printed(" b"), '10,11 (2) again ""');
+  assert.equal(printed("."), '10,11 (2) again ""');
+});
+
+test("journal: a chunk that no other can be made of is a gap, and so is one that is none", () => {
+  const journal = journalOf(text("a", [10]));
+  const deep = "[".repeat(5_000) + "]".repeat(5_000);
+  const chunk = `data: {"choices":[{"delta":{"content":"b"},"finish_reason":null,"token_ids":[11]}],"x":${deep}}\n\n`;
+  const reading = readChunkExtras(Buffer.from(chunk), WISH);
+  assert.ok(reading !== null);
+  journal.take(reading);
+  assert.equal(wayOn(journal), "unreadable");
+  take(journal, text("c", [12]));
+  assert.equal(wayOn(journal), '10,11,12 (3) again ""');
 });
 
 test("journal: text without ids is a gap, and so is a prompt without them", () => {
@@ -78,7 +147,8 @@ test("journal: what the next engine makes again stands in it once", () => {
   journal.rewind();
   take(journal, text("", [240]));
   take(journal, text("", [159]));
-  take(journal, text("😀", [152, 128]));
+  take(journal, text("", [152]));
+  take(journal, text("😀", [128]));
   assert.equal(journal.continuation()?.shownIds.toString(), "10,240,159,152,128");
 });
 

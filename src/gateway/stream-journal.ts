@@ -1,9 +1,11 @@
-import { countIds, type ChunkReading } from "../wire/chunk-extras.ts";
 import { textOf } from "../wire/answer-pieces.ts";
+import type { ChunkReading } from "../wire/chunk-extras.ts";
+import { chunkForm, type ChunkForm } from "../wire/continued-chunk.ts";
+import type { IdEngine } from "../wire/id-engine.ts";
 import type { OwnSurface } from "../wire/own-surface.ts";
 import type { JournalRoom } from "./journal-room.ts";
 import type { ShownJournal } from "./shown-journal.ts";
-import type { ShownOverlap, ShownTail } from "./shown-tail.ts";
+import { ShownTail, type IdsEnd, type ShownOverlap } from "./shown-tail.ts";
 
 const FIRST_BYTES = 256;
 const COMMA = 0x2c;
@@ -17,9 +19,9 @@ export interface Continuation {
   /** null = only the engine that goes on tells. */
   readonly promptTokens: number | null;
   readonly shownTokens: number;
-  /** A chunk as the client got it: those that follow have its form. */
-  readonly template: Buffer;
-  /** Of an answer with stop strings: what it is measured by; null = the ids say what was shown, and no more. */
+  /** Of the last chunk that the client got: those that follow have it. */
+  readonly form: ChunkForm;
+  /** What the next engine's text is measured by; null = the ids say what was shown, and no more. */
   readonly overlap: ShownOverlap | null;
 }
 
@@ -32,16 +34,22 @@ export interface JournalOf {
   readonly own?: OwnSurface | null;
   /** Tokens that it has at most where nobody names a limit; null = as many as fit. */
   readonly tokensUnasked?: number | null;
+  /** Does the text of a chunk say all of its ids? By default where it names one. */
+  readonly endsWhole?: IdEngine["endsWhole"];
   /** The same by its chunks, where ids may turn out to have gaps. */
   readonly spare?: ShownJournal | null;
 }
 
 /** Why ids do not tell all of a stream. */
-export type JournalGap = "no-ids" | "too-long";
+export type JournalGap =
+  | "no-ids"
+  | "too-long"
+  /** Its last chunk is of no form that others could have. */
+  | "unreadable";
 
 /**
  * Of one stream: the ids of its prompt and of what its client was shown. Ids whose text has not been shown, such as half a character,
- * are not counted: another engine makes them again. Five bytes a token; beyond `bytesMax`, or the room of all, it cannot be continued.
+ * are not counted: another engine makes them again. Where a chunk does not tell whether it ends within one, neither are its own. Five bytes a token; beyond `bytesMax`, or the room of all, it cannot be continued.
  */
 export class StreamJournal {
   readonly kind = "ids";
@@ -51,22 +59,30 @@ export class StreamJournal {
   #taken = 0;
   #prompt: Buffer | null = null;
   #ids: Buffer = Buffer.alloc(0);
-  #bytes = 0;
-  #shownBytes = 0;
+  #promptTokens = 0;
+  #end: IdsEnd = START;
+  #shownEnd: IdsEnd = START;
+  /** null = the ids up to `#shownEnd` say what was shown. */
+  #tail: ShownTail | null;
   #template: Buffer | null = null;
+  #form: { readonly of: Buffer; readonly form: ChunkForm | null } | null = null;
   #gap: JournalGap | null = null;
   #isParsed = false;
   #hasFinish = false;
+  #hasUsage = false;
 
   constructor(bytesMax: number, room: JournalRoom, of: JournalOf = {}) {
     this.#bytesMax = bytesMax;
     this.#room = room;
     this.#of = of;
+    this.#tail = of.tail ?? null;
   }
 
   /** null = they tell all of it. */
   get gap(): JournalGap | null {
-    return this.#gap ?? (this.#prompt === null && this.#of.isPromptTold !== false ? "no-ids" : null);
+    if (this.#gap !== null) return this.#gap;
+    if (this.#prompt === null && this.#of.isPromptTold !== false) return "no-ids";
+    return this.#template !== null && this.#formOf(this.#template) === null ? "unreadable" : null;
   }
 
   /** The engine's own parser has said something that no other can go on with in the middle. */
@@ -103,43 +119,68 @@ export class StreamJournal {
     return this.#hasFinish;
   }
 
+  /** The client has been told how many tokens the whole has. */
+  get hasUsage(): boolean {
+    return this.#hasUsage;
+  }
+
   /** @param told the text of the chunk, where it is not what is shown of it. */
-  take({ ids, promptIds, isShowing, isParsed, hasFinish, shown }: ChunkReading, told: string | null = null): void {
-    this.#of.spare?.take({ shown, hasFinish });
-    if (isParsed) this.#isParsed = true;
+  take(reading: ChunkReading, told: string | null = null): void {
+    const { ids, promptIds, isShowing, hasFinish } = reading;
+    this.#of.spare?.take(reading);
+    if (reading.isParsed) this.#isParsed = true;
     if (hasFinish) this.#hasFinish = true;
+    if (reading.tellsUsage) this.#hasUsage = true;
     if (this.#gap !== null) return;
-    if (promptIds !== null && this.#prompt === null && this.#mayKeep(promptIds.length)) this.#prompt = Buffer.from(promptIds);
-    if (ids !== null) this.#append(ids);
+    if (promptIds !== null && this.#prompt === null && this.#mayKeep(promptIds.length)) {
+      this.#prompt = Buffer.from(promptIds);
+      this.#promptTokens = reading.promptCount;
+    }
+    if (ids !== null) this.#append(ids, reading.idCount);
     else if (isShowing && !hasFinish) this.#drop("no-ids");
-    if (!isShowing) return;
-    this.#shownBytes = this.#bytes;
-    this.#of.tail?.told(told ?? (shown === null ? "" : textOf(shown)), this.#bytes);
+    if (isShowing) this.#show(reading, told);
+  }
+
+  #show({ shown, idCount }: ChunkReading, told: string | null): void {
+    const text = (): string => told ?? (shown === null ? "" : textOf(shown));
+    const isWhole = this.#of.endsWhole?.(idCount, text) ?? idCount === 1;
+    if (!isWhole) this.#tail ??= new ShownTail(null, NOTHING_HELD_BACK, this.#shownEnd);
+    this.#shownEnd = this.#end;
+    this.#tail?.told(text(), { ...this.#end, isWhole });
+    if (this.#tail !== this.#of.tail && this.#tail?.isSettled === true) this.#tail = null;
     // What is made again is not told twice.
     this.#template = shown ?? this.#template;
   }
 
   /** Another engine begins after what was shown: it makes the rest again. */
   rewind(): void {
-    this.#of.tail?.rewind();
-    this.#shownBytes = this.#of.tail?.idsBytes ?? this.#shownBytes;
-    this.#bytes = this.#shownBytes;
+    this.#tail?.rewind();
+    this.#shownEnd = this.#tail?.cut ?? this.#shownEnd;
+    this.#end = this.#shownEnd;
   }
 
   /** null = it has a gap, or nothing was shown. */
   continuation(): Continuation | null {
     if (this.gap !== null || this.#template === null) return null;
+    const form = this.#formOf(this.#template);
+    if (form === null) return null;
     // With the reason of the end all is told: nothing is held back any more.
-    const tail = this.#hasFinish ? null : (this.#of.tail ?? null);
-    const shownIds = this.#ids.subarray(0, tail?.idsBytes ?? this.#shownBytes);
+    const tail = this.#hasFinish ? null : this.#tail;
+    const end = tail?.cut ?? this.#shownEnd;
     return {
       promptIds: this.#prompt,
-      shownIds,
-      promptTokens: this.#prompt === null ? null : countIds(this.#prompt),
-      shownTokens: countIds(shownIds),
-      template: this.#template,
+      shownIds: this.#ids.subarray(0, end.bytes),
+      promptTokens: this.#prompt === null ? null : this.#promptTokens,
+      shownTokens: end.tokens,
+      form,
       overlap: tail?.overlap() ?? null,
     };
+  }
+
+  /** Made once of each: who asks often whether it can go on would make it often. */
+  #formOf(template: Buffer): ChunkForm | null {
+    if (this.#form?.of !== template) this.#form = { of: template, form: chunkForm(template) };
+    return this.#form.form;
   }
 
   /** Its bytes are free. Idempotent. */
@@ -153,20 +194,22 @@ export class StreamJournal {
     this.#taken = 0;
   }
 
-  #append(ids: Buffer): void {
-    const needed = this.#bytes + ids.length + 1;
+  #append(ids: Buffer, count: number): void {
+    let { bytes } = this.#end;
+    const needed = bytes + ids.length + 1;
     if (needed > this.#ids.length) {
       const size = Math.max(needed, FIRST_BYTES, 2 * this.#ids.length);
       if (!this.#mayKeep(size - this.#ids.length)) return;
       const grown = Buffer.allocUnsafe(size);
-      this.#ids.copy(grown, 0, 0, this.#bytes);
+      this.#ids.copy(grown, 0, 0, bytes);
       this.#ids = grown;
     }
-    if (this.#bytes > 0) {
-      this.#ids[this.#bytes] = COMMA;
-      this.#bytes += 1;
+    if (bytes > 0) {
+      this.#ids[bytes] = COMMA;
+      bytes += 1;
     }
-    this.#bytes += ids.copy(this.#ids, this.#bytes);
+    bytes += ids.copy(this.#ids, bytes);
+    this.#end = { bytes, tokens: this.#end.tokens + count };
   }
 
   #mayKeep(bytes: number): boolean {
@@ -183,8 +226,12 @@ export class StreamJournal {
     this.#gap = gap;
     this.#prompt = null;
     this.#ids = Buffer.alloc(0);
-    this.#bytes = 0;
-    this.#shownBytes = 0;
+    this.#end = START;
+    this.#shownEnd = START;
+    this.#tail = null;
     this.#free();
   }
 }
+
+const START: IdsEnd = { bytes: 0, tokens: 0 };
+const NOTHING_HELD_BACK = (): number => 0;

@@ -13,6 +13,7 @@ export type ContinueRefusal =
   | "rejected"
   | "no-ids"
   | "too-long"
+  | "unreadable"
   | "parsed"
   | "no-room";
 

@@ -4,6 +4,8 @@ import { isAt } from "./parse-sse-event.ts";
 export interface ChunkReading {
   /** The chunk for the client, with what only the gateway asked for taken out; null = nothing is left to tell. */
   readonly shown: Buffer | null;
+  /** The same, whatever it tells. */
+  readonly rest: Buffer;
   /** Token ids of the answer as the engine wrote them: `12,345`; null = none. */
   readonly ids: Buffer | null;
   readonly idCount: number;
@@ -100,8 +102,10 @@ export function readChunkExtras(frame: Buffer, wish: ChunkWish): ChunkReading | 
   }
   const isShowing = seen.shown || seen.parsed || seen.finish;
   const isTelling = isShowing || seen.role || ids === null;
+  const rest = without(frame, cuts);
   return {
-    shown: isTelling ? without(frame, cuts) : null,
+    shown: isTelling ? rest : null,
+    rest,
     ids,
     idCount,
     promptIds,
@@ -111,14 +115,6 @@ export function readChunkExtras(frame: Buffer, wish: ChunkWish): ChunkReading | 
     hasFinish: seen.finish,
     tellsUsage: seen.counted && seen.alone,
   };
-}
-
-/** How many ids such a text names. */
-export function countIds(ids: Buffer): number {
-  if (ids.length === 0) return 0;
-  let count = 1;
-  for (const byte of ids) if (byte === COMMA) count += 1;
-  return count;
 }
 
 function keyAt(frame: Buffer, at: number): readonly [Buffer, Mark] | null {

@@ -1,7 +1,7 @@
 import type { EngineKind } from "../api/hot-standby-config.ts";
 import { continueBody } from "./continue-request.ts";
 import { LLAMA_CPP_OWN } from "./own-llama-cpp.ts";
-import { SGLANG_OWN } from "./own-sglang.ts";
+import { endsPrinted, SGLANG_OWN } from "./own-sglang.ts";
 import type { ContinueAsk, EngineAsk, OwnSurface } from "./own-surface.ts";
 
 /** How an engine goes on from ids. */
@@ -11,18 +11,30 @@ export interface IdEngine {
    * `longest` characters: neither more nor fewer, so that it can be told which token's text was shown. null = it holds back as it likes.
    */
   readonly heldBack: ((longest: number, areStopsShown: boolean) => number) | null;
+  /**
+   * Whether all that the ids of a chunk say was told with it. The last of them may be half a character, whose text comes later; to an
+   * engine that begins behind it that text is lost.
+   */
+  readonly endsWhole: (idCount: number, text: () => string) => boolean;
   /** How it is asked for ids; null = in the OpenAI form, by `return_token_ids`. */
   readonly own: OwnSurface | null;
   /** Tokens of a completion whose request names no limit; null = as many as fit. */
   readonly completionTokens: number | null;
 }
 
-const VLLM: IdEngine = { heldBack: (longest, areStopsShown) => (areStopsShown ? 0 : longest - 1), own: null, completionTokens: 16 };
+/** A token is told when its text is whole. So the one id of a chunk with text is; of several the last one may not be. */
+const endsWithOneId = (idCount: number): boolean => idCount === 1;
+const VLLM: IdEngine = {
+  heldBack: (longest, areStopsShown) => (areStopsShown ? 0 : longest - 1),
+  endsWhole: endsWithOneId,
+  own: null,
+  completionTokens: 16,
+};
 const ID_ENGINES: Readonly<Record<EngineKind, IdEngine>> = {
   simulated: VLLM,
   vllm: VLLM,
-  sglang: { heldBack: null, own: SGLANG_OWN, completionTokens: 16 },
-  "llama.cpp": { heldBack: null, own: LLAMA_CPP_OWN, completionTokens: null },
+  sglang: { heldBack: null, endsWhole: endsPrinted, own: SGLANG_OWN, completionTokens: 16 },
+  "llama.cpp": { heldBack: null, endsWhole: endsWithOneId, own: LLAMA_CPP_OWN, completionTokens: null },
 };
 
 /** How streams of an engine go on from ids. */
