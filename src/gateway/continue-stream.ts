@@ -38,7 +38,8 @@ export function journalFor(request: ClientRequest, to: Destination, room: Journa
   const { stops } = parsed.continuity;
   if (stops !== null && heldBack === null) return shown;
   const tail = stops === null || heldBack === null ? null : new ShownTail(stops, heldBack);
-  const tokensUnasked = target === "/v1/completions" ? completionTokens : null;
+  // Who says null asks for as many as fit.
+  const tokensUnasked = target === "/v1/completions" && parsed.limitField === null ? completionTokens : null;
   if (own === null) return new StreamJournal(JOURNAL_BYTES_MAX, room, { tail, tokensUnasked, endsWhole });
   // Adapters, templates and parsers belong to the OpenAI form.
   const isPlain = target === "/v1/completions" && request.model === to.table.models[0] && own.mayAsk(request.body);

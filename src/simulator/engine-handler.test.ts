@@ -147,6 +147,18 @@ for (const { name, prompt, answers } of prompts) {
   });
 }
 
+test("a completion has 16 tokens where nobody names a limit, and as many as fit where it says null", async () => {
+  const rig = await startEngineRig();
+  for (const [limit, isShort] of [
+    [{}, true],
+    [{ max_tokens: null }, false],
+  ] as const) {
+    const body = { model: "tide-8b", prompt: "The tide", temperature: 0, min_tokens: 40, ...limit };
+    const tokens = parseWhole((await rig.ask("POST", "/v1/completions", body)).text).usage?.completion_tokens ?? 0;
+    assert.equal(tokens === 16, isShort, `${tokens} tokens`);
+  }
+});
+
 test("several answers to one prompt differ, and their chunks carry their index", async () => {
   const rig = await startEngineRig();
   const exchange = await rig.ask("POST", CHAT, chat({ n: 3, temperature: 1, seed: 1, stream: true }));

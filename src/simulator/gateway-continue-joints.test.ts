@@ -121,3 +121,16 @@ test("continue: an engine that makes something else of it ends the stream by an 
   );
   assert.match(client.text, /"code":"upstream_diverged"\}\}\n\n$/);
 });
+
+for (const [name, limit, left] of [
+  ["names no limit", {}, 15],
+  ["says null, which is as many as fit", { max_tokens: null }, 8_192 - 4],
+  ["names a chat's limit, which it does not know", { max_completion_tokens: 50 }, 15],
+  ["names its own beside it", { max_tokens: 40, max_completion_tokens: 50 }, 39],
+] as const) {
+  test(`continue: a completion that ${name}: the next engine makes what is left of it`, async () => {
+    const first = event({ choices: [{ index: 0, text: "a", finish_reason: null, token_ids: [10], prompt_token_ids: [1, 2, 3] }] });
+    const { asked } = await tell([[first], [goesOn("b", [11], "stop"), DONE]], { prompt: "tide", ...limit }, "/v1/completions");
+    assert.match(Buffer.from(asked[1]?.body ?? []).toString(), new RegExp(`"max_tokens":${left},`));
+  });
+}

@@ -8,7 +8,7 @@ import { CHOICES_MAX, type EngineRequest, type RequestLimits } from "./engine-re
 import { parseChatPrompt, parseShape } from "./parse-engine-chat.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-/** vLLM's default for completions. */
+/** vLLM's default for completions that do not name a limit; null is none. */
 const COMPLETION_MAX_TOKENS = 16;
 const STOPS_MAX = 16;
 const UNSUPPORTED = {
@@ -47,7 +47,8 @@ export function parseEngineRequest(
   if (!stops.ok) return stops;
   const { choicesPerPrompt, minTokens, sampling } = numbers.value;
   if (prompts.value.length * choicesPerPrompt > CHOICES_MAX) return err(badRequest(`At most ${CHOICES_MAX} answers at once.`, "n"));
-  const asked = kind === "chat" ? (body["max_completion_tokens"] ?? body["max_tokens"]) : (body["max_tokens"] ?? COMPLETION_MAX_TOKENS);
+  const named = body["max_tokens"];
+  const asked = kind === "chat" ? (body["max_completion_tokens"] ?? named) : named === undefined ? COMPLETION_MAX_TOKENS : named;
   const maxTokens = parseMaxTokens(asked, prompts.value, limits);
   if (!maxTokens.ok) return maxTokens;
   const isStream = body["stream"] === true;

@@ -18,7 +18,7 @@ export interface IdEngine {
   readonly endsWhole: (idCount: number, text: () => string) => boolean;
   /** How it is asked for ids; null = in the OpenAI form, by `return_token_ids`. */
   readonly own: OwnSurface | null;
-  /** Tokens of a completion whose request names no limit; null = as many as fit. */
+  /** Tokens of a completion whose request has no field for a limit; null = as many as fit. */
   readonly completionTokens: number | null;
 }
 

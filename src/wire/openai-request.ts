@@ -28,7 +28,7 @@ export interface CompletionRequest {
 const READ_KEYS = ["model", "stream", "max_tokens", "max_completion_tokens", "n", "stream_options"];
 const COUNT_MAX = 128;
 
-/** `max_completion_tokens` goes before `max_tokens`. */
+/** Of a chat, `max_completion_tokens` goes before `max_tokens`; completions do not know it. */
 export function readCompletionRequest(bytes: Buffer, api: "chat" | "completions" = "chat"): Result<CompletionRequest, InvalidRequest> {
   const known = readRequestFields(bytes, READ_KEYS);
   if (!known.ok) return known;
@@ -37,7 +37,7 @@ export function readCompletionRequest(bytes: Buffer, api: "chat" | "completions"
   if (!stream.ok) return stream;
   const n = read("n") ?? 1;
   if (!isCount(n) || n > COUNT_MAX) return err(invalid("invalid_value", `'n' must be a whole number from 1 to ${COUNT_MAX}.`, "n"));
-  const limit = (read("max_completion_tokens") ?? null) === null ? "max_tokens" : "max_completion_tokens";
+  const limit = api === "completions" || (read("max_completion_tokens") ?? null) === null ? "max_tokens" : "max_completion_tokens";
   const maxTokens = readTokenLimit(known.value, limit);
   if (!maxTokens.ok) return maxTokens;
   const options = read("stream_options") ?? null;

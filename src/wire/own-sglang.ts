@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject } from "../base/json.ts";
-import { knowsAll, listed, numberOf, promptOf, renamed, type ChunkTeller, type OwnSurface, type ToldAs } from "./own-surface.ts";
+import { knowsAll, listed, numberOf, promptOf, renamed, saysNull, type ChunkTeller, type OwnSurface, type ToldAs } from "./own-surface.ts";
 import { glanceSseEvent, parseSseJson } from "./parse-sse-event.ts";
 import { isIds, toldChunk, toldEnd, type ToldToken } from "./told-chunk.ts";
 
@@ -19,7 +19,8 @@ const TOKENS_UNASKED = 16;
 
 /** SGLang's `POST /generate`: text or ids in, text and ids out. */
 export const SGLANG_OWN: OwnSurface = {
-  mayAsk: (body) => knowsAll(body, SAMPLING) && promptOf(body) !== null,
+  // What null is as a limit each of its versions takes in a way of its own: its OpenAI form is asked.
+  mayAsk: (body) => knowsAll(body, SAMPLING) && promptOf(body) !== null && !saysNull(body, "max_tokens"),
   first: ({ body, maxTokens }) => {
     const prompt = promptOf(body);
     const asked = maxTokens ?? TOKENS_UNASKED;

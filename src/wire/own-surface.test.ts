@@ -62,6 +62,7 @@ for (const [surface, fields, isKnown] of [
   ["sglang", { prompt: "a", logit_bias: { "3": 1 } }, false],
   ["sglang", { prompt: "a", cache_salt: "x" }, false],
   ["sglang", { messages: [] }, false],
+  ["sglang", { prompt: "a", max_tokens: null }, false],
   ["llama.cpp", { prompt: "a", temperature: 1, logit_bias: { "3": 1 } }, true],
   ["llama.cpp", { prompt: "a", min_tokens: 3 }, false],
   ["llama.cpp", { prompt: "a", repetition_penalty: 1.1 }, false],

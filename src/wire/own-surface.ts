@@ -74,6 +74,12 @@ export const fieldsOf = (body: Buffer): ReadonlyMap<string, JsonField> => {
 const NULL = Buffer.from("null");
 const isSaid = (body: Buffer, { start, end }: JsonField): boolean => !body.subarray(start, end).equals(NULL);
 
+/** A field is there, and null. */
+export function saysNull(body: Buffer, name: string): boolean {
+  const field = fieldsOf(body).get(name);
+  return field !== undefined && !isSaid(body, field);
+}
+
 /** Of a field that an engine does not know they say "not asked". */
 const NOTHINGS = new Set(["null", "false", "0", "0.0", "[]"]);
 
