@@ -1,4 +1,7 @@
-/** Finds a stop string that began in what one engine said and ends in what the next one says: neither sees all of it. */
+/**
+ * Finds a stop string that began in what one engine said and ends in what the next one says: neither sees all of it. Only where stop strings are
+ * told, so that no text is held back for them.
+ */
 export class CrossingStop {
   readonly #stops: readonly string[];
   readonly #longest: number;

@@ -48,7 +48,9 @@ export class ContinuedRelay extends EventRelay<ContinuedSink> {
     this.#includesUsage = includesUsage;
     this.#form = from.form;
     this.#again = from.overlap?.again ?? "";
-    this.#crossing = from.overlap === null || stops === null ? null : new CrossingStop(from.overlap.before, stops.strings);
+    // What holds text back for a stop string has seen all of each that begins before the cut: one that is there was one to be passed over.
+    const mayCross = stops?.areShown === true && from.overlap !== null;
+    this.#crossing = mayCross ? new CrossingStop(from.overlap.before, stops.strings) : null;
   }
 
   protected override frame(frame: Buffer): void {

@@ -18,7 +18,7 @@ export function expectedAnswer({ model, revision, prompt, tokensMax }: Question)
   const template = { toolsText: null, addsGenerationPrompt: true, continuesLast: false };
   const ids = renderChat([{ role: "user", text: prompt }], template);
   const source = createContextSource({ model, revision, sampling: GREEDY, choice: 0 }, ids);
-  const text = createAnswerText({ stops: [], isStopShown: false });
+  const text = createAnswerText({ stops: [], isStopShown: false, minTokens: 0 });
   let answer = "";
   for (let count = 0; count < tokensMax; count += 1) {
     const id = source.next();

@@ -83,3 +83,19 @@ test("continue: a stop string is found wherever it is cut, when a second engine 
     }
   }
 });
+
+test("continue: a stop string ends nothing within the least tokens that are asked for, wherever the engine dies there", async () => {
+  const said = textOf(await undisturbed(asked({})));
+  for (const [first, second] of [
+    [said.slice(20, 24), said.slice(100, 104)],
+    [said.slice(30, 43), said.slice(100, 110)],
+    [said.slice(52, 90), said.slice(110, 113)],
+  ] as const) {
+    for (const minTokens of [12, 16, 20, 24]) {
+      const body = asked({ stop: [first, second], min_tokens: minTokens });
+      const whole = await undisturbed(body);
+      const moved = await killAtEveryStep(body, whole);
+      assert.ok(moved >= 3, `${moved} streams went on by ids`);
+    }
+  }
+});
