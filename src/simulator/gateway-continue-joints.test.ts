@@ -134,3 +134,15 @@ for (const [name, limit, left] of [
     assert.match(Buffer.from(asked[1]?.body ?? []).toString(), new RegExp(`"max_tokens":${left},`));
   });
 }
+
+test("continue: an answer about an image is made again by an engine that is shown it", async () => {
+  const content = [
+    { type: "text", text: "What is it?" },
+    { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } },
+  ];
+  const again = [ROLE, said("a", [10]), said("b", [11], "stop"), DONE];
+  const { client, asked } = await tell([[ROLE, said("a", [10])], again], { messages: [{ role: "user", content }] }, CHAT);
+  assert.equal(asked[1]?.target, CHAT);
+  assert.ok(Buffer.from(asked[1]?.body ?? []).includes("base64,AAAA"));
+  assert.equal(textIn(client.text), "ab");
+});

@@ -49,6 +49,56 @@ for (const [more, expected] of cases) {
   });
 }
 
+const IMAGE = { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } };
+const LONG = 'tide [{"type":"image_url"}] '.repeat(5_000);
+const conversations: readonly (readonly [name: string, messages: readonly unknown[], expected: string])[] = [
+  [
+    "texts",
+    [
+      { role: "system", content: LONG, name: "n" },
+      { role: "user", content: 'a "type" [{' },
+    ],
+    "ids",
+  ],
+  ["parts of text", [{ role: "user", content: [{ type: "text", text: LONG }, "b"] }], "ids"],
+  [
+    "calls that were made",
+    [
+      {
+        role: "assistant",
+        content: null,
+        tool_calls: [{ id: "c", type: "function", function: { name: "f", arguments: '{"image_url":1}' } }],
+      },
+      { role: "tool", tool_call_id: "c", content: [{ type: "text", text: "b" }] },
+    ],
+    "ids",
+  ],
+  ["an image", [{ role: "user", content: [{ type: "text", text: LONG }, IMAGE] }], "restart media"],
+  ["an image that has no type", [{ role: "user", content: [{ image_url: "x" }] }], "restart media"],
+  ["a type that nobody knows", [{ role: "user", content: [{ type: "hologram", text: "x" }] }], "restart media"],
+  ["a type that is no text", [{ role: "user", content: [{ type: ["text"], text: "x" }] }], "restart media"],
+  ["audio", [{ role: "user", content: [{ type: "input_audio", input_audio: { data: "x" } }] }], "restart media"],
+  ["audio said before", [{ role: "assistant", content: "x", audio: { id: "a" } }], "restart media"],
+  ["a field that nobody knows", [{ role: "user", content: "x", images: ["a"] }], "restart media"],
+];
+for (const [name, messages, expected] of conversations) {
+  test(`continuity: a chat of ${name} goes on by ${expected}`, () => {
+    for (const space of [0, 2]) {
+      const read = readCompletionRequest(Buffer.from(JSON.stringify({ model: "m", messages, stream: true }, null, space)));
+      assert.ok(read.ok);
+      assert.equal(told(read.value.continuity), expected);
+    }
+  });
+}
+
+test("continuity: a part that names its type in escapes is not taken for text", () => {
+  const part = String.raw`{"t\u0079pe":"image_url","text":"a"}`;
+  const body = `{"model":"m","stream":true,"messages":[{"role":"user","content":[${part}]}]}`;
+  const read = readCompletionRequest(Buffer.from(body));
+  assert.ok(read.ok);
+  assert.equal(told(read.value.continuity), "restart media");
+});
+
 test("continuity: the next engine gets ids, limits less by what was shown, the sampling, and nothing else", () => {
   const body = bodyOf(',"temperature":0.7,"min_tokens":10,"max_tokens":20,"metadata":{"a":"b"},"stop_token_ids":[7],"stop":"x"');
   const ask = {

@@ -20,6 +20,8 @@ export type DiscontinuityReason =
 export type RestartReason =
   /** Calls are parsed by the engine; a parser that begins in the middle says them as text. */
   | "tools"
+  /** Images, sounds and files: the ids of the prompt hold only their places. */
+  | "media"
   /** A grammar begins at its root. */
   | "guided"
   /** Stop strings that we do not understand, or whose engine does not say what it holds back for them. */
@@ -112,11 +114,12 @@ const RULED_NAMES = new Set(RULES.flatMap(({ fields }) => fields));
 
 /**
  * The pitfalls of continuing, as data.
- * @param read the value of a field; undefined where it is absent, or so long that nobody looks at it.
+ * @param asked `isPlain`: those messages are text alone, for sure. `read`: the value of a field; undefined where it is absent, or so long
+ *   that nobody looks at it.
  */
 export function continuityOf(
   fields: ReadonlyMap<string, JsonField>,
-  asked: { readonly n: number; readonly isBatch: boolean; read(name: string): unknown },
+  asked: { readonly n: number; readonly isBatch: boolean; isPlain(messages: JsonField): boolean; read(name: string): unknown },
 ): Continuity {
   if (asked.n > 1 || asked.isBatch) return { kind: "none", why: "choices" };
   for (const { fields: names, says, isUnless } of RULES) {
@@ -128,6 +131,8 @@ export function continuityOf(
   }
   for (const name of fields.keys())
     if (!SPENT.has(name) && !KEPT_NAMES.has(name) && !RULED_NAMES.has(name)) return { kind: "restart", why: "unknown-field" };
+  const messages = fields.get("messages");
+  if (messages !== undefined && !asked.isPlain(messages)) return { kind: "restart", why: "media" };
   if (!isShort(fields.get("stop"))) return { kind: "restart", why: "stops" };
   return byIds(asked.read("stop"), {
     areShown: asked.read("include_stop_str_in_output") === true,

@@ -4,6 +4,7 @@ import { continuityOf, type Continuity } from "./continuity.ts";
 import type { JsonField } from "./json-scan.ts";
 import { spliceJson, type JsonEdit } from "./json-splice.ts";
 import type { OpenAiApi } from "./openai-api.ts";
+import { arePlainMessages } from "./plain-messages.ts";
 import { invalid, isCount, isLong, readRequestFields, readStream, readTokenLimit, valueOf, type InvalidRequest } from "./request-fields.ts";
 
 /** What the gateway reads of a request for an engine; the rest passes through unread. */
@@ -51,7 +52,13 @@ export function readCompletionRequest(bytes: Buffer, api: "chat" | "completions"
     maxTokens: maxTokens.value,
     n,
     includesUsage: asksUsage(options),
-    continuity: continuityOf(fields, { n, isBatch: isBatch(bytes, fields.get("prompt")), read }),
+    continuity: continuityOf(fields, {
+      n,
+      isBatch: isBatch(bytes, fields.get("prompt")),
+      // What is no stream is never gone on with: its messages are not looked through.
+      isPlain: (messages) => !stream.value || arePlainMessages(bytes, messages),
+      read,
+    }),
     modelField,
     limitField: fields.get("max_tokens") ?? null,
     streamOptionsField: fields.get("stream_options") ?? null,
