@@ -95,6 +95,7 @@ export function parseEngineArguments(args: readonly string[]): Result<EngineArgu
       isSleepEnabled: values["sleep-enabled"],
       diesOfRequestsAsleep: !values["refuse-when-asleep"],
       reasoningTokens: integer("reasoning-tokens", 0),
+      tokensPerChunk: ENGINE_DEFAULTS.tokensPerChunk,
       claim: values.claim ?? null,
     },
   };

@@ -15,14 +15,16 @@ export interface AnswerIdentity {
   readonly tools: readonly (string | null)[];
   /** So many first tokens of each choice in words are told as reasoning. */
   readonly reasoningTokens: number;
+  /** So many tokens are told at a time, more to a reader that is slow; null = always one. */
+  readonly tokensPerChunk: number | null;
   /** In whose form a stream is told; null = OpenAI's. */
   readonly dialect: OwnDialect | null;
 }
 
-/** One token of one choice, and the text that it made visible. */
-export interface AnswerToken {
+/** One token of one choice, or some that are told at once, and the text that they made visible. */
+export interface AnswerTokens {
   readonly choice: number;
-  readonly id: number;
+  readonly ids: readonly number[];
   readonly text: string;
   readonly finish: FinishReason | null;
   readonly isReasoning: boolean;
@@ -37,7 +39,7 @@ export interface AnswerUsage {
 export interface AnswerFormat {
   readonly contentType: string;
   /** @returns what to send for it; nothing where everything is sent at the end. */
-  token(token: AnswerToken): string;
+  token(tokens: AnswerTokens): string;
   /** A choice that ends without a token of its own. */
   abort(choice: number): string;
   close(usage: AnswerUsage): string;

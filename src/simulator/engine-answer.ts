@@ -1,7 +1,7 @@
 import { encodeText } from "../base/bytes.ts";
 import { createAnswerText, type AnswerText } from "../engine-model/answer-text.ts";
 import type { Exchange } from "../ports/http-front.ts";
-import type { AnswerFormat, AnswerIdentity, FinishReason } from "./engine-answer-format.ts";
+import type { AnswerFormat, AnswerIdentity, AnswerTokens, FinishReason } from "./engine-answer-format.ts";
 import { createEmbeddingFormat } from "./engine-embedding-format.ts";
 import { createOwnFormat } from "./engine-own-format.ts";
 import { createResponseFormat, createResponseStreamFormat } from "./engine-response-format.ts";
@@ -18,6 +18,7 @@ export const NO_CUTS: AnswerCuts = { stallAfterTokens: null, truncateAfterTokens
 
 /** What waits for a slow reader, or through a stall, before the reader is dropped: some thousand tokens. */
 const PENDING_CHARACTERS_MAX = 262_144;
+const HELD_TOKENS_MAX = 1_024;
 const STREAM_HEADERS = ["cache-control", "no-cache", "x-accel-buffering", "no"];
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -25,6 +26,8 @@ interface Choice {
   readonly text: AnswerText;
   tokens: number;
   isOver: boolean;
+  /** What was made and is not told yet, because more is told with it. */
+  held: AnswerTokens | null;
 }
 
 /**
@@ -52,7 +55,7 @@ export class EngineAnswer {
     this.#exchange = exchange;
     this.identity = identity;
     this.#format = createFormat(identity);
-    this.#choices = identity.tools.map(() => ({ text: createAnswerText(request), tokens: 0, isOver: false }));
+    this.#choices = identity.tools.map(() => ({ text: createAnswerText(request), tokens: 0, isOver: false, held: null }));
     this.#openChoices = this.#choices.length;
     this.#onOver = onOver;
     if (request.isStream) exchange.head(200, ["content-type", this.#format.contentType, ...STREAM_HEADERS]);
@@ -80,7 +83,14 @@ export class EngineAnswer {
     if (reason !== null) text += choice.text.end();
     const shown = reason === "stop" && (this.identity.tools[index] ?? null) !== null ? "tool_calls" : reason;
     const isReasoning = choice.tokens <= this.identity.reasoningTokens;
-    this.#pending += this.#format.token({ choice: index, id, text, finish: shown, isReasoning });
+    const { held } = choice;
+    const ids = held === null ? [id] : [...held.ids, id];
+    choice.held = { choice: index, ids, text: (held?.text ?? "") + text, finish: shown, isReasoning };
+    const { tokensPerChunk, reasoningTokens } = this.identity;
+    const isForced = reason !== null || choice.tokens === reasoningTokens || tokensPerChunk === null;
+    // As vLLM: the first is told at once, and a reader that is slow gets together what was made meanwhile.
+    const isDue = !this.#isBlocked && (choice.tokens === 1 || ids.length >= (tokensPerChunk ?? 1));
+    if (isForced || isDue) this.#tell(choice);
     if (reason !== null) this.#close(choice);
     return reason !== null;
   }
@@ -89,7 +99,8 @@ export class EngineAnswer {
   flush(): void {
     if (this.#isOver) return;
     if (this.#isBlocked || this.#tokens > this.#stallAt) {
-      if (this.#pending.length > PENDING_CHARACTERS_MAX) this.#cut();
+      const heldTokens = this.#choices.reduce((sum, { held }) => sum + (held?.ids.length ?? 0), 0);
+      if (this.#pending.length > PENDING_CHARACTERS_MAX || heldTokens > HELD_TOKENS_MAX) this.#cut();
       return;
     }
     if (this.#isComplete && !this.identity.request.isStream) return this.#sendWhole();
@@ -103,6 +114,7 @@ export class EngineAnswer {
 
   drained(): void {
     this.#isBlocked = false;
+    for (const choice of this.#choices) this.#tell(choice);
     this.flush();
   }
 
@@ -115,10 +127,17 @@ export class EngineAnswer {
     if (this.#isOver) return;
     for (const [index, choice] of this.#choices.entries()) {
       if (choice.isOver) continue;
+      this.#tell(choice);
       this.#pending += this.#format.abort(index);
       this.#close(choice);
     }
     this.flush();
+  }
+
+  #tell(choice: Choice): void {
+    if (choice.held === null) return;
+    this.#pending += this.#format.token(choice.held);
+    choice.held = null;
   }
 
   get completionTokens(): number {

@@ -57,6 +57,7 @@ export function generate(core: EngineCore, exchange: Exchange, asked: Asked): En
     tools: choices.map(({ tool }) => tool),
     dialect,
     reasoningTokens: kind === "chat" && request.value.shape.kind === "words" ? core.options.reasoningTokens : 0,
+    tokensPerChunk: isMergeable(request.value, dialect) ? core.options.tokensPerChunk : null,
   };
   const answer = new EngineAnswer(exchange, identity, (over) => core.loop.remove(over));
   answer.setCuts(core.faults.cuts);
@@ -66,6 +67,10 @@ export function generate(core: EngineCore, exchange: Exchange, asked: Asked): En
   );
   return answer;
 }
+
+/** llama.cpp tells each token that makes text, and log probabilities are told of one token. */
+const isMergeable = ({ kind, isStream, areLogprobsReturned }: EngineRequest, dialect: OwnDialect | null): boolean =>
+  isStream && !areLogprobsReturned && dialect !== "llama.cpp" && (kind === "chat" || kind === "completion");
 
 const ID_START: Readonly<Record<EngineRequest["kind"], string>> = {
   chat: "chatcmpl-",

@@ -91,6 +91,23 @@ test("timers that fire late do not slow the engine down", async () => {
   assert.ok(tookMs >= 805 && tookMs < 810, `${tookMs} ms`);
 });
 
+test("a slow reader gets at once, in one chunk, what was made meanwhile", async () => {
+  const rig = await startEngineRig();
+  const asked = chat({ stream: true, return_token_ids: true });
+  const calm = parseTranscript((await rig.ask("POST", CHAT, asked)).text);
+  const exchange = rig.send("POST", CHAT, asked);
+  while (exchange.writes.length < 3) await rig.clock.advance(1);
+  exchange.hasRoom = false;
+  await rig.clock.advance(60);
+  const before = exchange.writes.length;
+  exchange.drain();
+  const [merged] = exchange.writes.slice(before);
+  assert.ok((/"token_ids":\[([^\]]*)\]/.exec(merged ?? "")?.[1] ?? "").split(",").length >= 4, merged);
+  while (exchange.isOpen) await rig.clock.advance(1);
+  const told = parseTranscript(exchange.text);
+  assert.deepEqual([told.text, told.ids, told.isDone], [calm.text, calm.ids, true]);
+});
+
 test("a whole answer says what the stream says", async () => {
   const rig = await startEngineRig();
   const streamed = parseTranscript((await rig.ask("POST", CHAT, chat({ stream: true, return_token_ids: true }))).text);

@@ -26,6 +26,8 @@ export interface EngineOptions {
   readonly diesOfRequestsAsleep: boolean;
   /** So many first tokens of a chat's answer its parser tells as reasoning; 0 = it has none. */
   readonly reasoningTokens: number;
+  /** Of a stream so many tokens are told at a time, after the first one. */
+  readonly tokensPerChunk: number;
   /** Ends itself when no probe has carried this claim for 30 s; null = nobody's. */
   readonly claim: string | null;
 }
@@ -53,5 +55,6 @@ export const ENGINE_DEFAULTS: EngineOptions = {
   isSleepEnabled: false,
   diesOfRequestsAsleep: true,
   reasoningTokens: 0,
+  tokensPerChunk: 1,
   claim: null,
 };

@@ -1,4 +1,4 @@
-import type { AnswerFormat, AnswerIdentity, AnswerToken, FinishReason } from "./engine-answer-format.ts";
+import type { AnswerFormat, AnswerIdentity, AnswerTokens, FinishReason } from "./engine-answer-format.ts";
 import type { OwnDialect } from "./engine-request.ts";
 
 export const createOwnFormat = (dialect: OwnDialect, identity: AnswerIdentity): AnswerFormat =>
@@ -17,8 +17,8 @@ class GenerateFormat implements AnswerFormat {
     this.#identity = identity;
   }
 
-  token({ id, text, finish }: AnswerToken): string {
-    this.#ids.push(id);
+  token({ ids, text, finish }: AnswerTokens): string {
+    this.#ids.push(...ids);
     this.#text += text;
     return this.#event(finish);
   }
@@ -55,10 +55,10 @@ class CompletionFormat implements AnswerFormat {
     this.#promptTokens = request.prompts[0]?.length ?? 0;
   }
 
-  token({ id, text, finish }: AnswerToken): string {
-    this.#made += 1;
+  token({ ids, text, finish }: AnswerTokens): string {
+    this.#made += ids.length;
     this.#finish = finish ?? this.#finish;
-    return text === "" ? "" : eventOf({ ...this.#counts(), content: text, tokens: [id], stop: false });
+    return text === "" ? "" : eventOf({ ...this.#counts(), content: text, tokens: ids, stop: false });
   }
 
   abort(): string {

@@ -5,7 +5,7 @@ import {
   usageJson,
   type AnswerFormat,
   type AnswerIdentity,
-  type AnswerToken,
+  type AnswerTokens,
   type AnswerUsage,
 } from "./engine-answer-format.ts";
 
@@ -38,8 +38,8 @@ abstract class StreamFormat implements AnswerFormat {
     this.#isOpen = identity.tools.map(() => false);
   }
 
-  token(token: AnswerToken): string {
-    const { choice, id, text, finish, isReasoning } = token;
+  token(tokens: AnswerTokens): string {
+    const { choice, text, finish, isReasoning } = tokens;
     let opening = "";
     if (this.#isOpen[choice] === false) {
       this.#isOpen[choice] = true;
@@ -47,8 +47,8 @@ abstract class StreamFormat implements AnswerFormat {
     }
     // Inside a character there is nothing to show yet; ids are shown all the same.
     if (text === "" && finish === null && !this.#hasTokenIds && !this.#hasLogprobs) return opening;
-    const ids = this.#hasTokenIds ? `,"token_ids":[${id}]` : "";
-    const logprobs = this.#hasLogprobs ? JSON.stringify({ content: [logprobOf(id, text)] }) : "null";
+    const ids = this.#hasTokenIds ? `,"token_ids":[${tokens.ids.join()}]` : "";
+    const logprobs = this.#hasLogprobs ? JSON.stringify({ content: tokens.ids.map((id) => logprobOf(id, text)) }) : "null";
     const ended = (finish === null ? "null" : `"${finish}"`) + ids;
     return opening + this.chunk(choice, escapeJson(text), { logprobs, finish: ended, place: isReasoning ? "reasoning" : "content" });
   }

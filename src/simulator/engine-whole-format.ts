@@ -4,7 +4,7 @@ import {
   usageJson,
   type AnswerFormat,
   type AnswerIdentity,
-  type AnswerToken,
+  type AnswerTokens,
   type AnswerUsage,
   type FinishReason,
 } from "./engine-answer-format.ts";
@@ -22,13 +22,13 @@ export function createWholeFormat(identity: AnswerIdentity): AnswerFormat {
   const choices = identity.tools.map((): WholeChoice => ({ reasoning: "", text: "", ids: [], logprobs: [], finish: null }));
   return {
     contentType: "application/json",
-    token: ({ choice, id, text, finish, isReasoning }: AnswerToken) => {
+    token: ({ choice, ids, text, finish, isReasoning }: AnswerTokens) => {
       const whole = choices[choice];
       if (whole === undefined) return "";
       if (isReasoning) whole.reasoning += text;
       else whole.text += text;
-      whole.ids.push(id);
-      if (identity.request.areLogprobsReturned) whole.logprobs.push(logprobOf(id, text));
+      whole.ids.push(...ids);
+      if (identity.request.areLogprobsReturned) whole.logprobs.push(...ids.map((id) => logprobOf(id, text)));
       whole.finish = finish;
       return "";
     },

@@ -118,6 +118,47 @@ test("continue: at any two tokens of an answer with characters of many bytes two
   }
 });
 
+/** What its client reads: several tokens of one chunk come otherwise cut after a death. */
+function readBy(answer: string): readonly unknown[] {
+  const said = [...answer.matchAll(/"content":("(?:[^"\\]|\\.)*")/g)].map((match) => String(JSON.parse(match[1] ?? '""'))).join("");
+  return [
+    said,
+    answer.match(/"finish_reason":"[a-z]+"/g),
+    answer.match(/"usage":\{[^}]*"total_tokens":\d+/g),
+    answer.endsWith("data: [DONE]\n\n"),
+  ];
+}
+
+for (const tokensPerChunk of [2, 3, 5]) {
+  for (const [name, more] of [
+    ["", {}],
+    [" with stop strings", { stop: ["never said", "~"] }],
+    [" with stop strings that are told", { stop: ["never said", "~"], include_stop_str_in_output: true }],
+  ] as const) {
+    test(`continue: at any step of an answer${name} whose engine tells ${tokensPerChunk} tokens at a time it dies, and no character is lost`, async () => {
+      const start = () => startStreamRig(1, 3, () => ({ tokensPerChunk }));
+      const body = { messages: [{ role: "user", content: "arrows" }], max_tokens: 60, ignore_eos: true, temperature: 0, ...more };
+      const calm = await start();
+      const whole = calm.ask({ ...body, stream_options: { include_usage: true } });
+      await calm.untilEnded(whole);
+      assert.match(whole.text, /[\u0100-\uffff]/, "there are characters of many bytes");
+      const ways = new Set<string>();
+      for (let waitMs = 4; waitMs < 1_000; waitMs += 8) {
+        const world = await start();
+        const client = world.ask({ ...body, stream_options: { include_usage: true } });
+        await world.rig.clock.advance(waitMs);
+        if (client.endedAt !== null) break;
+        const hadBegun = client.firstByteAt !== null;
+        world.killServer(client);
+        await world.untilEnded(client);
+        assert.deepEqual(readBy(client.text), readBy(whole.text), `killed after ${waitMs} ms`);
+        if (hadBegun) ways.add(/how="([^"]*)"\} 1\n/.exec(world.rig.gateway.metricsText())?.[1] ?? "none");
+      }
+      assert.deepEqual([...ways], ["ids"]);
+    });
+  }
+}
+
 const CHAT = { messages: [{ role: "user", content: "tide" }], max_tokens: TOKENS };
 
 test("continue: two engines die, and the third one goes on; where nobody is left the stream ends by an error", async () => {

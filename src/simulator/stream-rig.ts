@@ -38,6 +38,7 @@ export interface EngineDifference {
   readonly revision?: string;
   readonly reasoningTokens?: number;
   readonly contextLength?: number;
+  readonly tokensPerChunk?: number;
   /** As which it is known to the gateway. */
   readonly engine?: EngineKind;
 }
@@ -98,7 +99,7 @@ export async function startStreamRig(
 }
 
 function startEngine(rig: GatewayRig, network: SimulatedNetwork, port: number, difference: EngineDifference): void {
-  const { revision = ENGINE_DEFAULTS.revision, reasoningTokens = 0, contextLength = CONTEXT_LENGTH } = difference;
+  const { revision = ENGINE_DEFAULTS.revision, reasoningTokens = 0, tokensPerChunk = 1, contextLength = CONTEXT_LENGTH } = difference;
   const name = engineName(port);
   const engine = createEngine(
     {
@@ -107,6 +108,7 @@ function startEngine(rig: GatewayRig, network: SimulatedNetwork, port: number, d
       model: MODEL,
       revision,
       reasoningTokens,
+      tokensPerChunk,
       weightsBytes: 1 * GB,
       memoryBytesPerGpu: 40 * GB,
       contextLength,
