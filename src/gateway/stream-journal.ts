@@ -34,7 +34,7 @@ export interface JournalOf {
   readonly own?: OwnSurface | null;
   /** Tokens that it has at most where nobody names a limit; null = as many as fit. */
   readonly tokensUnasked?: number | null;
-  /** Does the text of a chunk say all of its ids? By default where it names one. */
+  /** Does the text of a chunk say all of its ids? null, and by default: where it names one. */
   readonly endsWhole?: IdEngine["endsWhole"];
   /** The same by its chunks, where ids may turn out to have gaps. */
   readonly spare?: ShownJournal | null;
@@ -60,9 +60,11 @@ export class StreamJournal {
   #prompt: Buffer | null = null;
   #ids: Buffer = Buffer.alloc(0);
   #promptTokens = 0;
-  #end: IdsEnd = START;
-  #shownEnd: IdsEnd = START;
-  /** null = the ids up to `#shownEnd` say what was shown. */
+  #bytes = 0;
+  #tokens = 0;
+  #shownBytes = 0;
+  #shownTokens = 0;
+  /** null = the ids up to `#shownBytes` say what was shown. */
   #tail: ShownTail | null;
   #template: Buffer | null = null;
   #form: { readonly of: Buffer; readonly form: ChunkForm | null } | null = null;
@@ -142,12 +144,17 @@ export class StreamJournal {
   }
 
   #show({ shown, idCount }: ChunkReading, told: string | null): void {
-    const text = (): string => told ?? (shown === null ? "" : textOf(shown));
-    const isWhole = this.#of.endsWhole?.(idCount, text) ?? idCount === 1;
-    if (!isWhole) this.#tail ??= new ShownTail(null, NOTHING_HELD_BACK, this.#shownEnd);
-    this.#shownEnd = this.#end;
-    this.#tail?.told(text(), { ...this.#end, isWhole });
-    if (this.#tail !== this.#of.tail && this.#tail?.isSettled === true) this.#tail = null;
+    const { endsWhole = null, tail = null } = this.#of;
+    // Of most chunks the text need not be read.
+    if (this.#tail !== null || endsWhole !== null || idCount !== 1) {
+      const text = told ?? (shown === null ? "" : textOf(shown));
+      const isWhole = endsWhole === null ? idCount === 1 : endsWhole(text);
+      if (!isWhole) this.#tail ??= new ShownTail(null, NOTHING_HELD_BACK, { bytes: this.#shownBytes, tokens: this.#shownTokens });
+      this.#tail?.told(text, { bytes: this.#bytes, tokens: this.#tokens, isWhole });
+      if (this.#tail !== tail && this.#tail?.isSettled === true) this.#tail = null;
+    }
+    this.#shownBytes = this.#bytes;
+    this.#shownTokens = this.#tokens;
     // What is made again is not told twice.
     this.#template = shown ?? this.#template;
   }
@@ -155,8 +162,9 @@ export class StreamJournal {
   /** Another engine begins after what was shown: it makes the rest again. */
   rewind(): void {
     this.#tail?.rewind();
-    this.#shownEnd = this.#tail?.cut ?? this.#shownEnd;
-    this.#end = this.#shownEnd;
+    const { bytes, tokens } = this.#takenUpAt(this.#tail);
+    this.#bytes = this.#shownBytes = bytes;
+    this.#tokens = this.#shownTokens = tokens;
   }
 
   /** null = it has a gap, or nothing was shown. */
@@ -166,7 +174,7 @@ export class StreamJournal {
     if (form === null) return null;
     // With the reason of the end all is told: nothing is held back any more.
     const tail = this.#hasFinish ? null : this.#tail;
-    const end = tail?.cut ?? this.#shownEnd;
+    const end = this.#takenUpAt(tail);
     return {
       promptIds: this.#prompt,
       shownIds: this.#ids.subarray(0, end.bytes),
@@ -175,6 +183,10 @@ export class StreamJournal {
       form,
       overlap: tail?.overlap() ?? null,
     };
+  }
+
+  #takenUpAt(tail: ShownTail | null): IdsEnd {
+    return tail?.cut ?? { bytes: this.#shownBytes, tokens: this.#shownTokens };
   }
 
   /** Made once of each: who asks often whether it can go on would make it often. */
@@ -195,21 +207,20 @@ export class StreamJournal {
   }
 
   #append(ids: Buffer, count: number): void {
-    let { bytes } = this.#end;
-    const needed = bytes + ids.length + 1;
+    const needed = this.#bytes + ids.length + 1;
     if (needed > this.#ids.length) {
       const size = Math.max(needed, FIRST_BYTES, 2 * this.#ids.length);
       if (!this.#mayKeep(size - this.#ids.length)) return;
       const grown = Buffer.allocUnsafe(size);
-      this.#ids.copy(grown, 0, 0, bytes);
+      this.#ids.copy(grown, 0, 0, this.#bytes);
       this.#ids = grown;
     }
-    if (bytes > 0) {
-      this.#ids[bytes] = COMMA;
-      bytes += 1;
+    if (this.#bytes > 0) {
+      this.#ids[this.#bytes] = COMMA;
+      this.#bytes += 1;
     }
-    bytes += ids.copy(this.#ids, bytes);
-    this.#end = { bytes, tokens: this.#end.tokens + count };
+    this.#bytes += ids.copy(this.#ids, this.#bytes);
+    this.#tokens += count;
   }
 
   #mayKeep(bytes: number): boolean {
@@ -226,12 +237,10 @@ export class StreamJournal {
     this.#gap = gap;
     this.#prompt = null;
     this.#ids = Buffer.alloc(0);
-    this.#end = START;
-    this.#shownEnd = START;
+    this.#bytes = this.#tokens = this.#shownBytes = this.#shownTokens = 0;
     this.#tail = null;
     this.#free();
   }
 }
 
-const START: IdsEnd = { bytes: 0, tokens: 0 };
 const NOTHING_HELD_BACK = (): number => 0;

@@ -40,9 +40,10 @@ const bytesOf = (text: string): Buffer => Buffer.from(text);
 const TOKEN_IDS = bytesOf('"token_ids":');
 const PROMPT_IDS = bytesOf('"prompt_token_ids":');
 const USAGE = bytesOf('"usage":null');
+const NO_CHOICES = bytesOf('"choices":[]');
 const NULL = bytesOf("null");
 
-type Mark = "ids" | "prompt" | "usage" | "shown" | "finish" | "role" | "parsed" | "counted" | "alone";
+type Mark = "ids" | "prompt" | "usage" | "shown" | "finish" | "role" | "parsed" | "counted";
 const KEYS: readonly (readonly [Buffer, Mark])[] = [
   [TOKEN_IDS, "ids"],
   [PROMPT_IDS, "prompt"],
@@ -57,7 +58,6 @@ const KEYS: readonly (readonly [Buffer, Mark])[] = [
   [bytesOf('"tool_calls":[{'), "parsed"],
   [bytesOf('"function_call":{'), "parsed"],
   [bytesOf('"usage":{'), "counted"],
-  [bytesOf('"choices":[]'), "alone"],
 ];
 /** By the letter after the quote: most quotes of a chunk begin nothing of ours, and cost one look. */
 const KEYS_BY_LETTER: readonly (typeof KEYS)[] = Array.from({ length: 256 }, (_, letter) => KEYS.filter(([key]) => key[1] === letter));
@@ -78,7 +78,7 @@ export function readChunkExtras(frame: Buffer, wish: ChunkWish): ChunkReading | 
   let promptIds: Buffer | null = null;
   let idCount = 0;
   let promptCount = 0;
-  const seen = { shown: false, parsed: false, finish: false, role: false, counted: false, alone: false };
+  const seen = { shown: false, parsed: false, finish: false, role: false, counted: false };
   for (let at = 0; at < frame.length; at += 1) {
     if (frame[at] !== QUOTE) continue;
     const found = keyAt(frame, at);
@@ -113,7 +113,7 @@ export function readChunkExtras(frame: Buffer, wish: ChunkWish): ChunkReading | 
     isShowing,
     isParsed: seen.parsed,
     hasFinish: seen.finish,
-    tellsUsage: seen.counted && seen.alone,
+    tellsUsage: seen.counted && frame.includes(NO_CHOICES),
   };
 }
 
@@ -133,24 +133,22 @@ function listAt(frame: Buffer, start: number): IdList | null {
   const at = frame[start] === SPACE ? start + 1 : start;
   if (isAt(frame, at, NULL)) return { ids: null, count: 0, end: at + NULL.length };
   if (frame[at] !== OPEN_BRACKET) return null;
-  let to = afterSpaces(frame, at + 1);
-  for (let count = 0; ;) {
+  let count = 0;
+  for (let to = at + 1; ; to += 1) {
+    to = afterSpaces(frame, to);
     if (count === 0 && frame[to] === CLOSE_BRACKET) return { ids: null, count, end: to + 1 };
-    const digitsFrom = to;
-    while (isDigit(frame[to])) to += 1;
-    const digits = to - digitsFrom;
-    if (digits === 0 || digits > DIGITS_MAX || (digits > 1 && frame[digitsFrom] === NOUGHT)) return null;
+    const from = to;
+    for (let byte = frame[to] ?? 0; byte >= NOUGHT && byte <= NINE; byte = frame[to] ?? 0) to += 1;
+    if (to === from || to - from > DIGITS_MAX || (to - from > 1 && frame[from] === NOUGHT)) return null;
     count += 1;
     to = afterSpaces(frame, to);
     if (frame[to] === CLOSE_BRACKET) return { ids: frame.subarray(at + 1, to), count, end: to + 1 };
     if (frame[to] !== COMMA) return null;
-    to = afterSpaces(frame, to + 1);
   }
 }
 
 /** No vocabulary has more than four thousand million. */
 const DIGITS_MAX = 10;
-const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= NOUGHT && byte <= NINE;
 
 function afterSpaces(frame: Buffer, from: number): number {
   let at = from;

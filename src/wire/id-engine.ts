@@ -12,21 +12,20 @@ export interface IdEngine {
    */
   readonly heldBack: ((longest: number, areStopsShown: boolean) => number) | null;
   /**
-   * Whether all that the ids of a chunk say was told with it. The last of them may be half a character, whose text comes later; to an
-   * engine that begins behind it that text is lost.
+   * Whether all that the ids of a chunk say was told with it, by its text. The last of them may be half a character, whose text comes later;
+   * to an engine that begins behind it that text is lost. null = a token is told when its text is whole: so the one id of a chunk with text
+   * is, and of several the last one may not be.
    */
-  readonly endsWhole: (idCount: number, text: () => string) => boolean;
+  readonly endsWhole: ((text: string) => boolean) | null;
   /** How it is asked for ids; null = in the OpenAI form, by `return_token_ids`. */
   readonly own: OwnSurface | null;
   /** Tokens of a completion whose request has no field for a limit; null = as many as fit. */
   readonly completionTokens: number | null;
 }
 
-/** A token is told when its text is whole. So the one id of a chunk with text is; of several the last one may not be. */
-const endsWithOneId = (idCount: number): boolean => idCount === 1;
 const VLLM: IdEngine = {
   heldBack: (longest, areStopsShown) => (areStopsShown ? 0 : longest - 1),
-  endsWhole: endsWithOneId,
+  endsWhole: null,
   own: null,
   completionTokens: 16,
 };
@@ -34,7 +33,7 @@ const ID_ENGINES: Readonly<Record<EngineKind, IdEngine>> = {
   simulated: VLLM,
   vllm: VLLM,
   sglang: { heldBack: null, endsWhole: endsPrinted, own: SGLANG_OWN, completionTokens: 16 },
-  "llama.cpp": { heldBack: null, endsWhole: endsWithOneId, own: LLAMA_CPP_OWN, completionTokens: null },
+  "llama.cpp": { heldBack: null, endsWhole: null, own: LLAMA_CPP_OWN, completionTokens: null },
 };
 
 /** How streams of an engine go on from ids. */

@@ -109,7 +109,7 @@ class SglangTeller implements ChunkTeller {
  * Of text that ends within a character it tells what it calls printable: up to the last space, or up to the last character where that is one of
  * those that are written without spaces. What ends otherwise is all that its ids say.
  */
-export const endsPrinted = (_idCount: number, text: () => string): boolean => !/[ \p{Script=Han}]$/u.test(text());
+export const endsPrinted = (text: string): boolean => !/[ \p{Script=Han}]$/u.test(text);
 
 const GARBAGE = Buffer.from("data: ?\n\n");
 
