@@ -18,6 +18,7 @@ const CORPUS = [
   `{"m\\u006fdel":"m","\\u0000":"\\ud83c\\udf0a"}`,
   `{"model":"m","input":"tide","stream":true,"store":true,"max_output_tokens":null,"include":["x"]}`,
   `{"model":"m","input":["a","b"],"encoding_format":"float","dimensions":3}`,
+  `{"model":"m","stream":true,"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"x"}}]}]}`,
   "{}",
 ];
 const WORDS = [
@@ -28,6 +29,9 @@ const WORDS = [
   '"store":null,',
   '"max_output_tokens":9,',
   '"background":false,',
+  '"type":"text",',
+  '"type":"image_url",',
+  '"image_url":{"url":"x"},',
   '"input":[1,[2]],',
   '"stream":true,',
   '"n":2,',
@@ -151,11 +155,24 @@ function checkRequest(request: CompletionRequest, value: Fields): void {
   assert.equal(request.model, value["model"]);
   if (request.api === "embeddings") return;
   assert.equal(request.isStream, value["stream"] ?? false);
-  assert.equal(request.maxTokens, (request.api === "responses" ? value["max_output_tokens"] : limitOf(value)) ?? null);
+  assert.equal(request.maxTokens, limitOf(request.api, value) ?? null);
+  if (request.isStream && request.continuity.kind === "ids")
+    assert.equal(hasMedia(value["messages"]), false, "an image is not gone on with from ids");
   if (request.api !== "responses") assert.equal(request.n, value["n"] ?? 1);
 }
 
-const limitOf = (value: Fields): unknown => value["max_completion_tokens"] ?? value["max_tokens"];
+function limitOf(api: CompletionRequest["api"], value: Fields): unknown {
+  if (api === "responses") return value["max_output_tokens"];
+  return (api === "chat" ? value["max_completion_tokens"] : null) ?? value["max_tokens"];
+}
+
+/** Of an image the ids of a prompt hold only the place. */
+function hasMedia(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(hasMedia);
+  if (!isObject(value)) return false;
+  const { type = "text" } = value;
+  return (type !== "text" && type !== "function") || "image_url" in value || Object.values(value).some(hasMedia);
+}
 
 /** As the gateway changes bodies: it adds a limit where none was named, and asks for ids only where nothing unknown was said. */
 function checkSent(input: Buffer, request: CompletionRequest, value: Fields): void {
