@@ -74,6 +74,21 @@ const cases: readonly { readonly name: string; readonly json: string; readonly e
     json: '{"choices":[{"text":"x"}],"usage":{"prompt_tokens":3}}',
     expected: { tellsUsage: false },
   },
+  {
+    name: "of a writer that puts spaces all is read and taken out too",
+    json: '{"id": "c", "choices": [{"index": 0, "delta": {"content": "a b"}, "finish_reason": null, "token_ids": [5, 6]}], "usage": null}',
+    expected: {
+      shown: 'data: {"id":"c","choices":[{"index":0,"delta":{"content":"a b"},"finish_reason":null}]}\n\n',
+      ids: "5,6",
+      isShowing: true,
+    },
+  },
+  {
+    name: "spaces in places do no harm",
+    json: '{"choices":[{ "text":"b" , "token_ids":[1] }], "usage":null}',
+    expected: { shown: 'data: {"choices":[{ "text":"b"  }]}\n\n', ids: "1", isShowing: true },
+  },
+  { name: "what is spaced and no JSON is refused", json: '{ "choices": [', expected: null },
   { name: "ids without an end are refused", json: '{"choices":[{"text":"x","token_ids":[1,2', expected: null },
 ];
 for (const { name, json, expected } of cases) {

@@ -1,4 +1,4 @@
-import { isAt } from "./parse-sse-event.ts";
+import { isAt, parseSseJson } from "./parse-sse-event.ts";
 
 /** What one chunk of a streamed answer carries beside what its client asked for, and what it says to a journal. */
 export interface ChunkReading {
@@ -72,7 +72,9 @@ interface Cut {
  * escaped, so that what an answer says is never taken for one.
  * @returns null when the ids are none: an engine's bytes are sent to another one only as digits and commas.
  */
-export function readChunkExtras(frame: Buffer, wish: ChunkWish): ChunkReading | null {
+export function readChunkExtras(given: Buffer, wish: ChunkWish): ChunkReading | null {
+  const frame = isSpaced(given) ? compacted(given) : given;
+  if (frame === null) return null;
   const cuts: Cut[] = [];
   let ids: Buffer | null = null;
   let promptIds: Buffer | null = null;
@@ -117,6 +119,24 @@ export function readChunkExtras(frame: Buffer, wish: ChunkWish): ChunkReading | 
   };
 }
 
+const OPEN_BRACE = 0x7b;
+const COLON = 0x3a;
+
+/** Its writer puts spaces between keys and values, as Python's own does: told by the first key. */
+function isSpaced(frame: Buffer): boolean {
+  const at = frame.indexOf(OPEN_BRACE);
+  if (at === -1) return false;
+  if (frame[at + 1] !== QUOTE) return true;
+  const end = frame.indexOf(QUOTE, at + 2);
+  return frame[end + 1] !== COLON || (frame[end + 2] ?? 0) <= SPACE;
+}
+
+/** The same chunk without spaces. null = it is none. */
+function compacted(frame: Buffer): Buffer | null {
+  const chunk = parseSseJson(frame);
+  return chunk === null ? null : bytesOf(`data: ${JSON.stringify(chunk)}\n\n`);
+}
+
 function keyAt(frame: Buffer, at: number): readonly [Buffer, Mark] | null {
   for (const entry of KEYS_BY_LETTER[frame[at + 1] ?? 0] ?? []) if (isAt(frame, at, entry[0])) return entry;
   return null;
@@ -158,8 +178,11 @@ function afterSpaces(frame: Buffer, from: number): number {
 
 /** With the comma that parts it from its neighbours. */
 function cutOf(frame: Buffer, from: number, to: number): Cut {
-  if (frame[from - 1] === COMMA) return { from: from - 1, to };
-  return { from, to: frame[to] === COMMA ? to + 1 : to };
+  let before = from - 1;
+  while (frame[before] === SPACE) before -= 1;
+  if (frame[before] === COMMA) return { from: before, to };
+  const after = afterSpaces(frame, to);
+  return { from, to: frame[after] === COMMA ? after + 1 : to };
 }
 
 function without(frame: Buffer, cuts: readonly Cut[]): Buffer {
