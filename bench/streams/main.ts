@@ -11,11 +11,13 @@ import { countOf, isFaultRow, isTimed, parseOptions, USAGE, type RowName } from 
 import { runSimulatedRow } from "./simulated-row.ts";
 import { runStormRow } from "./storm-row.ts";
 
-/** The rows in their order. The platform runs from the first row that needs it to the last of them. */
-async function runRows(stage: Stage): Promise<readonly RowResult[]> {
+/**
+ * The rows in their order. The platform runs from the first row that needs it to the last of them.
+ * @param results what is over stands there, also when a later row breaks.
+ */
+async function runRows(stage: Stage, results: RowResult[]): Promise<void> {
   const { options, progress, control } = stage;
   let bench: Bench | null = null;
-  const results: RowResult[] = [];
   for (const row of options.rows) {
     if (isFaultRow(row)) bench ??= await openBench(stage);
     else {
@@ -31,7 +33,12 @@ async function runRows(stage: Stage): Promise<readonly RowResult[]> {
     for (const note of result.notes) progress.line(`  ${note}`);
   }
   await bench?.platform.stop({ keepsFiles: options.keepsFiles });
-  return results;
+}
+
+function show(results: readonly RowResult[], json: string | null): void {
+  if (results.length === 0) return;
+  process.stdout.write(`\n${formatTable(results)}\n`);
+  if (json !== null) writeFileSync(json, toJson(results, { node: process.version, engineProfile: benchProfile() }));
 }
 
 async function runRow(stage: Stage, bench: Bench | null, row: RowName): Promise<RowResult> {
@@ -68,14 +75,14 @@ async function main(): Promise<number> {
       process.exit(130);
     });
   let keepsFiles = true;
+  const results: RowResult[] = [];
   try {
-    const results = await runRows(stage);
-    process.stdout.write(`\n${formatTable(results)}\n`);
-    if (options.json !== null) writeFileSync(options.json, toJson(results, { node: process.version, engineProfile: benchProfile() }));
+    await runRows(stage, results);
     keepsFiles = options.keepsFiles;
     return results.every((result) => verdictOf(result) === "pass") ? 0 : 1;
   } finally {
     endAtOnce(keepsFiles);
+    show(results, options.json);
   }
 }
 

@@ -47,7 +47,8 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     response.end(request.url === "/metrics" ? metricsPage() : "ok");
     return;
   }
-  const id = String(request.headers["x-request-id"] ?? "");
+  // The gateway puts something of its own behind what a client called it.
+  const id = String(request.headers["x-request-id"] ?? "").replace(/\.[^.]*$/, "");
   tell({ type: "asked", id, atMs: monotonicMs() });
   response.on("close", () => tell({ type: "over", id, atMs: monotonicMs(), isWhole: response.writableFinished }));
   let body = "";
