@@ -4,6 +4,7 @@ import { CLIENT_OPTIONS, optionOf, type ClientOptions, type OptionKey, type UpOp
 import { ADMIN_PORT, LOOPBACK } from "./find-admin.ts";
 import type { GetOptions } from "./get.ts";
 import type { MoveOptions } from "./request-move.ts";
+import type { PlaceOptions } from "./place.ts";
 import type { RenderOptions } from "./render.ts";
 import type { Shard } from "./campaign-parts.ts";
 import type { ScenarioOptions } from "./scenario.ts";
@@ -214,6 +215,7 @@ function addTools(program: Command, finish: Finish): void {
       const { runValidate } = await import("./validate.ts");
       await finish(runValidate(paths, options));
     });
+  addPlace(program, finish);
   addRender(program, finish);
   const doctor = program.command("doctor").description("look for what keeps the platform from running on this machine");
   withOptions(doctor, ["output", ...CLIENT_OPTIONS, "gatewayHost", "gatewayPort"])
@@ -229,6 +231,22 @@ function addTools(program: Command, finish: Finish): void {
     .action(async (options: { readonly output: string }) => {
       const { runVersion } = await import("./version.ts");
       await finish(runVersion(options));
+    });
+}
+
+function addPlace(program: Command, finish: Finish): void {
+  const place = program
+    .command("place")
+    .description("say where each instance would stand, and of every node why or why not; changes nothing")
+    .argument("[path...]", "manifests, or folders of manifests, laid over what the running platform has; none = that alone")
+    .option("--dry-run", "a must: places are given by the platform itself")
+    .option("--alone", "the manifests alone, whatever runs")
+    .option("--service <name>", "only this one's instances");
+  withOptions(place, ["output", ...CLIENT_OPTIONS])
+    .addHelpText("after", example("place --dry-run", "place --dry-run --alone examples/laptop", "place --dry-run new-service.yaml -o json"))
+    .action(async (paths: readonly string[], options: PlaceOptions) => {
+      const { runPlace } = await import("./place.ts");
+      await finish(runPlace(paths, options));
     });
 }
 

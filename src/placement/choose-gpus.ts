@@ -15,17 +15,21 @@ export function chooseGpus(request: InstanceRequest, room: FleetRoom): Result<re
     const freeBytes = Math.max(...fitting.map((node) => room.freeHostBytes(node)));
     return err({ code: "NO_HOST_MEMORY", instance: request.instance, neededBytes: request.hostBytes, freeBytes });
   }
-  const candidates = hosting.map((node) => candidateOf(request, node, room)).toSorted(byRank);
-  const [best] = candidates;
+  const [best] = rankedCandidates(request, hosting, room);
   return best === undefined ? err(noGpu(request, matching, room)) : ok(best.members);
 }
 
-interface Candidate {
+/** A node that can take an instance. */
+export interface Candidate {
   readonly members: readonly GpuPlace[];
   readonly node: GpuNode;
-  /** Compared from the left; smaller is better. */
+  /** Compared from the left; smaller is better. What each place in it means: `explain-candidates.ts`. */
   readonly rank: readonly number[];
 }
+
+/** @param nodes each of them can take it. @returns the best first. */
+export const rankedCandidates = (request: InstanceRequest, nodes: readonly GpuNode[], room: FleetRoom): readonly Candidate[] =>
+  nodes.map((node) => candidateOf(request, node, room)).toSorted(byRank);
 
 function candidateOf(request: InstanceRequest, node: GpuNode, room: FleetRoom): Candidate {
   const gpus = usableGpus(request, node, room).toSorted(byFit(request));
@@ -46,7 +50,7 @@ function candidateOf(request: InstanceRequest, node: GpuNode, room: FleetRoom): 
   return { members: chosen.map(({ gpu }) => ({ node: node.name, gpu })), node, rank };
 }
 
-function usableGpus(request: InstanceRequest, node: GpuNode, room: FleetRoom): readonly GpuRoom[] {
+export function usableGpus(request: InstanceRequest, node: GpuNode, room: FleetRoom): readonly GpuRoom[] {
   const neededBytes = Math.max(...request.memberBytes);
   return room.gpusOf(node.name).filter((gpu) => isUsable(request, gpu, room) && gpu.freeBytes >= neededBytes);
 }

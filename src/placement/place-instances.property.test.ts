@@ -4,6 +4,9 @@ import fc from "fast-check";
 import { GB } from "../base/bytes.ts";
 import { instanceName, nodeName, serviceName, tenantId } from "../base/ids.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
+import { chooseGpus } from "./choose-gpus.ts";
+import { explainCandidates } from "./explain-candidates.ts";
+import { createFleetRoom } from "./fleet-room.ts";
 import { placeInstances, slicesOf } from "./place-instances.ts";
 import { placeKey, type Fleet, type HeldSlice, type InstanceRequest } from "./placement-request.ts";
 import { splitBytes } from "./requests-of.ts";
@@ -118,6 +121,29 @@ test("split bytes are whole and add up", () => {
         parts.reduce((total, part) => total + part, 0),
         bytes,
       );
+    }),
+  );
+});
+
+test("candidates: every node is told of once, and the chosen one is what is chosen", () => {
+  fc.assert(
+    fc.property(world, ({ nodes, requests }) => {
+      const room = createFleetRoom(empty(nodes));
+      for (const wanted of requests) {
+        const told = explainCandidates(wanted, room);
+        assert.deepEqual(told.map((one) => one.node).toSorted(), nodes.map(({ name }) => name).toSorted());
+        const choice = chooseGpus(wanted, room);
+        const chosen = told.filter(({ verdict }) => verdict === "chosen");
+        assert.deepEqual(
+          chosen.flatMap(({ node: at, gpus }) => gpus.map((gpu) => ({ node: at, gpu }))),
+          choice.ok ? choice.value : [],
+        );
+        assert.equal(
+          told.some(({ verdict }) => verdict !== "refused"),
+          choice.ok,
+        );
+        if (choice.ok) room.hold(slicesOf(wanted, choice.value));
+      }
     }),
   );
 });

@@ -16,11 +16,17 @@ export interface Placements {
 export const placeInstances = (requests: readonly InstanceRequest[], fleet: Fleet): Placements =>
   placeInto(requests, createFleetRoom(fleet));
 
+/** Hears of each instance right before a place is looked for; the room is as it is then. */
+export type PlacementLook = (request: InstanceRequest, room: FleetRoom) => void;
+
+const UNWATCHED: PlacementLook = () => undefined;
+
 /** As `placeInstances`; the room holds what was placed afterwards. */
-export function placeInto(requests: readonly InstanceRequest[], room: FleetRoom): Placements {
+export function placeInto(requests: readonly InstanceRequest[], room: FleetRoom, look: PlacementLook = UNWATCHED): Placements {
   const placed: PlacedInstance[] = [];
   const left: InstanceRequest[] = [];
   for (const request of requests.toSorted(byPromise)) {
+    look(request, room);
     const choice = chooseGpus(request, room);
     if (!choice.ok) {
       left.push(request);

@@ -4,7 +4,7 @@ import { partitionName, type InstanceName, type PartitionName, type ServiceName 
 import { fitsAt } from "./choose-gpus.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { createFleetRoom, type FleetRoom } from "./fleet-room.ts";
-import { byPromise, placeInto, slicesOf, type Placements } from "./place-instances.ts";
+import { byPromise, placeInto, slicesOf, type PlacementLook, type Placements } from "./place-instances.ts";
 import {
   placeKey,
   type GpuPlace,
@@ -43,7 +43,7 @@ export interface PartitionPlan {
 }
 
 /** What partitions there shall be. Pure, and stable: with its own outcome as the next input nothing changes. */
-export function planPartitions(world: PartitionWorld): PartitionPlan {
+export function planPartitions(world: PartitionWorld, look?: PlacementLook): PartitionPlan {
   const known = new Map(world.known.map((partition) => [partition.name, partition]));
   const wantedNames = new Set(world.wanted.flatMap((request) => request.memberBytes.map((_, index) => nameOf(request, index))));
   const left = world.known.filter(({ name, service }) => !wantedNames.has(name) && !world.untouched.has(service));
@@ -62,6 +62,7 @@ export function planPartitions(world: PartitionWorld): PartitionPlan {
   const placements = placeInto(
     world.wanted.filter((request) => !settled.has(request.instance)),
     room,
+    look,
   );
   return {
     desired: [...placedPartitions([...standing, ...placements.placed], room), ...refusedPartitions(placements.refused)],

@@ -1,0 +1,64 @@
+import { formatBytes } from "../base/bytes.ts";
+import type { CandidateReport } from "../placement/explain-candidates.ts";
+import type { PlacementReport } from "../placement/explain-placement.ts";
+import type { InstanceRequest } from "../placement/placement-request.ts";
+import { withoutControls } from "./explain.ts";
+import { counted } from "./print-findings.ts";
+import { formatTable, plainCell, type Cell, type Style, type Tone } from "./print-table.ts";
+
+/** Of a fleet of many nodes the table shows so many of one kind; `-o json` shows all. */
+const SHOWN_MAX = 8;
+const TITLES = ["NODE", "VERDICT", "GPUS", "WHY"];
+const TONES: Readonly<Record<CandidateReport["verdict"], Tone>> = { chosen: "good", possible: "plain", refused: "busy" };
+
+/** Each instance with its place, and the nodes under it. */
+export function formatPlacement(reports: readonly PlacementReport[], style: Style): string {
+  if (reports.length === 0) return "No instance is asked for.\n";
+  return `${reports.map((report) => formatReport(report, style)).join("\n")}\n${summary(reports)}\n`;
+}
+
+function formatReport({ request, outcome, candidates, notices }: PlacementReport, style: Style): string {
+  const where =
+    outcome.kind === "refused"
+      ? "nowhere"
+      : `${outcome.members.map(({ node, gpu }) => `${node}/${gpu}`).join(" ")}${outcome.kind === "stands" ? ", where it stands" : ""}`;
+  const title = withoutControls(`${request.instance} (${needsOf(request)}): ${where}`);
+  const notes = notices.map(({ what, why }) => `  note: ${withoutControls(`${what} ${why}`)}\n`).join("");
+  return `${title}\n${notes}${formatCandidates(candidates, style)}`;
+}
+
+function needsOf({ tier, level, memberBytes, isExclusive, mode, computePercent }: InstanceRequest): string {
+  const each = formatBytes(Math.max(...memberBytes));
+  const gpus = isExclusive ? counted(memberBytes.length, "whole GPU") : `a share of ${counted(memberBytes.length, "GPU")}`;
+  const share = isExclusive ? "" : `, ${mode}, at most ${computePercent} % of it under contention`;
+  return `${tier} ${level}, ${gpus} with ${each}${memberBytes.length > 1 ? " each" : ""}${share}`;
+}
+
+function formatCandidates(candidates: readonly CandidateReport[], style: Style): string {
+  if (candidates.length === 0) return "";
+  const shown = (["chosen", "possible", "refused"] as const).flatMap((verdict) => {
+    const all = candidates.filter((candidate) => candidate.verdict === verdict);
+    const left = all.length - SHOWN_MAX;
+    const rows = all.slice(0, SHOWN_MAX).map(rowOf);
+    return left > 0
+      ? [...rows, [plainCell("..."), plainCell(verdict), plainCell(""), plainCell(`${left} more; -o json shows all.`)]]
+      : rows;
+  });
+  const table = formatTable(TITLES, shown, style);
+  return `${table
+    .split("\n")
+    .map((line) => `  ${line}`)
+    .join("\n")}\n`;
+}
+
+const rowOf = ({ node, verdict, gpus, why }: CandidateReport): readonly Cell[] => [
+  plainCell(node),
+  { text: verdict, tone: TONES[verdict] },
+  plainCell(gpus.join(" ")),
+  plainCell(why),
+];
+
+function summary(reports: readonly PlacementReport[]): string {
+  const count = (kind: PlacementReport["outcome"]["kind"]): number => reports.filter(({ outcome }) => outcome.kind === kind).length;
+  return `${counted(reports.length, "instance")}: ${count("placed")} placed, ${count("stands")} where they stand, ${count("refused")} without a place. Nothing was changed.`;
+}
