@@ -4,7 +4,6 @@ import {
   fullestGpu,
   isShared,
   lowestGpus,
-  WHOLE_GPU_MILLI,
   type FleetIndex,
   type FleetPlace,
   type PlacementShape,
@@ -18,8 +17,10 @@ export type PlaceNext = (shape: PlacementShape) => FleetPlace | null;
 /** Any node that fits, and any GPU of it. */
 export function placeAtRandom(fleet: FleetIndex, random: () => number): PlaceNext {
   return (shape) => {
-    const fitting = fleet.names.keys().filter((node) => fitsNode(fleet, node, shape));
-    const node = pick([...fitting], random);
+    const node = pick(
+      [...fleet.names.keys()].filter((each) => fitsNode(fleet, each, shape)),
+      random,
+    );
     if (node === null) return null;
     const usable = lowestGpus(fleet, node, { ...shape, gpuCount: Math.min(shape.gpuCount, 1) * fleet.gpuStride });
     const gpus = isShared(shape) ? [pick(usable, random) ?? 0] : usable.slice(0, shape.gpuCount);
@@ -44,12 +45,12 @@ export const DOT_PROD: ScoringPolicy = {
   },
 };
 
-/** The paper's Clustering: beside requests for the same share of GPUs, where there are most of those; then the fuller node. */
+/** The paper's Clustering: shared beside shared, and whole GPUs beside requests for as many; then the fuller node. */
 export function placeByClustering(fleet: FleetIndex): PlaceNext {
   const kindsOf = fleet.names.map(() => new Set<string>());
   const verdict: NodeVerdict = { score: 0, gpu: -1 };
   return (shape) => {
-    const kind = `${shape.gpuCount} ${shape.gpuMilli}`;
+    const kind = isShared(shape) ? "shared" : `${shape.gpuCount}`;
     let best: number | null = null;
     let bestScore = Number.NEGATIVE_INFINITY;
     for (let node = 0; node < fleet.names.length; node++) {
@@ -80,6 +81,5 @@ function scoreByKinds(fleet: FleetIndex, node: number, { shape, kind, kinds }: A
   }
   const isAlone = kinds.size === 1;
   const band = kinds.has(kind) ? (isAlone ? 75 : 50) : kinds.size === 0 ? 25 : 0;
-  const freeRatio = (fleet.freeMilliOf[node] ?? 0) / ((fleet.gpuCountOf[node] ?? 0) * WHOLE_GPU_MILLI);
-  verdict.score = band + Math.trunc(25 * (1 - freeRatio));
+  verdict.score = band + Math.trunc((25 * (NODE_GPU_MILLI_MAX - (fleet.freeMilliOf[node] ?? 0))) / NODE_GPU_MILLI_MAX);
 }

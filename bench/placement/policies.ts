@@ -21,7 +21,10 @@ export interface PolicySetting {
 }
 
 export function createPolicy(name: PolicyName, { fleet, shares, seed }: PolicySetting): PlaceNext {
-  const byScore = (policy: ScoringPolicy): PlaceNext => createFleetPlacer(fleet, policy).place;
+  const byScore = (policy: ScoringPolicy): PlaceNext => {
+    const placer = createFleetPlacer(fleet, policy);
+    return (shape) => placer.place(shape);
+  };
   switch (name) {
     case "random":
       return placeAtRandom(fleet, seeded(seed ^ RANDOM_STREAM));

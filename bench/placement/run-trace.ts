@@ -169,7 +169,7 @@ function hashOf(places: readonly (FleetPlace | null)[]): string {
 /** Adds the log up again, with nothing of the fleet's. */
 export function countViolations({ nodes, arrivals }: Pick<RunInput, "nodes" | "arrivals">, places: readonly (FleetPlace | null)[]): number {
   const sorted = nodes.toSorted((left, right) => (left.name < right.name ? -1 : 1));
-  const used = sorted.map(({ gpuCount }) => ({ cpuMilli: 0, memoryMib: 0, gpuMilli: new Array<number>(gpuCount).fill(0) }));
+  const used = sorted.map(({ gpuCount }) => ({ cpuMilli: 0, memoryMib: 0, gpuMilli: Array.from({ length: gpuCount }, () => 0) }));
   let violations = 0;
   for (const [at, shape] of arrivals.entries()) {
     const chosen = places[at];

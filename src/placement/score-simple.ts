@@ -1,5 +1,5 @@
 import { fullestGpu, isShared, WHOLE_GPU_MILLI, type FleetIndex, type PlacementShape } from "./fleet-index.ts";
-import { NODE_CPU_MILLI_MAX, NODE_GPU_MILLI_MAX, UNLEARNING, type NodeVerdict, type ScoringPolicy } from "./scoring-policy.ts";
+import { NODE_CPU_MILLI_MAX, NODE_GPU_MILLI_MAX, UNLEARNING, type ScoringPolicy } from "./scoring-policy.ts";
 
 /** Least left of CPU and GPUs together, in hundredths of the largest node, as the FGD paper's Best-Fit. */
 export const BEST_FIT: ScoringPolicy = {
@@ -21,23 +21,23 @@ export const SPREAD: ScoringPolicy = {
   },
 };
 
-/** A GPU in use before a free one, that on a node in use before one on a free node; the fuller the better. The paper's Packing. */
+/** A GPU in use before a free one, that on a node in use before one on a free node. The paper's Packing, with its coarse steps. */
 export const BINPACK: ScoringPolicy = {
   name: "binpack",
   ...UNLEARNING,
   scoreNode(fleet, node, shape, verdict) {
     verdict.gpu = isShared(shape) ? fullestGpu(fleet, node, shape) : -1;
-    verdict.score = packedness(fleet, node, shape, verdict.gpu);
+    verdict.score = shape.gpuCount === 0 ? 0 : packedness(fleet, node, shape, verdict.gpu);
   },
 };
 
+/** Shared GPUs 50..100, free ones of a used node 33..50, of a free node below. */
 function packedness(fleet: FleetIndex, node: number, shape: PlacementShape, gpu: number): number {
-  if (shape.gpuCount === 0) return 0;
+  const gpuCount = fleet.gpuCountOf[node] ?? 0;
+  if (fleet.freeMilliOf[node] === gpuCount * WHOLE_GPU_MILLI) return Math.max(33 - gpuCount, gpuCount);
   const gpuFreeMilli = gpu < 0 ? WHOLE_GPU_MILLI : (fleet.freeGpuMilli[node * fleet.gpuStride + gpu] ?? 0);
-  if (gpuFreeMilli < WHOLE_GPU_MILLI) return 100 - Math.trunc((gpuFreeMilli * 50) / WHOLE_GPU_MILLI);
-  const freeRatio = (fleet.freeMilliOf[node] ?? 0) / NODE_GPU_MILLI_MAX;
-  const isUsed = (fleet.freeMilliOf[node] ?? 0) < (fleet.gpuCountOf[node] ?? 0) * WHOLE_GPU_MILLI;
-  return isUsed ? 50 - Math.trunc(freeRatio * 17) : 33 - Math.trunc(freeRatio * 33);
+  if (gpuFreeMilli === WHOLE_GPU_MILLI) return Math.max(50 - shape.gpuCount, 33);
+  return Math.max(100 - Math.trunc(Math.trunc((gpuFreeMilli * 100) / WHOLE_GPU_MILLI) / 10), 50);
 }
 
 /** What the node would have left, of the largest node's CPU and GPUs; 0..2. */
