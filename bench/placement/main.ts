@@ -9,7 +9,8 @@ import type { PolicyName } from "./policies.ts";
 import { readPublished, type Published } from "./published.ts";
 import { readNodes, readTrace, traceNames } from "./read-openb.ts";
 import { judgeRuns, meanOf, type PlacementRow, type PolicyRuns } from "./rows.ts";
-import { LOADS, runTrace, type RunOutcome } from "./run-trace.ts";
+import { LOADS } from "./replay-log.ts";
+import { runTrace, type RunOutcome } from "./run-trace.ts";
 
 function runAll(options: BenchOptions, progress: Progress): readonly PolicyRuns[] {
   const known = traceNames(options.dir);
