@@ -53,8 +53,9 @@ export function createLeastStranded(fleet: FleetIndex): ScoringPolicy {
         verdict.gpu = isShared(shape) ? fullestGpu(index, node, shape) : -1;
       } else scorer.scoreNode(index, node, shape, verdict);
       const keptMilli = (scarcity[index.modelOf[node] ?? 0] ?? 0) * shape.gpuCount * shape.gpuMilli;
-      // What is left, 0..2, stays below one bucket: it decides between equals only.
-      verdict.score -= Math.round(keptMilli / BUCKET_MILLI) + leftRatio(index, node, shape) / 4;
+      const left = leftRatio(index, node, shape);
+      // What is left makes less than one bucket, however large the node: it decides between equals only.
+      verdict.score -= Math.round(keptMilli / BUCKET_MILLI) + left / (1 + left);
     },
   };
 }

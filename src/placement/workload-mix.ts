@@ -1,8 +1,11 @@
 import { WHOLE_GPU_MILLI, type PlacementShape } from "./fleet-index.ts";
 
+/** Distinct shapes kept; beyond that the rarer half is forgotten. */
+const SHAPES_MAX = 4_096;
+
 /** How often each shape was asked for. */
 export class WorkloadMix {
-  readonly #entries = new Map<string, { readonly shape: PlacementShape; count: number }>();
+  #entries = new Map<string, { readonly shape: PlacementShape; count: number }>();
   #total = 0;
 
   get total(): number {
@@ -15,6 +18,13 @@ export class WorkloadMix {
     entry.count++;
     this.#total++;
     this.#entries.set(key, entry);
+    if (this.#entries.size > SHAPES_MAX) this.#forgetRarest();
+  }
+
+  #forgetRarest(): void {
+    const kept = [...this.#entries].toSorted(([, left], [, right]) => right.count - left.count).slice(0, SHAPES_MAX / 2);
+    this.#entries = new Map(kept);
+    this.#total = kept.reduce((sum, [, { count }]) => sum + count, 0);
   }
 
   /**
