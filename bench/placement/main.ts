@@ -9,6 +9,7 @@ import type { PolicyName } from "./policies.ts";
 import { readPublished, type Published } from "./published.ts";
 import { readNodes, readTrace, traceNames } from "./read-openb.ts";
 import { judgeRuns, meanOf, type PlacementRow, type PolicyRuns } from "./rows.ts";
+import { partitionRows } from "./partition-row.ts";
 import { LOADS } from "./replay-log.ts";
 import { runTrace, type RunOutcome } from "./run-trace.ts";
 
@@ -96,7 +97,7 @@ function main(): number {
   }
   const published = readPublished(options.dir);
   const results = runAll(options, new Progress());
-  const rows = [...judgeRuns(results, published), ...repeatRow(options, results)];
+  const rows = [...judgeRuns(results, published), ...repeatRow(options, results), ...partitionRows()];
   printCurves(results, published);
   printRows(rows);
   const machine = { commit: commitName(), node: process.version, processor: cpus()[0]?.model ?? "unknown", seeds: options.seeds };
