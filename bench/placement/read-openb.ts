@@ -9,6 +9,8 @@ export interface Trace {
   readonly name: string;
   /** In the order of the pods' names. */
   readonly pods: readonly PlacementShape[];
+  /** Of the same pods; null where the list has no times. */
+  readonly lifetimesSeconds: readonly (number | null)[];
 }
 
 /** Names of the pod lists in the folder. @throws Error that says what is missing, and where it is from. */
@@ -42,8 +44,13 @@ export function readNodes(dir: string): readonly FleetNode[] {
 }
 
 export function readTrace(dir: string, name: string): Trace {
-  const rows = readTable(join(dir, `openb_pod_list_${name}.csv`)).map((cell) => ({ name: cell("name"), shape: shapeOf(cell) }));
-  return { name, pods: rows.toSorted((left, right) => (left.name < right.name ? -1 : 1)).map(({ shape }) => shape) };
+  const rows = readTable(join(dir, `openb_pod_list_${name}.csv`)).toSorted((left, right) => (left("name") < right("name") ? -1 : 1));
+  return { name, pods: rows.map(shapeOf), lifetimesSeconds: rows.map(lifetimeOf) };
+}
+
+function lifetimeOf(cell: Cell): number | null {
+  if (cell("creation_time") === "" || cell("deletion_time") === "") return null;
+  return numberOf(cell("deletion_time")) - numberOf(cell("creation_time"));
 }
 
 type Cell = (column: string) => string;
