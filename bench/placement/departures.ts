@@ -7,7 +7,7 @@ import { PODS_PER_NODE_MAX } from "./replay-log.ts";
 import type { Trace } from "./read-openb.ts";
 
 /** Longer lives end here: uncapped, one pod in a hundred holds nine tenths of the GPU time, and nothing settles. */
-export const LIFETIME_MAX_SECONDS = 3_600;
+const LIFETIME_MAX_SECONDS = 3_600;
 const WARM_UP_SECONDS = 3 * LIFETIME_MAX_SECONDS;
 const MEASURED_SECONDS = 3 * LIFETIME_MAX_SECONDS;
 

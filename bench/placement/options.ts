@@ -8,18 +8,25 @@ export interface BenchOptions {
   readonly traces: readonly string[] | null;
   readonly seeds: readonly number[];
   readonly policies: readonly PolicyName[];
+  readonly rows: readonly RowName[];
   readonly json: string | null;
 }
+
+const ROW_NAMES = ["allocation", "partitions", "departures"] as const;
+export type RowName = (typeof ROW_NAMES)[number];
+/** Departures are no row of the paper's, and take long. */
+const DEFAULT_ROWS: readonly RowName[] = ["allocation", "partitions"];
 
 /** Those of the paper. Nothing is chosen on them. */
 const SCORED_SEEDS = "42-51";
 
 export const USAGE = `Replays the openb trace against placement policies, as "Beware of Fragmentation" (FGD, USENIX ATC'23) does.
-Usage: npm run bench:placement -- --data DIR [--traces a,b] [--seeds 42-51] [--policies a,b] [--json FILE]
+Usage: npm run bench:placement -- --data DIR [--traces a,b] [--seeds 42-51] [--policies a,b] [--rows a,b] [--json FILE]
   --data DIR      the folder with the trace's CSV files (or TIDEGATE_DATA_DIR); expected_results/summary.json there is what the paper measured
   --traces a,b    of the folder's openb_pod_list_<trace>.csv (default: all)
   --seeds A-B     or a,b: orders of arrival (default: ${SCORED_SEEDS}; choose constants on 1-10 only)
   --policies a,b  of: ${POLICY_NAMES.join(", ")} (default: all)
+  --rows a,b      of: ${ROW_NAMES.join(", ")} (default: ${DEFAULT_ROWS.join(", ")})
   --json FILE     {rows: [{name, value, unit, must, pass}], runs, machine}
 Exit 1 when a row fails.
 Example: npm run bench:placement -- --data ~/openb --traces default --seeds 42 --policies best-fit,fgd,least-stranded
@@ -30,7 +37,7 @@ export function parseOptions(argv: readonly string[], dirOfEnvironment: string |
   const text = { type: "string" } as const;
   const { values } = parseArgs({
     args: [...argv],
-    options: { data: text, traces: text, seeds: text, policies: text, json: text, help: { type: "boolean", default: false } },
+    options: { data: text, traces: text, seeds: text, policies: text, rows: text, json: text, help: { type: "boolean", default: false } },
   });
   if (values.help) return "help";
   const dir = values.data ?? dirOfEnvironment ?? "";
@@ -40,6 +47,7 @@ export function parseOptions(argv: readonly string[], dirOfEnvironment: string |
     traces: values.traces?.split(",") ?? null,
     seeds: (values.seeds ?? SCORED_SEEDS).split(",").flatMap(seedsOf),
     policies: values.policies?.split(",").map(policyOf) ?? POLICY_NAMES,
+    rows: values.rows?.split(",").map(rowOf) ?? DEFAULT_ROWS,
     json: values.json ?? null,
   };
 }
@@ -54,5 +62,11 @@ function seedsOf(text: string): readonly number[] {
 function policyOf(text: string): PolicyName {
   const name = POLICY_NAMES.find((known) => known === text);
   if (name === undefined) throw new Error(`--policies knows no ${text}; it knows ${POLICY_NAMES.join(", ")}.`);
+  return name;
+}
+
+function rowOf(text: string): RowName {
+  const name = ROW_NAMES.find((known) => known === text);
+  if (name === undefined) throw new Error(`--rows knows no ${text}; it knows ${ROW_NAMES.join(", ")}.`);
   return name;
 }
