@@ -2,7 +2,8 @@ import { fullestGpu, isShared, WHOLE_GPU_MILLI, type FleetIndex } from "./fleet-
 import { leftRatio } from "./score-simple.ts";
 import type { ScoringPolicy } from "./scoring-policy.ts";
 import { UnusableScorer } from "./unusable-scorer.ts";
-import { mixOfModel, scarcityOfModels, WorkloadMix } from "./workload-mix.ts";
+import { LargeStock } from "./large-stock.ts";
+import { largestShape, mixOfModel, scarcityOfModels, weighedByGpus, WorkloadMix, type ShapeShare } from "./workload-mix.ts";
 
 // Frozen. Chosen on orders of arrival 1 to 10 of the openb traces, scored once on 42 to 51 (docs/placement-bench.md).
 /** How far the node's CPU bounds what its GPUs are worth. 0 leaves GPUs without CPU; 1 keeps nodes that are rich in CPU idle too long. */
@@ -15,28 +16,37 @@ const FIRST_READ = 20;
 const READ_GROWTH = 1.2;
 
 /**
- * Our policy. As FGD it takes the place where the least becomes unusable to what is usually asked for, and differs in four things:
- * what a node's CPU cannot carry counts as unusable in part; a model that is asked for by name is kept for those who name it; of equal
- * places the fullest is taken, which the score itself says; and it learns what is usual from the requests that came, from nothing.
+ * Our policy. As FGD it takes the place where the least becomes unusable to what is usually asked for, and differs in five things:
+ * what a node's CPU cannot carry counts as unusable in part; a model that is asked for by name is kept for those who name it; while few
+ * nodes could take the largest usual request, requests of several GPUs count for more; of equal places the fullest is taken, which the
+ * score itself says; and it learns what is usual from the requests that came, from nothing.
  */
 export function createLeastStranded(fleet: FleetIndex): ScoringPolicy {
   const mix = new WorkloadMix();
   const capacityMilli = fleet.models.map((_, model) => capacityOf(fleet, model));
   let scarcity: readonly number[] = fleet.models.map(() => 0);
+  const stock = new LargeStock(fleet);
+  let shares: readonly ShapeShare[] = [];
+  let isShort = false;
   let scorer: UnusableScorer | null = null;
   let nextRead = FIRST_READ;
   let revision = 0;
 
   function read(): void {
-    const shares = mix.shares(1);
+    shares = mix.shares(1);
+    stock.watch(largestShape(shares));
+    scarcity = scarcityOfModels(shares, fleet.models, capacityMilli);
+    nextRead = Math.ceil(mix.total * READ_GROWTH);
+    score();
+  }
+  function score(): void {
+    const weighed = isShort ? weighedByGpus(shares) : shares;
     scorer = new UnusableScorer(fleet, {
-      mixes: fleet.models.map((model) => mixOfModel(shares, model)),
+      mixes: fleet.models.map((model) => mixOfModel(weighed, model)),
       cpuWeight: CPU_WEIGHT,
       grade: (savedMilli) => Math.round(savedMilli / BUCKET_MILLI),
       takesFuller: true,
     });
-    scarcity = scarcityOfModels(shares, fleet.models, capacityMilli);
-    nextRead = Math.ceil(mix.total * READ_GROWTH);
     revision++;
   }
 
@@ -45,7 +55,10 @@ export function createLeastStranded(fleet: FleetIndex): ScoringPolicy {
     revision: () => revision,
     observe(shape) {
       mix.add(shape);
+      const wasShort = isShort;
+      isShort = stock.isShort();
       if (mix.total >= nextRead) read();
+      else if (isShort !== wasShort) score();
     },
     scoreNode(index, node, shape, verdict) {
       if (scorer === null) {

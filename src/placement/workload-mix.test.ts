@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PlacementShape } from "./fleet-index.ts";
-import { mixOfModel, scarcityOfModels, WorkloadMix } from "./workload-mix.ts";
+import { largestShape, mixOfModel, scarcityOfModels, weighedByGpus, WorkloadMix } from "./workload-mix.ts";
 
 const shape = (over: Partial<PlacementShape>): PlacementShape => ({
   cpuMilli: 4_000,
@@ -60,4 +60,23 @@ test("a model is as scarce as those who name it would take of it if all GPUs wer
 test("a model that is asked for more than there is has scarcity one, and one that is not there is passed over", () => {
   const shares = mixOf([shape({ models: ["H100"] }), 3], [shape({ models: ["B200"] }), 1]).shares(1);
   assert.deepEqual(scarcityOfModels(shares, ["H100", "A100"], [10_000, 90_000]), [1, 0]);
+});
+
+test("weighed by GPUs, a pair counts twice and a request without GPUs once, and shares sum to one", () => {
+  const shares = mixOf([shape({}), 2], [shape({ gpuCount: 2 }), 2], [shape({ gpuCount: 0, gpuMilli: 0 }), 1]).shares(1);
+  assert.deepEqual(
+    weighedByGpus(shares).map(({ shape: { gpuCount }, share }) => [gpuCount, share.toFixed(4)]),
+    [
+      [1, (2 / 7).toFixed(4)],
+      [2, (4 / 7).toFixed(4)],
+      [0, (1 / 7).toFixed(4)],
+    ],
+  );
+});
+
+test("the largest shape is the most frequent of those with the most GPUs, and none when nobody asks for several", () => {
+  const rare = shape({ gpuCount: 8, cpuMilli: 120_000 });
+  const usual = shape({ gpuCount: 8, cpuMilli: 88_000 });
+  assert.equal(largestShape(mixOf([shape({}), 9], [rare, 1], [usual, 2]).shares(1)), usual);
+  assert.equal(largestShape(mixOf([shape({}), 9]).shares(1)), null);
 });

@@ -44,6 +44,19 @@ export class WorkloadMix {
   }
 }
 
+/** The same shares with requests of several GPUs counted once for each GPU. */
+export function weighedByGpus(shares: readonly ShapeShare[]): readonly ShapeShare[] {
+  const weighed = shares.map(({ shape, share }) => ({ shape, share: share * Math.max(1, shape.gpuCount) }));
+  const total = weighed.reduce((sum, { share }) => sum + share, 0);
+  return weighed.map(({ shape, share }) => ({ shape, share: share / total }));
+}
+
+/** Of the shapes with the most GPUs, if those are several, the most frequent. @param shares most frequent first. */
+export function largestShape(shares: readonly ShapeShare[]): PlacementShape | null {
+  const most = shares.reduce((count, { shape }) => Math.max(count, shape.gpuCount), 0);
+  return most < 2 ? null : (shares.find(({ shape }) => shape.gpuCount === most)?.shape ?? null);
+}
+
 export interface ShapeShare {
   readonly shape: PlacementShape;
   readonly share: number;
