@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bindShape, createFleetIndex, fitsNode, fullestGpu, lowestGpus, releaseShape, type FleetIndex } from "./fleet-index.ts";
+import {
+  bindShape,
+  copyFleetIndex,
+  createFleetIndex,
+  fitsNode,
+  fullestGpu,
+  lowestGpus,
+  releaseShape,
+  type FleetIndex,
+} from "./fleet-index.ts";
 import type { FleetNode, PlacementShape } from "./fleet-index.ts";
 
 const node = (name: string, gpuCount = 2, model = "H100"): FleetNode => ({ name, model, gpuCount, cpuMilli: 32_000, memoryMib: 65_536 });
@@ -77,4 +86,16 @@ test("a shared GPU is the fullest that does; whole ones are the lowest", () => {
   assert.equal(fullestGpu(fleet, 0, shape({ gpuMilli: 400 })), 1);
   assert.equal(fullestGpu(fleet, 0, shape({ gpuMilli: 500 })), 2);
   assert.deepEqual(lowestGpus(fleet, 0, shape({ gpuCount: 2 })), [0, 3]);
+});
+
+test("what is tried on a copy leaves the fleet as it is", () => {
+  const fleet = fleetOf(node("a"), node("b"));
+  bindShape(fleet, shape({ gpuMilli: 300 }), { node: 0, gpus: [0] });
+  const kept = structuredClone(fleet);
+  const copy = copyFleetIndex(fleet);
+  assert.deepEqual(copy, fleet);
+  bindShape(copy, shape({ gpuCount: 2 }), { node: 1, gpus: [0, 1] });
+  releaseShape(copy, shape({ gpuMilli: 300 }), { node: 0, gpus: [0] });
+  assert.deepEqual(structuredClone(fleet), kept);
+  assert.equal(copy.freeMilliOf[1], 0);
 });

@@ -90,6 +90,21 @@ export function createFleetIndex(nodes: readonly FleetNode[], { boundMax }: { re
   return fleet;
 }
 
+/** For a what-if: places and releases on the copy leave the fleet as it is. Policies and placers belong to one of the two. */
+export function copyFleetIndex(fleet: FleetIndex): FleetIndex {
+  return {
+    ...fleet,
+    freeCpuMilli: fleet.freeCpuMilli.slice(),
+    freeMemoryMib: fleet.freeMemoryMib.slice(),
+    freeGpuMilli: fleet.freeGpuMilli.slice(),
+    freeMilliOf: fleet.freeMilliOf.slice(),
+    boundCountOf: fleet.boundCountOf.slice(),
+    stateOf: fleet.stateOf.slice(),
+    changes: [...fleet.changes],
+    stateNumbers: new Map(fleet.stateNumbers),
+  };
+}
+
 /** Filter: whether the node has all that the shape needs, now. */
 export function fitsNode(fleet: FleetIndex, node: number, shape: PlacementShape): boolean {
   if ((fleet.freeCpuMilli[node] ?? 0) < shape.cpuMilli || (fleet.freeMemoryMib[node] ?? 0) < shape.memoryMib) return false;

@@ -44,10 +44,35 @@ test("a kept model is given when nothing else fits", () => {
   assert.equal(chosen(fleet, times(40, { ...whole, models: ["H100"] }), whole), "a");
 });
 
-test("CPU for requests without GPUs is taken where GPUs do not need it", () => {
-  const fleet = fleetOf(node("a", { gpuCount: 4, cpuMilli: 32_000 }), node("b", { gpuCount: 1, cpuMilli: 64_000 }));
+test("CPU is taken where GPUs do not need it, though the other node is fuller", () => {
+  const fleet = fleetOf(node("a", { cpuMilli: 40_000 }), node("b", { cpuMilli: 128_000 }));
   const without = { ...whole, gpuCount: 0, gpuMilli: 0, cpuMilli: 12_000 };
   assert.equal(chosen(fleet, [...times(30, whole), ...times(10, without)], without), "b");
+});
+
+test("not even what is left of a GPU is given to others while its model is scarce", () => {
+  const half = { ...whole, gpuMilli: 500 };
+  const asked = (models: readonly string[]) => [...times(10, { ...whole, models }), ...times(10, whole), ...times(20, half)];
+  const fleet = fleetOf(node("a", { gpuCount: 1 }), node("b", { gpuCount: 1, model: "L40S" }));
+  bindShape(fleet, half, { node: 0, gpus: [0] });
+  assert.equal(chosen(fleet, asked([]), half), "a");
+  assert.equal(chosen(fleet, asked(["H100"]), half), "b");
+});
+
+test("the last whole nodes are kept for those who need all of one, even at the price of a scarce model", () => {
+  const wide = { gpuCount: 8, cpuMilli: 128_000 };
+  const eight = { ...whole, gpuCount: 8 };
+  const named = { ...whole, models: ["H100"] };
+  const asked = [...times(28, whole), eight, ...times(11, named)];
+  const fleetWith = (wholeCount: number): FleetIndex => {
+    const others = Array.from({ length: 200 }, (_, index) => node(`b-${1_000 + index}`, { ...wide, model: "L40S" }));
+    const fleet = fleetOf(node("a", wide), ...others);
+    bindShape(fleet, { ...whole, gpuCount: 7 }, { node: 0, gpus: [0, 1, 2, 3, 4, 5, 6] });
+    for (let at = 1; at <= 200 - wholeCount; at++) bindShape(fleet, eight, { node: at, gpus: [0, 1, 2, 3, 4, 5, 6, 7] });
+    return fleet;
+  };
+  assert.equal(chosen(fleetWith(1), asked, whole), "a");
+  assert.equal(chosen(fleetWith(4), asked, whole), "b-1196");
 });
 
 test("a part of a GPU goes where what is left can still be used", () => {
