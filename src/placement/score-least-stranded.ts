@@ -5,7 +5,7 @@ import { UnusableScorer } from "./unusable-scorer.ts";
 import { LargeStock } from "./large-stock.ts";
 import { largestShape, mixOfModel, scarcityOfModels, weighedByGpus, WorkloadMix, type ShapeShare } from "./workload-mix.ts";
 
-// Frozen. Chosen on orders of arrival 1 to 10 of the openb traces, scored once on 42 to 51 (docs/placement-bench.md).
+// Frozen. Chosen on orders of arrival 1 to 10 of the openb traces, scored on 42 to 51 (docs/placement-bench.md).
 /** How far the node's CPU bounds what its GPUs are worth. 0 leaves GPUs without CPU; 1 keeps nodes that are rich in CPU idle too long. */
 const CPU_WEIGHT = 0.2;
 /** Scores closer than this are equal, and the fuller node wins. Wider: too much is decided by fullness; 0: by noise. */
