@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bindShape, createFleetIndex, type FleetIndex, type FleetNode, type PlacementShape } from "./fleet-index.ts";
+import { createFleetPlacer } from "./place-on-fleet.ts";
+import { createLeastStranded } from "./score-least-stranded.ts";
+
+const whole: PlacementShape = { cpuMilli: 8_000, memoryMib: 1, gpuCount: 1, gpuMilli: 1_000, models: [] };
+const node = (name: string, over: Partial<FleetNode>): FleetNode => ({
+  name,
+  model: "H100",
+  gpuCount: 4,
+  cpuMilli: 64_000,
+  memoryMib: 65_536,
+  ...over,
+});
+
+/** The node of the next request, after these were asked for. */
+function chosen(fleet: FleetIndex, asked: readonly PlacementShape[], next: PlacementShape): string | null {
+  const policy = createLeastStranded(fleet);
+  for (const shape of asked) policy.observe(shape);
+  const place = createFleetPlacer(fleet, policy).choose(next);
+  return place === null ? null : (fleet.names[place.node] ?? null);
+}
+
+const times = (count: number, shape: PlacementShape): readonly PlacementShape[] => Array.from({ length: count }, () => shape);
+const fleetOf = (...nodes: readonly FleetNode[]): FleetIndex => createFleetIndex(nodes, { boundMax: 100 });
+
+test("before anything was asked for, the fullest node that does is taken", () => {
+  const fleet = fleetOf(node("a", {}), node("b", {}));
+  bindShape(fleet, whole, { node: 1, gpus: [0] });
+  assert.equal(chosen(fleet, [], whole), "b");
+});
+
+test("a model that others ask for by name is kept for them", () => {
+  const fleet = fleetOf(node("a", { model: "H100" }), node("b", { model: "L40S" }));
+  const named = { ...whole, models: ["H100"] };
+  assert.equal(chosen(fleet, times(40, whole), whole), "a");
+  assert.equal(chosen(fleet, [...times(20, whole), ...times(20, named)], whole), "b");
+  assert.equal(chosen(fleet, [...times(20, whole), ...times(20, named)], named), "a");
+});
+
+test("a kept model is given when nothing else fits", () => {
+  const fleet = fleetOf(node("a", { model: "H100" }), node("b", { model: "L40S", gpuCount: 0 }));
+  assert.equal(chosen(fleet, times(40, { ...whole, models: ["H100"] }), whole), "a");
+});
+
+test("CPU is taken where GPUs do not need it, though the other node is fuller", () => {
+  const fleet = fleetOf(node("a", { cpuMilli: 40_000 }), node("b", { cpuMilli: 128_000 }));
+  const without = { ...whole, gpuCount: 0, gpuMilli: 0, cpuMilli: 12_000 };
+  assert.equal(chosen(fleet, [...times(30, whole), ...times(10, without)], without), "b");
+});
+
+test("not even what is left of a GPU is given to others while its model is scarce", () => {
+  const half = { ...whole, gpuMilli: 500 };
+  const asked = (models: readonly string[]) => [...times(10, { ...whole, models }), ...times(10, whole), ...times(20, half)];
+  const fleet = fleetOf(node("a", { gpuCount: 1 }), node("b", { gpuCount: 1, model: "L40S" }));
+  bindShape(fleet, half, { node: 0, gpus: [0] });
+  assert.equal(chosen(fleet, asked([]), half), "a");
+  assert.equal(chosen(fleet, asked(["H100"]), half), "b");
+});
+
+test("the last whole nodes are kept for those who need all of one, even at the price of a scarce model", () => {
+  const wide = { gpuCount: 8, cpuMilli: 128_000 };
+  const eight = { ...whole, gpuCount: 8 };
+  const named = { ...whole, models: ["H100"] };
+  const asked = [...times(28, whole), eight, ...times(11, named)];
+  const fleetWith = (wholeCount: number): FleetIndex => {
+    const others = Array.from({ length: 200 }, (_, index) => node(`b-${1_000 + index}`, { ...wide, model: "L40S" }));
+    const fleet = fleetOf(node("a", wide), ...others);
+    bindShape(fleet, { ...whole, gpuCount: 7 }, { node: 0, gpus: [0, 1, 2, 3, 4, 5, 6] });
+    for (let at = 1; at <= 200 - wholeCount; at++) bindShape(fleet, eight, { node: at, gpus: [0, 1, 2, 3, 4, 5, 6, 7] });
+    return fleet;
+  };
+  assert.equal(chosen(fleetWith(1), asked, whole), "a");
+  assert.equal(chosen(fleetWith(4), asked, whole), "b-1196");
+});
+
+test("a part of a GPU goes where what is left can still be used", () => {
+  const part = (gpuMilli: number): PlacementShape => ({ ...whole, cpuMilli: 1_000, gpuMilli });
+  const fleet = fleetOf(node("a", { gpuCount: 1 }), node("b", { gpuCount: 1 }));
+  bindShape(fleet, part(300), { node: 0, gpus: [0] });
+  bindShape(fleet, part(500), { node: 1, gpus: [0] });
+  assert.equal(chosen(fleet, times(40, part(500)), part(500)), "b");
+});
