@@ -10,6 +10,7 @@ import type { PolicyName } from "./policies.ts";
 import { readPublished, type Published } from "./published.ts";
 import { readNodes, readTrace, traceNames } from "./read-openb.ts";
 import { judgeRuns, meanOf, type PlacementRow, type PolicyRuns } from "./rows.ts";
+import { operationRows } from "./operation-rows.ts";
 import { partitionRows } from "./partition-row.ts";
 import { LOADS } from "./replay-log.ts";
 import { runTrace, type RunOutcome } from "./run-trace.ts";
@@ -127,18 +128,22 @@ function printRows(rows: readonly PlacementRow[]): void {
     );
 }
 
+const NOTHING_PUBLISHED: Published = () => null;
+const OPERATION_SEED = 1;
+
 function main(): number {
   const options = parseOptions(process.argv.slice(2), process.env.TIDEGATE_DATA_DIR);
   if (options === "help") {
     process.stderr.write(USAGE);
     return 0;
   }
-  const published = readPublished(options.dir);
   const progress = new Progress();
+  const published = options.dir === "" ? NOTHING_PUBLISHED : readPublished(options.dir);
   const results = options.rows.includes("allocation") ? runAll(options, progress) : [];
   const rows = [
     ...(results.length > 0 ? [...judgeRuns(results, published), ...repeatRow(options, results)] : []),
     ...(options.rows.includes("partitions") ? partitionRows() : []),
+    ...(options.rows.includes("operations") ? operationRows(progress, OPERATION_SEED) : []),
     ...(options.rows.includes("departures") ? departureRows(options, progress) : []),
   ];
   if (results.length > 0) printCurves(results, published);

@@ -11,6 +11,7 @@ test("the placement bench takes its folder from the option, else from the enviro
   assert.equal(read(["--data", "here"], "there"), "here");
   assert.equal(read([], "there"), "there");
   assert.throws(() => read([]), /--data DIR or TIDEGATE_DATA_DIR/);
+  assert.equal(read(["--rows", "partitions,operations"]), "");
 });
 
 test("seeds of the placement bench are ranges and lists, the paper's unless told", () => {
