@@ -4,7 +4,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { chat, fetchText, open, readFrames, readInstances, watchUntil } from "./support/client.ts";
+import { chat, fetchText, open, readFrames, readInstances, watchKind, watchUntil } from "./support/client.ts";
 import { freePort, ownDataDirs, processesOf, readKeys, startPlatform, watchOutput, type Platform } from "./support/platform.ts";
 import { root } from "./support/source-files.ts";
 
@@ -124,23 +124,14 @@ async function startOwnEngines(model: string): Promise<ReadonlyMap<string, { rea
   return engines;
 }
 
-/** Follows the attached engines until each has told what it is. */
+/** Until each of the attached engines has told what it is. */
 async function untilAsked(adminPort: number, names: readonly string[]): Promise<void> {
-  const response = await open(adminPort, "/apis/inference.example.com/v1/attachedengines?watch=true");
   const asked = new Set<string>();
-  let rest = "";
-  response.setEncoding("utf8");
-  for await (const chunk of response) {
-    rest += String(chunk);
-    const lines = rest.split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines.filter((text) => text !== "")) {
-      const { object } = JSON.parse(line) as { object: { metadata: { name: string }; status?: { evidence?: { kind: string } | null } } };
-      if (object.status?.evidence?.kind === "known") asked.add(object.metadata.name);
-    }
-    if (names.every((name) => asked.has(name))) return void response.destroy();
-  }
-  throw new Error("The watch ended before every attached engine had told what it is.");
+  await watchKind(adminPort, "attachedengines", ({ metadata, status }) => {
+    const evidence = status?.["evidence"] as { kind: string } | null | undefined;
+    if (evidence?.kind === "known") asked.add(metadata.name);
+    return names.every((name) => asked.has(name));
+  });
 }
 
 test("away: a stream of an attached engine that is killed goes on at its equal, token for token", async () => {

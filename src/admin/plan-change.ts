@@ -1,7 +1,7 @@
 import { isSameJson } from "../base/same-json.ts";
 import { checkSet } from "../api/check-set.ts";
 import type { Locate } from "../api/finding.ts";
-import { mergeReservation } from "../api/merge-reservation.ts";
+import { mergeReservation, type MergedSet } from "../api/merge-reservation.ts";
 import type { Problem, Warning } from "../api/problem.ts";
 import { isDerived } from "../api/reservation.ts";
 import type { Kind, Resource, ResourceDraft } from "../api/resource.ts";
@@ -18,8 +18,8 @@ export interface AppliedResource {
 
 interface Wanted {
   readonly drafts: readonly ResourceDraft[];
-  readonly places?: ReadonlyMap<string, Locate>;
-  readonly removed?: Pick<ResourceDraft, "kind" | "name">;
+  readonly places?: ReadonlyMap<string, Locate> | undefined;
+  readonly removed?: Pick<ResourceDraft, "kind" | "name"> | undefined;
   /** Promises that nothing could keep come in too. */
   readonly isForced: boolean;
 }
@@ -41,9 +41,7 @@ interface Plan {
  */
 export function planChange(all: readonly Resource[], { drafts, places, removed, isForced }: Wanted): Plan {
   const stored = all.filter(({ kind }) => kind !== "GPUPartition");
-  const isGone = new Set([...drafts, ...(removed === undefined ? [] : [removed])].map(keyOf));
-  const kept = stored.filter((resource) => !isGone.has(keyOf(resource)) && !isDerived(resource));
-  const set = mergeReservation([...kept.map(draftOf), ...drafts], places);
+  const set = setWith(stored, { drafts, places, removed });
   const plans = set.drafts.map((draft) => planOf(draft, stored, removed));
   const isAsked = new Set(drafts.map(keyOf));
   const wanted = new Set(set.drafts.map(keyOf));
@@ -66,6 +64,13 @@ export function planChange(all: readonly Resource[], { drafts, places, removed, 
       ...vanished.map(({ kind, name }): AppliedResource => ({ kind, name, action: "deleted" })),
     ],
   };
+}
+
+/** What is stored with drafts laid over it, the reservation merged in anew. @param stored what a user writes: no partitions, no records. */
+export function setWith(stored: readonly Resource[], { drafts, places, removed }: Omit<Wanted, "isForced">): MergedSet {
+  const isGone = new Set([...drafts, ...(removed === undefined ? [] : [removed])].map(keyOf));
+  const kept = stored.filter((resource) => !isGone.has(keyOf(resource)) && !isDerived(resource));
+  return mergeReservation([...kept.map(draftOf), ...drafts], places);
 }
 
 const NOT_VETTED = { problems: [], warnings: [] };

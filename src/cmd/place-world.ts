@@ -1,15 +1,13 @@
+import { setWith } from "../admin/plan-change.ts";
 import { checkSet } from "../api/check-set.ts";
-import { mergeReservation } from "../api/merge-reservation.ts";
 import { parseGpuNode } from "../api/parse-gpu-node.ts";
 import { parseGpuPartition } from "../api/parse-gpu-partition.ts";
 import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
 import type { ParsedManifests } from "../api/parse-manifests.ts";
-import { parseServiceStatus } from "../api/parse-service-status.ts";
 import type { Problem } from "../api/problem.ts";
-import { isDerived } from "../api/reservation.ts";
 import type { Kind, Resource, ResourceDraft } from "../api/resource.ts";
-import { serviceName } from "../base/ids.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import { quarantinedOf } from "../controllers/partition-controller.ts";
 import type { PartitionWorld } from "../placement/plan-partitions.ts";
 import { requestsOf } from "../placement/requests-of.ts";
 import { pathOf } from "./admin-path.ts";
@@ -39,9 +37,10 @@ export function worldOf(
   stored: readonly Resource[],
   written: Pick<ParsedManifests, "drafts" | "places">,
 ): Result<PartitionWorld, readonly Problem[]> {
-  const isWritten = new Set(written.drafts.map(keyOf));
-  const kept = stored.filter((resource) => resource.kind !== "GPUPartition" && !isWritten.has(keyOf(resource)) && !isDerived(resource));
-  const set = mergeReservation([...kept.map(draftOf), ...written.drafts], written.places);
+  const set = setWith(
+    stored.filter(({ kind }) => kind !== "GPUPartition"),
+    written,
+  );
   const problems = [...set.problems, ...checkSet(set.drafts, set.places)];
   if (problems.length > 0) return err(problems);
   const of = (kind: Kind): readonly ResourceDraft[] => set.drafts.filter((draft) => draft.kind === kind);
@@ -55,13 +54,5 @@ export function worldOf(
   });
 }
 
-function quarantinedOf({ name, status }: Resource): PartitionWorld["quarantined"] {
-  const read = status === null ? null : parseServiceStatus(status);
-  if (read === null || !read.ok) return [];
-  return read.value.quarantined.map(({ node, gpu }) => ({ node, gpu, service: serviceName(name) }));
-}
-
-const keyOf = ({ kind, name }: Pick<ResourceDraft, "kind" | "name">): string => `${kind}/${name}`;
-const draftOf = ({ kind, name, labels, annotations, spec }: Resource): ResourceDraft => ({ kind, name, labels, annotations, spec });
 const valuesOf = <Value>(read: { readonly ok: true; readonly value: Value } | { readonly ok: false }): readonly Value[] =>
   read.ok ? [read.value] : [];

@@ -80,7 +80,8 @@ async function observeWorld(ports: PartitionPorts, partitions: readonly Resource
   };
 }
 
-function quarantinedOf(resource: Resource): PartitionWorld["quarantined"] {
+/** GPUs that its service keeps away from, of a stored HotStandbyConfig. */
+export function quarantinedOf(resource: Resource): PartitionWorld["quarantined"] {
   const status = resource.status === null ? null : readStatus(resource.status);
   if (status === null || !status.ok) return [];
   return status.value.quarantined.map(({ node, gpu }) => ({ node, gpu, service: serviceName(resource.name) }));

@@ -10,17 +10,10 @@ import {
   releaseShape,
   type FleetIndex,
 } from "./fleet-index.ts";
-import type { FleetNode, PlacementShape } from "./fleet-index.ts";
+import type { FleetNode } from "./fleet-index.ts";
+import { fakeShape as shape } from "./fake-shape.ts";
 
 const node = (name: string, gpuCount = 2, model = "H100"): FleetNode => ({ name, model, gpuCount, cpuMilli: 32_000, memoryMib: 65_536 });
-const shape = (over: Partial<PlacementShape>): PlacementShape => ({
-  cpuMilli: 4_000,
-  memoryMib: 8_192,
-  gpuCount: 1,
-  gpuMilli: 1_000,
-  models: [],
-  ...over,
-});
 const fleetOf = (...nodes: readonly FleetNode[]): FleetIndex => createFleetIndex(nodes, { boundMax: 3 });
 
 const fits = [

@@ -1,16 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PlacementShape } from "./fleet-index.ts";
+import { fakeShape as shape } from "./fake-shape.ts";
 import { largestShape, mixOfModel, scarcityOfModels, weighedByGpus, WorkloadMix } from "./workload-mix.ts";
-
-const shape = (over: Partial<PlacementShape>): PlacementShape => ({
-  cpuMilli: 4_000,
-  memoryMib: 8_192,
-  gpuCount: 1,
-  gpuMilli: 1_000,
-  models: [],
-  ...over,
-});
 
 function mixOf(...counts: readonly (readonly [PlacementShape, number])[]): WorkloadMix {
   const mix = new WorkloadMix();

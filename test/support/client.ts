@@ -81,13 +81,9 @@ export async function readInstances(adminPort: number, service: string): Promise
   return new Map(instancesOf(resource).map((instance) => [instance.name, instance]));
 }
 
-/** Follows the admin API's watch until the service's instances satisfy `isWanted`. */
-export async function watchUntil(
-  adminPort: number,
-  service: string,
-  isWanted: (instances: ReadonlyMap<string, SeenInstance>) => boolean,
-): Promise<void> {
-  const response = await open(adminPort, "/apis/inference.example.com/v1/hotstandbyconfigs?watch=true");
+/** Follows the admin API's watch of a kind (`hotstandbyconfigs`) until one of the objects that it names is the wanted one. */
+export async function watchKind(adminPort: number, plural: string, isWanted: (object: WatchedObject) => boolean): Promise<void> {
+  const response = await open(adminPort, `/apis/inference.example.com/v1/${plural}?watch=true`);
   let rest = "";
   response.setEncoding("utf8");
   for await (const chunk of response) {
@@ -95,13 +91,25 @@ export async function watchUntil(
     const lines = rest.split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines.filter((text) => text !== "")) {
-      const event = JSON.parse(line) as { object: { metadata: { name: string } } };
-      if (event.object.metadata.name !== service) continue;
-      if (isWanted(new Map(instancesOf(event.object).map((instance) => [instance.name, instance])))) {
-        response.destroy();
-        return;
-      }
+      if (isWanted((JSON.parse(line) as { object: WatchedObject }).object)) return void response.destroy();
     }
   }
   throw new Error("The watch ended before the wanted state was seen.");
 }
+
+export interface WatchedObject {
+  readonly metadata: { readonly name: string };
+  readonly status?: Readonly<Record<string, unknown>> | null;
+}
+
+/** Until the service's instances satisfy `isWanted`. */
+export const watchUntil = (
+  adminPort: number,
+  service: string,
+  isWanted: (instances: ReadonlyMap<string, SeenInstance>) => boolean,
+): Promise<void> =>
+  watchKind(
+    adminPort,
+    "hotstandbyconfigs",
+    (object) => object.metadata.name === service && isWanted(new Map(instancesOf(object).map((instance) => [instance.name, instance]))),
+  );
