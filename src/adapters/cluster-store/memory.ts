@@ -4,14 +4,16 @@ import { err, ok, type Result } from "../../base/result.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ClusterStore, Listing, StoreError } from "../../ports/cluster-store.ts";
 import { changeOf, decideChange, only, targetOf, type Change } from "./decide-change.ts";
+import { createListings } from "./listings.ts";
 import { createWatchers } from "./watchers.ts";
 
+const EMPTY: Listing = { items: Object.freeze([]), ageMs: 0 };
 const CLOSED: StoreError = { code: "UNAVAILABLE", applied: "no", reason: "the store is closed" };
 
 /** Lives and dies with the process. Uids and versions are counted, so that one seed gives one history. */
 export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
   const stored = new Map<string, Resource>();
-  const listings = createListings(stored);
+  const listings = createListings();
   const watchers = createWatchers();
   let isClosed = false;
   let revision = 0;
@@ -39,7 +41,10 @@ export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
       else stored.set(key, resource);
     }
     const changed = changes.map(targetOf).filter(({ kind, name }) => after.has(keyOf(kind, name)));
-    for (const { kind } of changed) listings.forget(kind);
+    for (const target of changed) {
+      if (listings.of(target.kind) === null) listings.replace(target.kind, EMPTY);
+      listings.changed(target, stored.get(keyOf(target.kind, target.name)) ?? null);
+    }
     void Promise.resolve(changed).then((told) => watchers.tell(told));
     return ok(results);
   }
@@ -52,7 +57,7 @@ export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
       return found === undefined ? err({ code: "NOT_FOUND", kind, name }) : ok(found);
     },
     async list(kind) {
-      return isClosed ? err(CLOSED) : ok(listings.of(kind));
+      return isClosed ? err(CLOSED) : ok(listings.of(kind) ?? EMPTY);
     },
     create: (draft) => single({ verb: "create", draft }),
     writeSpec: (draft, version) => single({ verb: "write-spec", draft, version }),
@@ -67,22 +72,6 @@ export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
       isClosed = true;
       watchers.stopAll();
     },
-  };
-}
-
-/** Each is made once, until one of its kind is written. */
-function createListings(stored: ReadonlyMap<string, Resource>): { of(kind: Kind): Listing; forget(kind: Kind): void } {
-  const made = new Map<Kind, Listing>();
-  return {
-    of(kind) {
-      const known = made.get(kind);
-      if (known !== undefined) return known;
-      const items = [...stored.values()].filter((resource) => resource.kind === kind);
-      const listing = { items: Object.freeze(items.toSorted((left, right) => (left.name < right.name ? -1 : 1))), ageMs: 0 };
-      made.set(kind, listing);
-      return listing;
-    },
-    forget: (kind) => void made.delete(kind),
   };
 }
 
