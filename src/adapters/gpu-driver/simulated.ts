@@ -2,7 +2,7 @@ import type { GpuLost } from "../../api/fault.ts";
 import type { GpuNode } from "../../api/gpu-node.ts";
 import type { GpuPartition } from "../../api/gpu-partition.ts";
 import { assert } from "../../base/assert.ts";
-import { instanceName, type NodeName } from "../../base/ids.ts";
+import { instanceName, nodeName, type NodeName } from "../../base/ids.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { isSameJson } from "../../base/same-json.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
@@ -49,6 +49,8 @@ interface Node {
 interface Holder {
   readonly instance: string;
   readonly pid: number;
+  /** Counts those that were ever opened. */
+  readonly order: number;
   /** By `node/gpu`, and by node. */
   readonly gpuBytes: Map<string, number>;
   readonly hostBytes: Map<string, number>;
@@ -86,8 +88,12 @@ class Account {
   readonly #nodes = new Map<string, Node>();
   readonly #partitions = new Map<string, GpuPartition>();
   readonly #holders = new Map<string, Holder>();
-  /** What `observe` said last, until something changes. */
+  /** Those that hold bytes there. */
+  readonly #holdersByGpu = new Map<string, Set<Holder>>();
+  /** What `observe` said last, in all and of each node, until something changes there. */
   #observed: readonly ObservedGpu[] | null = null;
+  readonly #observedByNode = new Map<string, readonly ObservedGpu[]>();
+  #openedCount = 0;
 
   constructor(clock: Clock, teardownMs: number) {
     this.#clock = clock;
@@ -97,7 +103,7 @@ class Account {
 
   open({ instance, pid, isPromised = false }: AccountHolder): { readonly account: GpuAccount; close(): void } {
     const key = `${instance}#${pid}`;
-    const holder = this.#holders.get(key) ?? emptyHolder(instance, pid);
+    const holder = this.#holders.get(key) ?? emptyHolder(instance, pid, this.#openedCount++);
     this.#holders.set(key, holder);
     holder.freeing?.cancel();
     holder.freeing = null;
@@ -119,18 +125,23 @@ class Account {
   }
 
   observe(): readonly ObservedGpu[] {
-    this.#observed ??= Object.freeze(
-      [...this.#nodes.values()].flatMap(({ spec }) =>
-        spec.gpus.map((gpu) => ({
-          node: spec.name,
-          gpu: gpu.index,
-          health: this.#isLost(spec.name, gpu.index) ? ("lost" as const) : ("ok" as const),
-          memoryBytes: gpu.memoryBytes,
-          holders: this.#holdersOf(spec.name, gpu.index),
-        })),
-      ),
-    );
+    this.#observed ??= Object.freeze([...this.#nodes.values()].flatMap(({ spec }) => this.#observeNode(spec)));
     return this.#observed;
+  }
+
+  /** The same objects as long as nothing changes on the node: who compares fleets sees at once what is as it was. */
+  #observeNode({ name, gpus }: GpuNode): readonly ObservedGpu[] {
+    const known = this.#observedByNode.get(name);
+    if (known !== undefined) return known;
+    const observed = gpus.map((gpu) => ({
+      node: name,
+      gpu: gpu.index,
+      health: this.#isLost(name, gpu.index) ? ("lost" as const) : ("ok" as const),
+      memoryBytes: gpu.memoryBytes,
+      holders: this.#holdersOf(name, gpu.index),
+    }));
+    this.#observedByNode.set(name, observed);
+    return observed;
   }
 
   /** A node that is no longer named stays, its GPUs lost, as long as a process holds something on it. */
@@ -140,7 +151,7 @@ class Account {
     for (const spec of nodes) isChanged = this.#ensureNode(spec) || isChanged;
     for (const node of this.#nodes.values()) {
       const isListed = named.has(node.spec.name);
-      if (node.isListed !== isListed) this.#observed = null;
+      if (node.isListed !== isListed) this.#forget(node.spec.name);
       node.isListed = isListed;
       if (isListed || this.#isHeld(node.spec)) continue;
       this.#removeNode(node.spec);
@@ -168,8 +179,8 @@ class Account {
   loseGpus({ node, gpu }: Pick<GpuLost, "node" | "gpu">, forMs: number): Result<null, AccountError> {
     const gpus = this.#gpusAt(node, gpu);
     if (gpus.length === 0) return err({ code: "UNKNOWN_GPU", node, gpu: gpu ?? 0 });
-    this.#observed = null;
     for (const index of gpus) this.#losses.lose({ node, gpu: index }, forMs);
+    this.#forget(node);
     this.#changed();
     return ok(null);
   }
@@ -189,13 +200,12 @@ class Account {
 
   restore({ nodes, partitions, holders, lost }: AccountState): void {
     assert(this.#nodes.size === 0, "only a fresh account is restored");
-    this.#observed = null;
     for (const node of nodes) this.#ensureNode(node);
     for (const { node, gpu, untilWallMs } of lost) this.#losses.lose({ node, gpu }, untilWallMs - this.#clock.wallMs());
     for (const partition of partitions) this.#partitions.set(partition.name, partition);
     for (const held of holders) {
-      const holder = emptyHolder(held.instance, held.pid);
-      for (const { node, gpu, bytes } of held.gpus) holder.gpuBytes.set(gpuKey(node, gpu), bytes);
+      const holder = emptyHolder(held.instance, held.pid, this.#openedCount++);
+      for (const { node, gpu, bytes } of held.gpus) this.#setBytes(holder, { node: nodeName(node), gpu }, bytes);
       for (const { node, bytes } of held.hosts) holder.hostBytes.set(node, bytes);
       this.#holders.set(`${held.instance}#${held.pid}`, holder);
       this.#free(holder, RETURN_MS);
@@ -217,7 +227,7 @@ class Account {
       if (bytes > freeBytes)
         return err({ code: "NO_GPU_MEMORY", node, gpu, neededBytes: bytes, freeBytes, holders: others.map(withoutPid) });
     }
-    setOrDelete(holder.gpuBytes, key, bytes);
+    this.#setBytes(holder, want, bytes);
     this.#changed();
     return ok(null);
   }
@@ -260,7 +270,8 @@ class Account {
   }
 
   #cameBack({ node, gpu }: GpuPlace): void {
-    for (const holder of this.#holders.values()) holder.gpuBytes.delete(gpuKey(node, gpu));
+    for (const holder of this.#holdersAt(node, gpu)) this.#setBytes(holder, { node, gpu }, 0);
+    this.#forget(node);
     this.#changed();
   }
 
@@ -284,6 +295,7 @@ class Account {
     holder.freeing?.cancel();
     holder.freeing = this.#clock.after(delayMs, () => {
       this.#holders.delete(`${holder.instance}#${holder.pid}`);
+      for (const key of [...holder.gpuBytes.keys()]) this.#setBytes(holder, gpuOf(key), 0);
       this.#changed();
     });
   }
@@ -294,6 +306,7 @@ class Account {
     if (known === undefined) {
       const { hostToGpu, disk, network } = spec.links;
       const link = (rate: number): SharedLink => createSharedLink(rate, this.#clock);
+      this.#forget(spec.name);
       this.#nodes.set(spec.name, { spec, isListed: true, links: { hostToGpu: link(hostToGpu), disk: link(disk), network: link(network) } });
       return true;
     }
@@ -302,11 +315,13 @@ class Account {
       if (known.spec.links[name] !== spec.links[name]) known.links[name].setRate(spec.links[name]);
     }
     known.spec = spec;
+    this.#forget(spec.name);
     return true;
   }
 
   #removeNode({ name, gpus }: GpuNode): void {
     this.#nodes.delete(name);
+    this.#forget(name);
     for (const gpu of gpus) this.#losses.restore({ node: name, gpu: gpu.index });
     for (const partition of this.#partitions.values()) if (partition.node === name) this.#partitions.delete(partition.name);
   }
@@ -325,14 +340,36 @@ class Account {
   }
 
   #holdersOf(node: NodeName, gpu: number): ObservedGpu["holders"] {
-    return [...this.#holders.values()].flatMap(({ instance, pid, gpuBytes }) => {
-      const usedBytes = gpuBytes.get(gpuKey(node, gpu));
+    const key = gpuKey(node, gpu);
+    return this.#holdersAt(node, gpu).flatMap(({ instance, pid, gpuBytes }) => {
+      const usedBytes = gpuBytes.get(key);
       return usedBytes === undefined ? [] : [{ instance: instanceName(instance), pid, usedBytes }];
     });
   }
 
-  #changed(): void {
+  /** In the order in which they were opened. */
+  #holdersAt(node: NodeName, gpu: number): readonly Holder[] {
+    return [...(this.#holdersByGpu.get(gpuKey(node, gpu)) ?? [])].toSorted((left, right) => left.order - right.order);
+  }
+
+  #setBytes(holder: Holder, { node, gpu }: GpuPlace, bytes: number): void {
+    const key = gpuKey(node, gpu);
+    setOrDelete(holder.gpuBytes, key, bytes);
+    const holders = this.#holdersByGpu.get(key) ?? new Set();
+    if (bytes === 0) holders.delete(holder);
+    else holders.add(holder);
+    if (holders.size === 0) this.#holdersByGpu.delete(key);
+    else this.#holdersByGpu.set(key, holders);
+    this.#forget(node);
+  }
+
+  /** Something that `observe` tells of the node is about to be another. */
+  #forget(node: string): void {
     this.#observed = null;
+    this.#observedByNode.delete(node);
+  }
+
+  #changed(): void {
     for (const listener of this.listeners) listener();
   }
 }
@@ -344,9 +381,10 @@ const withoutPid = ({
   instance,
   usedBytes,
 }: ObservedGpu["holders"][number]): { readonly instance: string; readonly usedBytes: number } => ({ instance, usedBytes });
-const emptyHolder = (instance: string, pid: number): Holder => ({
+const emptyHolder = (instance: string, pid: number, order: number): Holder => ({
   instance,
   pid,
+  order,
   gpuBytes: new Map(),
   hostBytes: new Map(),
   life: new AbortController(),
