@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GpuNode } from "../api/gpu-node.ts";
-import type { GpuPartition } from "../api/gpu-partition.ts";
+import { PARTITION_MODE_NAMES, type GpuPartition } from "../api/gpu-partition.ts";
 import { instanceName, nodeName, partitionName, serviceName, tenantId } from "../base/ids.ts";
 import type { Result } from "../base/result.ts";
 import type { GpuAccount } from "./gpu-account.ts";
@@ -54,8 +54,8 @@ export const gpuNode = (name: string): GpuNode => ({
   hostMemoryBytes: 100 * GB,
   links: { hostToGpu: 10 * GB, disk: 2 * GB, network: GB },
   gpus: [
-    { index: 0, model: "H100-80GB", memoryBytes: 80 * GB },
-    { index: 1, model: "H100-80GB", memoryBytes: 80 * GB },
+    { index: 0, model: "H100-80GB", memoryBytes: 80 * GB, modes: PARTITION_MODE_NAMES },
+    { index: 1, model: "H100-80GB", memoryBytes: 80 * GB, modes: PARTITION_MODE_NAMES },
   ],
 });
 
@@ -67,6 +67,7 @@ const partition = (instance: string, mode: GpuPartition["mode"], memoryBytes: nu
   mode,
   node: NODE,
   gpu: 0,
+  mig: null,
   memoryBytes,
   computePercent: 50,
   phase: "Bound",
