@@ -1,5 +1,6 @@
 import type { GpuNode } from "../api/gpu-node.ts";
 import type { GpuPartition, PartitionMode, UnplacedPartition } from "../api/gpu-partition.ts";
+import { oncePer } from "../base/once-per.ts";
 import { partitionName, type InstanceName, type PartitionName, type ServiceName } from "../base/ids.ts";
 import { fitAt } from "./choose-gpus.ts";
 import { explainRefusal } from "./explain-refusal.ts";
@@ -45,13 +46,14 @@ export interface PartitionPlan {
 
 /** What partitions there shall be. Pure, and stable: with its own outcome as the next input nothing changes. */
 export function planPartitions(world: PartitionWorld, look?: PlacementLook): PartitionPlan {
+  const isHeld = heldBy(world.seen);
   const known = new Map(world.known.map((partition) => [partition.name, partition]));
-  const wantedNames = new Set(world.wanted.flatMap((request) => request.memberBytes.map((_, index) => nameOf(request, index))));
+  const wantedNames = new Set(world.wanted.flatMap(namesOf));
   const left = world.known.filter(({ name, service }) => !wantedNames.has(name) && !world.untouched.has(service));
-  const releasing = left.filter((partition): partition is GpuPartition => isHeld(partition, world.seen));
+  const releasing = left.filter(isHeld);
   const untouched = world.known.filter(({ service }) => world.untouched.has(service)).filter(isPlaced);
 
-  const staying = world.wanted.toSorted(byPromise).flatMap((request) => stayingOf(request, known, world));
+  const staying = world.wanted.toSorted(byPromise).flatMap((request) => stayingOf(request, known, { world, isHeld }));
   const promised = [...staying.flatMap(({ slices }) => slices), ...[...releasing, ...untouched].map(sliceOf)];
   const lost = (world.seen ?? []).filter((gpu) => gpu.health === "lost");
   const room = createFleetRoom({ nodes: world.nodes, held: promised, lost, quarantined: world.quarantined });
@@ -68,7 +70,7 @@ export function planPartitions(world: PartitionWorld, look?: PlacementLook): Par
   return {
     desired: [...placedPartitions([...standing, ...placements.placed], room), ...refusedPartitions(placements.refused)],
     releasing: releasing.map((partition) => ({ ...partition, phase: "Releasing" })),
-    removed: left.filter((partition) => !isHeld(partition, world.seen)),
+    removed: left.filter((partition) => !isHeld(partition)),
   };
 }
 
@@ -83,12 +85,18 @@ interface Candidate {
 }
 
 /** An instance that has its GPUs, none of them quarantined for it; other than as many as it wants only while it runs on them. */
-function stayingOf(request: InstanceRequest, known: ReadonlyMap<PartitionName, AnyPartition>, world: PartitionWorld): readonly Candidate[] {
-  const own = request.memberBytes.flatMap((_, index) => known.get(nameOf(request, index)) ?? []).filter(isPlaced);
+function stayingOf(
+  request: InstanceRequest,
+  known: ReadonlyMap<PartitionName, AnyPartition>,
+  { world, isHeld }: { readonly world: PartitionWorld; readonly isHeld: (partition: AnyPartition) => boolean },
+): readonly Candidate[] {
+  const own = namesOf(request)
+    .flatMap((name) => known.get(name) ?? [])
+    .filter(isPlaced);
   const isShunned = own.some((partition) =>
     world.quarantined.some((entry) => entry.service === request.service && placeKey(entry) === placeKey(partition)),
   );
-  const isInUse = own.some((partition) => isHeld(partition, world.seen));
+  const isInUse = own.some(isHeld);
   const isWhole = own.length === request.memberBytes.length;
   if (isShunned || (!isWhole && !isInUse)) return [];
   const members = own.map(({ node, gpu, mode, mig, memoryBytes, computePercent }) => ({
@@ -151,13 +159,17 @@ function preferredMode({ isExclusive, isolation }: InstanceRequest): PartitionMo
 const nameOf = (request: Pick<InstanceRequest, "tenant" | "instance">, index: number): PartitionName =>
   partitionName(`${request.tenant}-gpu-partition-${request.instance}-${index + 1}`);
 
+const namesOf = oncePer((request: InstanceRequest): readonly PartitionName[] =>
+  request.memberBytes.map((_, index) => nameOf(request, index)),
+);
+
 const isPlaced = (partition: AnyPartition): partition is GpuPartition => partition.node !== null;
 
-function isHeld(partition: AnyPartition, seen: readonly SeenGpu[] | null): boolean {
-  if (!isPlaced(partition)) return false;
-  if (seen === null) return true;
-  const gpu = seen.find((candidate) => placeKey(candidate) === placeKey(partition));
-  return gpu?.holders.some((holder) => holder.instance === partition.instance) ?? false;
+/** Whether its instance has bytes there; where the driver does not answer, whoever is placed may have. */
+function heldBy(seen: readonly SeenGpu[] | null): (partition: AnyPartition) => partition is GpuPartition {
+  if (seen === null) return isPlaced;
+  const held = new Set(seen.flatMap((gpu) => gpu.holders.map(({ instance }) => `${instance} ${placeKey(gpu)}`)));
+  return (partition): partition is GpuPartition => isPlaced(partition) && held.has(`${partition.instance} ${placeKey(partition)}`);
 }
 
 function sliceOf(partition: GpuPartition): HeldSlice {
