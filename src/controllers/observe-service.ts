@@ -8,7 +8,7 @@ import { serviceOfInstance } from "../failover/desired-instances.ts";
 import type { Placement, RunningView } from "../failover/instance-look.ts";
 import type { ClusterStore, StoreError } from "../ports/cluster-store.ts";
 import type { EngineLauncher, RunningEngine } from "../ports/engine-launcher.ts";
-import { urlOf } from "../routing/build-table.ts";
+import { createEngineIndex } from "./engine-index.ts";
 import { createListIndex } from "./list-index.ts";
 import { readNodes, readPartition } from "./read-stored.ts";
 
@@ -63,17 +63,13 @@ export async function observeNodes(store: ClusterStore): Promise<ReadonlyMap<Nod
 
 /** Every engine that runs under the service's name. */
 export async function observeEngines(launcher: EngineLauncher, service: ServiceName): Promise<ReadonlyMap<InstanceName, RunningView>> {
-  const engines = enginesByOwner(await launcher.observe()).get(service) ?? [];
-  return new Map(
-    engines.map(({ instance, uid, generation, address, pid }) => [instance, { uid, generation, endpoint: urlOf(address), pid }]),
-  );
+  return enginesOf(launcher).of(await launcher.observe(), service);
 }
 
-const enginesByOwner = oncePer((engines: readonly RunningEngine[]) => Map.groupBy(engines, knownOwnerOf));
+const enginesOf = oncePer((_launcher: EngineLauncher) => createEngineIndex(ownerOf));
 
 /** A name that is no instance's belongs to a service of that name, which does not exist: so its engine is ended too. */
 export const ownerOf = (engine: Pick<RunningEngine, "instance">): string => serviceOfInstance(engine.instance) ?? engine.instance;
-const knownOwnerOf = oncePer((engine: RunningEngine) => ownerOf(engine));
 
 type AnyPartition = Extract<ReturnType<typeof readPartition>, { ok: true }>["value"];
 

@@ -7,7 +7,6 @@ import { changeOf, decideChange, only, targetOf, type Change } from "./decide-ch
 import { createListings } from "./listings.ts";
 import { createWatchers } from "./watchers.ts";
 
-const EMPTY: Listing = { items: Object.freeze([]), ageMs: 0 };
 const CLOSED: StoreError = { code: "UNAVAILABLE", applied: "no", reason: "the store is closed" };
 
 /** Lives and dies with the process. Uids and versions are counted, so that one seed gives one history. */
@@ -42,11 +41,15 @@ export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
     }
     const changed = changes.map(targetOf).filter(({ kind, name }) => after.has(keyOf(kind, name)));
     for (const target of changed) {
-      if (listings.of(target.kind) === null) listings.replace(target.kind, EMPTY);
       listings.changed(target, stored.get(keyOf(target.kind, target.name)) ?? null);
     }
     void Promise.resolve(changed).then((told) => watchers.tell(told));
     return ok(results);
+  }
+
+  function listingOf(kind: Kind): Listing {
+    const items = [...stored.values()].filter((resource) => resource.kind === kind);
+    return { items: Object.freeze(items.toSorted((left, right) => (left.name < right.name ? -1 : 1))), ageMs: 0 };
   }
 
   const single = async (change: Change): Promise<Result<Resource, StoreError>> => only(apply([change]));
@@ -57,7 +60,12 @@ export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
       return found === undefined ? err({ code: "NOT_FOUND", kind, name }) : ok(found);
     },
     async list(kind) {
-      return isClosed ? err(CLOSED) : ok(listings.of(kind) ?? EMPTY);
+      if (isClosed) return err(CLOSED);
+      const known = listings.of(kind);
+      if (known !== null) return ok(known);
+      const listing = listingOf(kind);
+      listings.replace(kind, listing);
+      return ok(listing);
     },
     create: (draft) => single({ verb: "create", draft }),
     writeSpec: (draft, version) => single({ verb: "write-spec", draft, version }),
