@@ -14,7 +14,7 @@ export function chooseGpus(request: InstanceRequest, room: FleetRoom): Result<re
   if (request.capBytes !== null && neededBytes > request.capBytes)
     return err({ code: "CAP_EXCEEDED", instance: request.instance, neededBytes, capBytes: request.capBytes });
   const best = bestPlace(request, room);
-  return best === null ? err(refusalOf(request, room)) : ok(candidateOf(request, best).members);
+  return best === null ? err(refusalOf(request, room)) : ok(candidateOf(request, best, room).members);
 }
 
 /** Why no node can take it. */
@@ -39,15 +39,15 @@ export interface Candidate {
 export function rankedCandidates(request: InstanceRequest, nodes: readonly GpuNode[], room: FleetRoom): readonly Candidate[] {
   const companions = companionsOf(request, room);
   return nodes
-    .map((node) => rankNode(request, node, { offer: offerOfNode(request, node, room), companions }))
+    .map((node) => rankNode(request, { node, rank: offerOfNode(request, node, room).rank }, companions))
     .toSorted(byRank)
-    .map((ranked) => candidateOf(request, ranked));
+    .map((ranked) => candidateOf(request, ranked, room));
 }
 
-const candidateOf = (request: InstanceRequest, { node, offer, nearness }: RankedNode): Candidate => ({
-  members: offer.chosen.map((chosen, index) => memberOf(chosen, request.memberBytes[index] ?? 0)),
+const candidateOf = (request: InstanceRequest, { node, rank, nearness }: RankedNode, room: FleetRoom): Candidate => ({
+  members: offerOfNode(request, node, room).chosen.map((chosen, index) => memberOf(chosen, request.memberBytes[index] ?? 0)),
   node,
-  rank: [...nearness, ...offer.rank],
+  rank: [...nearness, ...rank],
 });
 
 /** What the GPUs of a node would give it, in the order of their indexes; those that cannot are left out. */

@@ -29,6 +29,8 @@ export interface FleetRoom {
   gpusOf(node: NodeName): readonly GpuRoom[];
   /** null = lost, or there is none. */
   gpuAt(place: GpuPlace): GpuRoom | null;
+  /** Nobody holds anything on it, and no GPU of it is lost. */
+  isUnused(node: GpuNode): boolean;
   freeHostBytes(node: GpuNode): number;
   isQuarantined(place: GpuPlace, service: ServiceName): boolean;
   /** Where the service holds something, or a GPU is kept from it. To all other services such a node is another place than to this one. */
@@ -56,6 +58,7 @@ export function createFleetRoom(fleet: Fleet): FleetRoom {
   const knownNodes = new Map<ServiceName, ReadonlySet<NodeName>>();
   const matchingNodes = new Map<string, readonly GpuNode[]>();
   const lost = new Set(fleet.lost.map(placeKey));
+  const lostNodes = new Set(fleet.lost.map(({ node }) => node));
   const quarantined = new Set(fleet.quarantined.map((entry) => `${entry.service} ${placeKey(entry)}`));
   const quarantinedNodes = Map.groupBy(fleet.quarantined, ({ service }) => service);
   // The order of the inventory must not matter: same fleet, same choice.
@@ -115,6 +118,7 @@ export function createFleetRoom(fleet: Fleet): FleetRoom {
     gpusOf,
     gpuAt,
     changes,
+    isUnused: ({ name }) => (byNode.get(name)?.length ?? 0) === 0 && !lostNodes.has(name),
     freeHostBytes(node) {
       const known = freeHostBytesByNode.get(node.name);
       if (known !== undefined) return known;

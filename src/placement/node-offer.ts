@@ -36,8 +36,7 @@ export function newcomerOffer(request: InstanceRequest, node: GpuNode, room: Fle
   const gpus = room.gpusOf(node.name);
   const known = offersByShape(gpus);
   const shape = shapeOf(request);
-  const made =
-    known.get(shape) ?? makeOffer(request, gpus, (gpu) => (isOpenToNewcomer(request, gpu) ? offerOfCard(request, gpu, room) : null));
+  const made = known.get(shape) ?? makeOffer(request, gpus, (gpu) => (isOpenToNewcomer(request, gpu) ? offerAt(request, gpu) : null));
   if (known.size >= SHAPES_MAX) known.clear();
   known.set(shape, made);
   return made;
@@ -54,20 +53,31 @@ export const shapeOf = oncePer(
     JSON.stringify([isolation, mayBeOversold, computePercent, capBytes, memberBytes, isExclusive]),
 );
 
-/** Unused cards of one kind offer the same. */
-function offerOfCard(request: InstanceRequest, gpu: GpuRoom, room: FleetRoom): GpuOffer | null {
-  if (gpu.holderCount > 0) return offerAt(request, gpu);
-  const offers = cardOffers(room);
-  const card = `${cardOf(gpu)} ${shapeOf(request)}`;
-  const known = offers.get(card);
-  const offer = known === undefined ? offerAt(request, gpu) : known;
-  offers.set(card, offer);
-  return offer === null ? null : { ...offer, gpu };
+/** How a node stands among those that could take an instance. */
+export interface NodeRank {
+  /** GPUs that the instance could have, not only as many as it wants. */
+  readonly gpuCount: number;
+  /** As that of the offer. */
+  readonly rank: readonly number[];
 }
 
-const cardOf = oncePer(({ model, memoryBytes, modes }: GpuRoom): string => `${model} ${memoryBytes} ${modes.join()}`);
+export const rankOfOffer = ({ gpus, rank }: NodeOffer): NodeRank => ({ gpuCount: gpus.length, rank });
 
-const cardOffers = oncePer((_room: FleetRoom) => new Map<string, GpuOffer | null>());
+/** As the rank of `newcomerOffer`. Unused nodes of one kind rank alike, so most of a large fleet is never looked at GPU by GPU. */
+export function newcomerRank(request: InstanceRequest, node: GpuNode, room: FleetRoom): NodeRank {
+  if (!room.isUnused(node)) return rankOfOffer(newcomerOffer(request, node, room));
+  const ranks = unusedRanks(room);
+  const key = `${kindOf(node)} ${shapeOf(request)}`;
+  const known = ranks.get(key) ?? rankOfOffer(newcomerOffer(request, node, room));
+  ranks.set(key, known);
+  return known;
+}
+
+const unusedRanks = oncePer((_room: FleetRoom) => new Map<string, NodeRank>());
+
+const kindOf = oncePer(({ gpus }: GpuNode): string =>
+  gpus.map(({ model, memoryBytes, modes }) => `${model} ${memoryBytes} ${modes.join()}`).join(" "),
+);
 
 function makeOffer(request: InstanceRequest, gpus: readonly GpuRoom[], offerOf: (gpu: GpuRoom) => GpuOffer | null): NodeOffer {
   const offers = gpus.flatMap((gpu) => offerOf(gpu) ?? []);

@@ -3,39 +3,29 @@ import type { GpuNode } from "../api/gpu-node.ts";
 import type { NodeName } from "../base/ids.ts";
 import { oncePer } from "../base/once-per.ts";
 import type { FleetRoom } from "./fleet-room.ts";
-import { newcomerOffer, offerOfNode, shapeOf, type NodeOffer } from "./node-offer.ts";
+import { newcomerRank, offerOfNode, rankOfOffer, shapeOf, type NodeRank } from "./node-offer.ts";
 import { companionsOf, proximityAt, type Companions } from "./proximity.ts";
 import type { InstanceRequest } from "./placement-request.ts";
 
 /** A node as a place for one instance. */
 export interface RankedNode {
   readonly node: GpuNode;
-  readonly offer: NodeOffer;
-  /** Compared before the rank of the offer: how near the node is to the rest of its service. Smaller is better. */
+  /** Of what it offers; smaller is better. */
+  readonly rank: readonly number[];
+  /** Compared before that: how near the node is to the rest of its service. */
   readonly nearness: readonly number[];
 }
 
-export function rankNode(
-  request: InstanceRequest,
-  node: GpuNode,
-  of: { readonly offer: NodeOffer; readonly companions: Companions },
-): RankedNode {
-  const { sameNodeCount, sameZoneCount } = proximityAt(of.companions, node);
+export function rankNode(request: InstanceRequest, { node, rank }: Pick<RankedNode, "node" | "rank">, companions: Companions): RankedNode {
+  const { sameNodeCount, sameZoneCount } = proximityAt(companions, node);
   // A hot instance on spot is lost without a fault; the others are there for that day.
   const isRisky = request.level === "hot" && node.capacityType === "spot";
-  return { node, offer: of.offer, nearness: [sameNodeCount, isRisky ? 1 : 0, sameZoneCount] };
+  return { node, rank, nearness: [sameNodeCount, isRisky ? 1 : 0, sameZoneCount] };
 }
 
 export function byRank(left: RankedNode, right: RankedNode): number {
-  return compareRanks(left.nearness, right.nearness) || compareOffers(left, right);
+  return compareRanks(left.nearness, right.nearness) || compareEntries(left, right);
 }
-
-/** Whether the node can take the instance. */
-const isEnough = (
-  request: InstanceRequest,
-  node: GpuNode,
-  { offer, room }: { readonly offer: NodeOffer; readonly room: FleetRoom },
-): boolean => offer.chosen.length >= request.memberBytes.length && room.freeHostBytes(node) >= request.hostBytes;
 
 /**
  * The best node for an instance, or null: what a ranking of all nodes would begin with. Nodes where its service has nothing stand
@@ -45,19 +35,22 @@ export function bestPlace(request: InstanceRequest, room: FleetRoom): RankedNode
   const companions = companionsOf(request, room);
   const known = room.nodesKnownTo(request.service);
   let best: RankedNode | null = null;
-  const consider = (node: GpuNode, offer: NodeOffer): void => {
-    const ranked = rankNode(request, node, { offer, companions });
+  const consider = (entry: Entry): void => {
+    const ranked = rankNode(request, entry, companions);
     if (best === null || byRank(ranked, best) < 0) best = ranked;
   };
-  for (const { node, offer } of indexOf(request, room).firsts(known)) consider(node, offer);
+  for (const first of indexOf(request, room).firsts(known)) consider(first);
   for (const name of known) {
     const node = room.nodeOf(name);
     if (node === null || !matchesNode(node, request)) continue;
-    const offer = offerOfNode(request, node, room);
-    if (isEnough(request, node, { offer, room })) consider(node, offer);
+    const ranked = rankOfOffer(offerOfNode(request, node, room));
+    if (isEnough(request, ranked, room.freeHostBytes(node))) consider({ node, rank: ranked.rank });
   }
   return best;
 }
+
+const isEnough = (request: InstanceRequest, { gpuCount }: NodeRank, freeHostBytes: number): boolean =>
+  gpuCount >= request.memberBytes.length && freeHostBytes >= request.hostBytes;
 
 /** Each holds a few objects for every node. */
 const INDEXES_MAX = 64;
@@ -76,10 +69,8 @@ function indexOf(request: InstanceRequest, room: FleetRoom): NewcomerIndex {
   return index;
 }
 
-interface Entry {
-  readonly node: GpuNode;
-  readonly offer: NodeOffer;
-}
+/** A node that can take an instance. */
+type Entry = Pick<RankedNode, "node" | "rank">;
 
 /**
  * For requests of one shape: the nodes that can take a newcomer, the best first, apart for each kind of place (a zone's spot nodes, say),
@@ -102,7 +93,7 @@ class NewcomerIndex {
       const entry = this.#entryOf(node);
       if (entry !== null) this.#placeOf(node).push(entry);
     }
-    for (const place of this.#places.values()) place.sort(compareOffers);
+    for (const place of this.#places.values()) place.sort(compareEntries);
   }
 
   /** The best of each kind of place, without the nodes named. */
@@ -133,8 +124,8 @@ class NewcomerIndex {
   }
 
   #entryOf(node: GpuNode): Entry | null {
-    const offer = newcomerOffer(this.#request, node, this.#room);
-    const entry = isEnough(this.#request, node, { offer, room: this.#room }) ? { node, offer } : null;
+    const ranked = newcomerRank(this.#request, node, this.#room);
+    const entry = isEnough(this.#request, ranked, this.#room.freeHostBytes(node)) ? { node, rank: ranked.rank } : null;
     if (entry === null) this.#entries.delete(node.name);
     else this.#entries.set(node.name, entry);
     return entry;
@@ -155,16 +146,14 @@ function positionOf(entry: Entry, sorted: readonly Entry[]): number {
   while (low < high) {
     const middle = (low + high) >> 1;
     const there = sorted[middle];
-    if (there !== undefined && there !== entry && compareOffers(there, entry) < 0) low = middle + 1;
+    if (there !== undefined && there !== entry && compareEntries(there, entry) < 0) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
-function compareOffers(left: Entry, right: Entry): number {
-  return (
-    compareRanks(left.offer.rank, right.offer.rank) || (left.node.name < right.node.name ? -1 : left.node.name > right.node.name ? 1 : 0)
-  );
+function compareEntries(left: Entry, right: Entry): number {
+  return compareRanks(left.rank, right.rank) || (left.node.name < right.node.name ? -1 : left.node.name > right.node.name ? 1 : 0);
 }
 
 function compareRanks(left: readonly number[], right: readonly number[]): number {
