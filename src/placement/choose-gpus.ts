@@ -56,7 +56,7 @@ function candidateOf(request: InstanceRequest, node: GpuNode, room: FleetRoom): 
 
 /** What the GPUs of a node would give it, in the order of their indexes; those that cannot are left out. */
 export const offersOn = (request: InstanceRequest, node: GpuNode, room: FleetRoom): readonly GpuOffer[] =>
-  room.gpusOf(node.name).flatMap((gpu) => (isOpen(request, gpu, room) ? (offerAt(request, gpu) ?? []) : []));
+  room.gpusOf(node.name).flatMap((gpu) => (isOpen(request, gpu, room) && !room.isClosed(gpu) ? (offerAt(request, gpu) ?? []) : []));
 
 /** Whether the instance may be there at all, room or not. */
 function isOpen(request: InstanceRequest, gpu: GpuRoom, room: FleetRoom): boolean {

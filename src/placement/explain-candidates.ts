@@ -82,6 +82,7 @@ function explainGpus(
 /** null = nothing stands in the way. */
 function gpuRefusal(request: InstanceRequest, gpu: GpuRoom, room: FleetRoom): string | null {
   if (room.isQuarantined(gpu, request.service)) return "is quarantined for the service";
+  if (room.isClosed(gpu)) return "is being cut anew";
   if (gpu.isTaken) return "belongs to one instance alone";
   if (request.isExclusive && gpu.holderCount > 0) return `is in use by ${gpu.holderCount}`;
   if (!request.isExclusive && gpu.services.has(request.service)) return "has another of the service";
