@@ -88,7 +88,7 @@ function gpuRefusal(request: InstanceRequest, gpu: GpuRoom, room: FleetRoom): st
   if (!request.isExclusive && gpu.services.has(request.service)) return "has another of the service";
   const verdicts = verdictsAt(request, gpu);
   if (verdicts === null) return null;
-  if (verdicts.code !== "NO_CAPACITY") return `cannot: ${nearestWhy(verdicts)}`;
+  if (verdicts.code !== "NO_CAPACITY") return `cannot by ${nearestWhy(verdicts)}`;
   return `has ${formatBytes(Math.max(0, gpu.freeBytes))} of ${formatBytes(gpu.memoryBytes)} left`;
 }
 

@@ -1,7 +1,7 @@
 import type { GpuRelocation, RelocationPlace, RelocationStatus, RelocationVictim, RepartitionStep } from "../api/gpu-relocation.ts";
-import type { InstanceName } from "../base/ids.ts";
+import type { InstanceName, MigLayout } from "../base/ids.ts";
 import { isSameJson } from "../base/same-json.ts";
-import { layoutOf } from "../api/mig-layout.ts";
+import { layoutOf, withPlacement } from "../api/mig-layout.ts";
 import { nextRepartitionStep, STEP_TRIES, type RepartitionMove } from "./next-repartition-step.ts";
 import type { GpuPlace } from "./placement-request.ts";
 import { placeKey } from "./placement-request.ts";
@@ -32,6 +32,10 @@ export interface RelocationLook {
   readonly elapsedMs: number;
   /** The driver refused what the step before needed. */
   readonly refusal: string | null;
+  /** Why nobody needs the room any more: what was moved goes back. null = it is needed. */
+  readonly moot: string | null;
+  /** Why neither forward nor back leads anywhere: everybody looks for a place as usual. null = it may go on. */
+  readonly hopeless: string | null;
 }
 export interface RelocationMove {
   readonly status: Omit<RelocationStatus, "endedAt">;
@@ -42,9 +46,13 @@ export interface RelocationMove {
 /** What becomes of a relocation from what is there: never from what was done, so that a crash at any point is finished by the next look. Pure. */
 export function nextRelocation(relocation: GpuRelocation, look: RelocationLook): RelocationMove {
   const before = relocation.status;
+  if (look.hopeless !== null) {
+    const status = { phase: "Failed", failureCount: before?.failureCount ?? 0, message: look.hopeless } as const;
+    return { status, isEnded: true, orders: NO_ORDERS };
+  }
   const failureCount = look.refusal === null ? 0 : (before?.failureCount ?? 0) + 1;
   const direction = before?.phase === "RollingBack" ? "back" : "forward";
-  const tries = direction === "back" ? 0 : failureCount;
+  const tries = direction === "back" ? 0 : look.moot === null ? failureCount : STEP_TRIES;
   const move =
     relocation.cut === null
       ? nextMigration(relocation, look, { direction, failureCount: tries })
@@ -80,17 +88,25 @@ function ordersOf({ wish, place, victims }: GpuRelocation, { direction, due }: M
 }
 
 /** One GPU that MIG cuts: the plan's own steps say whose turn it is. */
-function nextCut({ cut, place, budgetMs, rollbackBudgetMs }: GpuRelocation, look: RelocationLook, progress: Progress): Move {
+function nextCut(relocation: GpuRelocation, look: RelocationLook, progress: Progress): Move {
+  const { cut, wish, place, victims, budgetMs, rollbackBudgetMs } = relocation;
   const here = look.seen.filter((seen) => placeKey(seen) === placeKey(place));
   const layout = layoutOf(here.flatMap(({ mig }) => mig ?? []));
   if (cut === null || !layout.ok)
     return { direction: "back", due: new Set(), end: "Failed", message: "What is on the GPU is no legal layout." };
   const running = here.flatMap(({ instance, mig, isRunning }) => (mig !== null && isRunning ? [{ instance, at: mig }] : []));
   const steps = { ...cut, budgetMs, rollbackBudgetMs };
-  const move = nextRepartitionStep(steps, { ...progress, elapsedMs: look.elapsedMs }, { layout: layout.value, running });
+  const made = progress.direction === "forward" ? withRoomFor(relocation, layout.value) : layout.value;
+  const move = nextRepartitionStep(steps, { ...progress, elapsedMs: look.elapsedMs }, { layout: made, running });
   switch (move.kind) {
-    case "completed":
-      return { direction: "forward", due: new Set(), end: "Completed", message: "Everybody is at the new place." };
+    case "completed": {
+      // A victim that left may have stood in the very MIG instance that the wish gets: until that is its own, nobody else comes back.
+      const isThere = here.some((one) => one.instance === wish && isSameJson(one.mig, place.mig));
+      const isOverdue = look.elapsedMs > budgetMs + rollbackBudgetMs;
+      const end = isThere ? "Completed" : isOverdue ? "Failed" : null;
+      const message = isThere ? "Everybody is at the new place." : `${wish} is about to get its place`;
+      return { direction: "forward", due: new Set(victims.map(({ instance }) => instance)), end, message };
+    }
     case "rolled-back":
       return { direction: "back", due: new Set(), end: "RolledBack", message: move.why };
     case "step":
@@ -98,6 +114,16 @@ function nextCut({ cut, place, budgetMs, rollbackBudgetMs }: GpuRelocation, look
       return atWork(cut.steps, move);
   }
 }
+
+/**
+ * A plan makes a victim's new MIG instance before it is drained, where that fits. A partition stands at one place at a time, so it is made
+ * when the victim comes; until then it counts as made, since the GPU takes nobody else.
+ */
+const withRoomFor = ({ place, victims }: GpuRelocation, layout: MigLayout): MigLayout =>
+  victims.reduce(
+    (all, { to }) => (to.mig !== null && placeKey(to) === placeKey(place) ? (withPlacement(all, to.mig) ?? all) : all),
+    layout,
+  );
 
 function atWork(
   steps: readonly { readonly forward: RepartitionStep; readonly inverse: RepartitionStep }[],

@@ -180,20 +180,20 @@ const nameOf = (request: Pick<InstanceRequest, "tenant" | "instance">, index: nu
 
 const isPlaced = (partition: AnyPartition): partition is GpuPartition => partition.node !== null;
 
-function isHeld(partition: AnyPartition, seen: readonly SeenGpu[] | null): boolean {
+export function isHeld(partition: AnyPartition, seen: readonly SeenGpu[] | null): boolean {
   if (!isPlaced(partition)) return false;
   if (seen === null) return true;
   const gpu = seen.find((candidate) => placeKey(candidate) === placeKey(partition));
   return gpu?.holders.some((holder) => holder.instance === partition.instance) ?? false;
 }
 
-function sliceOf(partition: GpuPartition): HeldSlice {
+export function sliceOf(partition: GpuPartition): HeldSlice {
   const { node, gpu, instance, service, memoryBytes, mode, mig } = partition;
   return { node, gpu, instance, service, level: null, memoryBytes, mode, mig, hostBytes: 0 };
 }
 
 /** Bytes in use that nobody was promised there: processes of the past, until they are gone. */
-function strangers(seen: readonly SeenGpu[], promised: readonly HeldSlice[]): readonly HeldSlice[] {
+export function strangers(seen: readonly SeenGpu[], promised: readonly HeldSlice[]): readonly HeldSlice[] {
   const known = new Set(promised.map((slice) => `${slice.instance} ${placeKey(slice)}`));
   return seen.flatMap((gpu) =>
     gpu.holders
