@@ -3,7 +3,7 @@ import type { GpuNode } from "../api/gpu-node.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { FleetRoom } from "./fleet-room.ts";
 import { memberOf, offerStanding, verdictsAt, type GpuOffer } from "./gpu-offer.ts";
-import { isOpen, offerOfNode } from "./node-offer.ts";
+import { mayUse, offerOfNode } from "./node-offer.ts";
 import { bestPlace, byRank, rankNode, type RankedNode } from "./place-index.ts";
 import { companionsOf } from "./proximity.ts";
 import type { InstanceRequest, PlacedMember, PlacementRefusal } from "./placement-request.ts";
@@ -61,7 +61,7 @@ export function fitAt(request: InstanceRequest, members: readonly PlacedMember[]
   if (request.capBytes !== null && Math.max(...request.memberBytes) > request.capBytes) return null;
   const fitting = members.flatMap((member, index) => {
     const gpu = member.node === node.name ? room.gpuAt(member) : null;
-    if (gpu === null || !isOpen(request, gpu, room)) return [];
+    if (gpu === null || !mayUse(request, gpu, room)) return [];
     const offer = offerStanding(request, gpu, member);
     return offer.ok ? [memberOf(offer.value, request.memberBytes[index] ?? 0)] : [];
   });
@@ -82,7 +82,7 @@ function noGpu(request: InstanceRequest, matching: readonly GpuNode[], room: Fle
     const freeCount = Math.max(...matching.map((node) => offersOn(request, node, room).length));
     return { code: "NO_EXCLUSIVE_GPU", instance, neededCount, neededBytes, freeCount };
   }
-  const open = matching.flatMap((node) => room.gpusOf(node.name)).filter((gpu) => isOpen(request, gpu, room));
+  const open = matching.flatMap((node) => room.gpusOf(node.name)).filter((gpu) => mayUse(request, gpu, room));
   const refused = open.flatMap((gpu) => {
     const verdicts = verdictsAt(request, gpu);
     return verdicts === null ? [] : [{ gpu, ...verdicts }];

@@ -29,12 +29,16 @@ export interface FleetRoom {
   gpusOf(node: NodeName): readonly GpuRoom[];
   /** null = lost, or there is none. */
   gpuAt(place: GpuPlace): GpuRoom | null;
-  /** Nobody holds anything on it, and no GPU of it is lost. */
+  /** Nobody holds anything on it, and no GPU of it is lost or closed. */
   isUnused(node: GpuNode): boolean;
   freeHostBytes(node: GpuNode): number;
   isQuarantined(place: GpuPlace, service: ServiceName): boolean;
   /** Where the service holds something, or a GPU is kept from it. To all other services such a node is another place than to this one. */
   nodesKnownTo(service: ServiceName): ReadonlySet<NodeName>;
+  /** Takes nobody new. */
+  isClosed(place: GpuPlace): boolean;
+  /** null = none is closed. */
+  close(place: GpuPlace | null): void;
   /** Everything that one service holds. */
   slicesOf(service: ServiceName): readonly HeldSlice[];
   hold(slices: readonly HeldSlice[]): void;
@@ -42,7 +46,7 @@ export interface FleetRoom {
   release(instance: InstanceName, places: readonly GpuPlace[]): void;
   /** In the order of their names. */
   matching(request: Pick<InstanceRequest, "nodeSelector" | "capacityType">): readonly GpuNode[];
-  /** Nodes on which something was held or released, oldest first, as often as it was. It grows. */
+  /** Nodes on which something was held, released or closed, oldest first, as often as it was. It grows. */
   readonly changes: readonly NodeName[];
 }
 
@@ -61,6 +65,7 @@ export function createFleetRoom(fleet: Fleet): FleetRoom {
   const lostNodes = new Set(fleet.lost.map(({ node }) => node));
   const quarantined = new Set(fleet.quarantined.map((entry) => `${entry.service} ${placeKey(entry)}`));
   const quarantinedNodes = Map.groupBy(fleet.quarantined, ({ service }) => service);
+  let closed: GpuPlace | null = fleet.closed ?? null;
   // The order of the inventory must not matter: same fleet, same choice.
   const nodes = fleet.nodes.toSorted((left, right) => (left.name < right.name ? -1 : 1));
   const nodeByName = new Map(nodes.map((node) => [node.name, node]));
@@ -118,7 +123,7 @@ export function createFleetRoom(fleet: Fleet): FleetRoom {
     gpusOf,
     gpuAt,
     changes,
-    isUnused: ({ name }) => (byNode.get(name)?.length ?? 0) === 0 && !lostNodes.has(name),
+    isUnused: ({ name }) => (byNode.get(name)?.length ?? 0) === 0 && !lostNodes.has(name) && closed?.node !== name,
     freeHostBytes(node) {
       const known = freeHostBytesByNode.get(node.name);
       if (known !== undefined) return known;
@@ -139,6 +144,11 @@ export function createFleetRoom(fleet: Fleet): FleetRoom {
       const made = new Set(places.map(({ node }) => node));
       knownNodes.set(service, made);
       return made;
+    },
+    isClosed: ({ node, gpu }) => closed?.node === node && closed.gpu === gpu,
+    close(place) {
+      for (const touched of [closed, place]) if (touched !== null) changed(touched, null);
+      closed = place;
     },
     slicesOf: (service) => byService.get(service) ?? [],
     hold,

@@ -16,17 +16,18 @@ export interface NodeOffer {
 
 export function offerOfNode(request: InstanceRequest, node: GpuNode, room: FleetRoom): NodeOffer {
   if (!room.nodesKnownTo(request.service).has(node.name)) return newcomerOffer(request, node, room);
-  return makeOffer(request, room.gpusOf(node.name), (gpu) => (isOpen(request, gpu, room) ? offerAt(request, gpu) : null));
+  return makeOffer(request, room.gpusOf(node.name), (gpu) =>
+    mayUse(request, gpu, room) && !room.isClosed(gpu) ? offerAt(request, gpu) : null,
+  );
 }
 
 /** Whether the instance may be there at all, room or not. */
-export function isOpen(request: InstanceRequest, gpu: GpuRoom, room: FleetRoom): boolean {
+export function mayUse(request: InstanceRequest, gpu: GpuRoom, room: FleetRoom): boolean {
   if (room.isQuarantined(gpu, request.service)) return false;
-  return isOpenToNewcomer(request, gpu) && (request.isExclusive || !gpu.services.has(request.service));
+  return mayNewcomerUse(request, gpu) && (request.isExclusive || !gpu.services.has(request.service));
 }
 
-const isOpenToNewcomer = (request: InstanceRequest, gpu: GpuRoom): boolean =>
-  !gpu.isTaken && (!request.isExclusive || gpu.holderCount === 0);
+const mayNewcomerUse = (request: InstanceRequest, gpu: GpuRoom): boolean => !gpu.isTaken && (!request.isExclusive || gpu.holderCount === 0);
 
 /**
  * What a node is to an instance whose service has nothing there. Of all that ask for the same it is the same: so it is worked out once,
@@ -36,7 +37,9 @@ export function newcomerOffer(request: InstanceRequest, node: GpuNode, room: Fle
   const gpus = room.gpusOf(node.name);
   const known = offersByShape(gpus);
   const shape = shapeOf(request);
-  const made = known.get(shape) ?? makeOffer(request, gpus, (gpu) => (isOpenToNewcomer(request, gpu) ? offerAt(request, gpu) : null));
+  const made =
+    known.get(shape) ??
+    makeOffer(request, gpus, (gpu) => (mayNewcomerUse(request, gpu) && !room.isClosed(gpu) ? offerAt(request, gpu) : null));
   if (known.size >= SHAPES_MAX) known.clear();
   known.set(shape, made);
   return made;

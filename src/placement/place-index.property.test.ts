@@ -27,7 +27,7 @@ const offersAt = (request: InstanceRequest, node: GpuNode, room: FleetRoom): rea
   room.gpusOf(node.name).flatMap((gpu) => (isOpen(request, gpu, room) ? (offerAt(request, gpu) ?? []) : []));
 
 function isOpen(request: InstanceRequest, gpu: GpuRoom, room: FleetRoom): boolean {
-  if (gpu.isTaken || room.isQuarantined(gpu, request.service)) return false;
+  if (gpu.isTaken || room.isClosed(gpu) || room.isQuarantined(gpu, request.service)) return false;
   return request.isExclusive ? gpu.holderCount === 0 : !gpu.services.has(request.service);
 }
 
@@ -138,20 +138,25 @@ const fleetOf = fc
     held: strangers.map(({ place: at, gigabytes }, index) => strangerAt(at, instanceName(`stranger-${index}`), gigabytes * GB)),
     quarantined: quarantined.map((entry) => ({ ...entry.place, service: entry.service })),
   }));
-/** An instance comes, or one that came before goes. */
+/** A GPU is closed or none is, an instance comes, and one that came before may go. */
 const steps = fc
   .integer({ min: 1, max: 24 })
-  .chain((count) => fc.tuple(...Array.from({ length: count }, (_, index) => fc.record({ asked: request(index), leaves: fc.nat(40) }))));
+  .chain((count) =>
+    fc.tuple(
+      ...Array.from({ length: count }, (_, index) => fc.record({ asked: request(index), leaves: fc.nat(40), closed: fc.option(place) })),
+    ),
+  );
 
 test("whatever came and went before, the index chooses what a scan of every node chooses, and refuses where that finds none", () => {
   fc.assert(
     fc.property(fleetOf, steps, (fleet, moves) => {
       const room = createFleetRoom(fleet);
       const held: { readonly asked: InstanceRequest; readonly members: readonly PlacedMember[] }[] = [];
-      for (const { asked, leaves } of moves) {
+      for (const { asked, leaves, closed } of moves) {
+        room.close(closed);
         const isOverCap = asked.capBytes !== null && Math.max(...asked.memberBytes) > asked.capBytes;
         const now = [...fleet.held, ...held.flatMap((one) => slicesOf(one.asked, one.members))];
-        const expected = isOverCap ? null : scan(asked, createFleetRoom({ ...fleet, held: now }));
+        const expected = isOverCap ? null : scan(asked, createFleetRoom({ ...fleet, held: now, closed }));
         const chosen = chooseGpus(asked, room);
         assert.deepEqual(chosen.ok ? chosen.value : null, expected);
         if (chosen.ok) {
