@@ -50,7 +50,7 @@ function nodeDraft(index: number): ResourceDraft {
   };
   const made = draft("GPUNode", nodeNameOf(index), spec, zone);
   const pool = `${zone}-pool-${Math.floor(index / 10) % SPOT_POOLS_PER_ZONE}`;
-  return isSpot ? { ...made, labels: { ...made.labels, "tidegate.io/spot-pool": pool } } : made;
+  return isSpot ? { ...made, labels: { ...made.labels, "inference.example.com/spot-pool": pool } } : made;
 }
 
 export function serviceDraft(index: number): ResourceDraft {

@@ -5,6 +5,7 @@ import { GB } from "../base/bytes.ts";
 import { instanceName, nodeName, serviceName, tenantId, type InstanceName } from "../base/ids.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
 import { matchesNode } from "../api/match-node.ts";
+import { SPOT_POOL_LABEL, spotPoolOf } from "../api/spot-pool.ts";
 import { chooseGpus } from "./choose-gpus.ts";
 import { createFleetRoom, type FleetRoom, type GpuRoom } from "./fleet-room.ts";
 import { memberOf, offerAt, type GpuOffer } from "./gpu-offer.ts";
@@ -47,12 +48,18 @@ function rankAt(request: InstanceRequest, node: GpuNode, room: FleetRoom): reado
   return [
     countOf((slice) => slice.node === node.name),
     request.level === "hot" && node.capacityType === "spot" ? 1 : 0,
+    countOf((slice) => poolAt(node.name, room) !== null && poolAt(slice.node, room) === poolAt(node.name, room)),
     countOf((slice) => node.zone !== null && room.nodeOf(slice.node)?.zone === node.zone),
     request.isExclusive ? 0 : first?.gpu.holderCount === 0 ? 1 : 0,
     first?.wasteMilli ?? 0,
     first?.tightness ?? 0,
     room.gpusOf(node.name).filter((gpu) => gpu.holderCount === 0).length,
   ];
+}
+
+function poolAt(name: GpuNode["name"], room: FleetRoom): string | null {
+  const node = room.nodeOf(name);
+  return node === null ? null : spotPoolOf(node);
 }
 
 interface Ranked {
@@ -73,6 +80,7 @@ const gpuNode = (index: number) =>
       capacityType: fc.constantFrom("on-demand" as const, "spot" as const),
       hostMemoryBytes: fc.integer({ min: 0, max: 100 }).map((gigabytes) => gigabytes * GB),
       rack: fc.constantFrom("r1", "r2"),
+      pool: fc.constantFrom(null, "p1", "p2"),
       gpus: fc.array(
         fc.constantFrom(
           { model: "A100-40GB", memoryBytes: 40 * GB, modes: ["exclusive", "mps"] as const },
@@ -83,10 +91,10 @@ const gpuNode = (index: number) =>
         { minLength: 1, maxLength: 4 },
       ),
     })
-    .map(({ rack, gpus, ...rest }): GpuNode => ({
+    .map(({ rack, pool, gpus, ...rest }): GpuNode => ({
       ...rest,
       name: nodeName(`n${index}`),
-      labels: { rack },
+      labels: { rack, ...(pool === null ? {} : { [SPOT_POOL_LABEL]: pool }) },
       links: { hostToGpu: 1, disk: 1, network: 1 },
       gpus: gpus.map((gpu, at) => ({ index: at, ...gpu })),
     }));

@@ -1,4 +1,5 @@
 import { matchesNode } from "../api/match-node.ts";
+import { spotPoolOf } from "../api/spot-pool.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
 import type { NodeName } from "../base/ids.ts";
 import { oncePer } from "../base/once-per.ts";
@@ -17,10 +18,10 @@ export interface RankedNode {
 }
 
 export function rankNode(request: InstanceRequest, { node, rank }: Pick<RankedNode, "node" | "rank">, companions: Companions): RankedNode {
-  const { sameNodeCount, sameZoneCount } = proximityAt(companions, node);
-  // A hot instance on spot is lost without a fault; the others are there for that day.
+  const { sameNodeCount, samePoolCount, sameZoneCount } = proximityAt(companions, node);
+  // A hot instance on spot is lost without a fault; the others are there for that day. And a pool is taken back far sooner than a zone fails.
   const isRisky = request.level === "hot" && node.capacityType === "spot";
-  return { node, rank, nearness: [sameNodeCount, isRisky ? 1 : 0, sameZoneCount] };
+  return { node, rank, nearness: [sameNodeCount, isRisky ? 1 : 0, samePoolCount, sameZoneCount] };
 }
 
 export function byRank(left: RankedNode, right: RankedNode): number {
@@ -131,13 +132,16 @@ class NewcomerIndex {
     return entry;
   }
 
-  #placeOf({ zone, capacityType }: GpuNode): Entry[] {
-    const key = JSON.stringify([zone, capacityType]);
+  #placeOf(node: GpuNode): Entry[] {
+    const key = kindOfPlace(node);
     const place = this.#places.get(key) ?? [];
     this.#places.set(key, place);
     return place;
   }
 }
+
+/** All of a node that its nearness depends on, as long as nothing of the service stands on it. */
+const kindOfPlace = oncePer((node: GpuNode): string => JSON.stringify([node.zone, node.capacityType, spotPoolOf(node)]));
 
 /** Where it stands, or belongs. No two are equal: the last thing compared is the name. */
 function positionOf(entry: Entry, sorted: readonly Entry[]): number {
