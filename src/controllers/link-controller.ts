@@ -120,7 +120,7 @@ class Link implements LinkController {
     const uids = this.#uids.get(table.service) ?? new Set();
     this.#uids.set(table.service, uids.add(table.uid));
     this.#tell({ type: "table", table });
-    for (const other of [...uids]) if (other !== table.uid) this.withdraw(other);
+    for (const other of uids) if (other !== table.uid) this.withdraw(other);
   }
 
   withdraw(uid: Uid): void {

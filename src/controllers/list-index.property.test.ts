@@ -17,7 +17,7 @@ const resource = (name: string, group: string): Resource => ({
   createdAt: wallMs(0),
   status: null,
 });
-const groupOf = ({ spec }: Resource): string => String(spec["group"]);
+const groupOf = ({ spec }: Resource): string => (typeof spec["group"] === "string" ? spec["group"] : "none");
 const readGroup = (of: Resource) => (groupOf(of) === "none" ? null : { key: groupOf(of), value: `${of.name} of ${groupOf(of)}` });
 const step = fc.record({
   name: fc.constantFrom("a", "aa", "b", "c", "d"),

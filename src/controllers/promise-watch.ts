@@ -35,7 +35,6 @@ export function createPromiseWatch(
   let seen: { readonly lists: readonly (readonly Resource[])[]; readonly rto: readonly unknown[] } = { lists: [], rto: [] };
   let notBefore: MonotonicMs | null = null;
   let isAsking = false;
-  let isEnded = false;
   const ending = new AbortController();
 
   async function work(): Promise<void> {
@@ -45,7 +44,7 @@ export function createPromiseWatch(
       ports.store.list("GPUPartition"),
     ]);
     // What cannot be read now is looked at next time; until then the last answer stands.
-    if (!configs.ok || !nodes.ok || !partitions.ok || isEnded) return;
+    if (!configs.ok || !nodes.ok || !partitions.ok || ending.signal.aborted) return;
     const lists = [configs.value.items, nodes.value.items, partitions.value.items];
     const lastRtoMs = measuredRtoMs(configs.value.items);
     if (lists.every((items, index) => isSameSet(items, seen.lists[index])) && isSameJson([...lastRtoMs], seen.rto)) return;
@@ -57,31 +56,18 @@ export function createPromiseWatch(
       known: partitions.value.items.flatMap(valueOf(readPartition)),
       lastRtoMs,
     });
-    const worked = await inSlices(steps);
+    const worked = await inSlices(steps, ports.clock, ending.signal);
     if (worked === null) return;
     known = worked.value;
     notBefore = later(ports.clock.monotonicMs(), Math.max(AGAIN_MS, worked.tookMs * REST_PER_WORK));
     for (const [service, vetting] of known) if (!isSameJson(before.get(service), vetting)) changed(service);
   }
 
-  /** Between slices, looks. null = the watch was stopped meanwhile. */
-  async function inSlices<Value>(steps: Steps<Value>): Promise<{ readonly value: Value; readonly tookMs: number } | null> {
-    let tookMs = 0;
-    for (;;) {
-      const beganMs = ports.clock.monotonicMs();
-      const value = sliceOf(steps);
-      tookMs += ports.clock.monotonicMs() - beganMs;
-      if (value !== null) return { value: value.done, tookMs };
-      await ports.clock.sleep(0, ending.signal);
-      if (isEnded) return null;
-    }
-  }
-
   return {
     vettingOf: (service) => known.get(service) ?? null,
     refresh() {
       const nowMs = ports.clock.monotonicMs();
-      if (isAsking || isEnded || (notBefore !== null && nowMs < notBefore)) return;
+      if (isAsking || ending.signal.aborted || (notBefore !== null && nowMs < notBefore)) return;
       isAsking = true;
       notBefore = later(nowMs, AGAIN_MS);
       void work()
@@ -93,11 +79,25 @@ export function createPromiseWatch(
           isAsking = false;
         });
     },
-    stop() {
-      isEnded = true;
-      ending.abort();
-    },
+    stop: () => ending.abort(),
   };
+}
+
+/** Between slices, looks. null = the watch was stopped meanwhile. */
+async function inSlices<Value>(
+  steps: Steps<Value>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<{ readonly value: Value; readonly tookMs: number } | null> {
+  let tookMs = 0;
+  for (;;) {
+    const beganMs = clock.monotonicMs();
+    const value = sliceOf(steps);
+    tookMs += clock.monotonicMs() - beganMs;
+    if (value !== null) return { value: value.done, tookMs };
+    await clock.sleep(0, signal);
+    if (signal.aborted) return null;
+  }
 }
 
 /** null = there is more to do. */

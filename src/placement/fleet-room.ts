@@ -50,116 +50,142 @@ export interface FleetRoom {
   readonly changes: readonly NodeName[];
 }
 
-export function createFleetRoom(fleet: Fleet): FleetRoom {
-  const byGpu = new Map<string, HeldSlice[]>();
-  const byNode = new Map<NodeName, HeldSlice[]>();
-  const byService = new Map<ServiceName, HeldSlice[]>();
-  const changes: NodeName[] = [];
-  /** Asked for every node at each placement, changed at one: so kept until then. */
-  const gpusByNode = new Map<NodeName, readonly GpuRoom[]>();
-  const roomsByGpu = new Map<string, GpuRoom>();
-  const freeHostBytesByNode = new Map<NodeName, number>();
-  const knownNodes = new Map<ServiceName, ReadonlySet<NodeName>>();
-  const matchingNodes = new Map<string, readonly GpuNode[]>();
-  const lost = new Set(fleet.lost.map(placeKey));
-  const lostNodes = new Set(fleet.lost.map(({ node }) => node));
-  const quarantined = new Set(fleet.quarantined.map((entry) => `${entry.service} ${placeKey(entry)}`));
-  const quarantinedNodes = Map.groupBy(fleet.quarantined, ({ service }) => service);
-  let closed: GpuPlace | null = fleet.closed ?? null;
-  // The order of the inventory must not matter: same fleet, same choice.
-  const nodes = fleet.nodes.toSorted((left, right) => (left.name < right.name ? -1 : 1));
-  const nodeByName = new Map(nodes.map((node) => [node.name, node]));
-  const cards = new Map(nodes.flatMap(cardsOf));
+export const createFleetRoom = (fleet: Fleet): FleetRoom => new Room(fleet);
 
-  function hold(slices: readonly HeldSlice[]): void {
-    for (const slice of slices) {
-      append(byGpu, placeKey(slice), slice);
-      append(byNode, slice.node, slice);
-      if (slice.service !== null) append(byService, slice.service, slice);
-      changed(slice, slice.service);
-    }
+class Room implements FleetRoom {
+  readonly nodes: readonly GpuNode[];
+  readonly changes: NodeName[] = [];
+  readonly #nodeByName: ReadonlyMap<NodeName, GpuNode>;
+  readonly #cards: ReadonlyMap<string, Card>;
+  readonly #lost: ReadonlySet<string>;
+  readonly #lostNodes: ReadonlySet<NodeName>;
+  readonly #quarantined: ReadonlySet<string>;
+  readonly #quarantinedBy: ReadonlyMap<ServiceName, readonly GpuPlace[]>;
+  readonly #byGpu = new Map<string, HeldSlice[]>();
+  readonly #byNode = new Map<NodeName, HeldSlice[]>();
+  readonly #byService = new Map<ServiceName, HeldSlice[]>();
+  // Asked for every node at each placement, changed at one: so kept until then.
+  readonly #gpusByNode = new Map<NodeName, readonly GpuRoom[]>();
+  readonly #roomsByGpu = new Map<string, GpuRoom>();
+  readonly #freeHostBytes = new Map<NodeName, number>();
+  readonly #knownNodes = new Map<ServiceName, ReadonlySet<NodeName>>();
+  readonly #matching = new Map<string, readonly GpuNode[]>();
+  #closed: GpuPlace | null;
+
+  constructor({ nodes, held, lost, quarantined, closed }: Fleet) {
+    // The order of the inventory must not matter: same fleet, same choice.
+    this.nodes = nodes.toSorted((left, right) => (left.name < right.name ? -1 : 1));
+    this.#nodeByName = new Map(this.nodes.map((node) => [node.name, node]));
+    this.#cards = new Map(this.nodes.flatMap(cardsOf));
+    this.#lost = new Set(lost.map(placeKey));
+    this.#lostNodes = new Set(lost.map(({ node }) => node));
+    this.#quarantined = new Set(quarantined.map((entry) => `${entry.service} ${placeKey(entry)}`));
+    this.#quarantinedBy = Map.groupBy(quarantined, ({ service }) => service);
+    this.#closed = closed ?? null;
+    this.hold(held);
   }
-  function release(instance: InstanceName, places: readonly GpuPlace[]): void {
-    for (const place of places) {
-      const key = placeKey(place);
-      const gone = (byGpu.get(key) ?? []).filter((slice) => slice.instance === instance);
-      for (const slice of gone) {
-        drop(byGpu, key, slice);
-        drop(byNode, slice.node, slice);
-        if (slice.service !== null) drop(byService, slice.service, slice);
-        changed(slice, slice.service);
-      }
-    }
+
+  nodeOf(name: NodeName): GpuNode | null {
+    return this.#nodeByName.get(name) ?? null;
   }
-  function changed(place: GpuPlace, service: ServiceName | null): void {
-    roomsByGpu.delete(placeKey(place));
-    gpusByNode.delete(place.node);
-    freeHostBytesByNode.delete(place.node);
-    if (service !== null) knownNodes.delete(service);
-    changes.push(place.node);
-  }
-  function gpusOf(name: NodeName): readonly GpuRoom[] {
-    const known = gpusByNode.get(name);
+
+  gpusOf(name: NodeName): readonly GpuRoom[] {
+    const known = this.#gpusByNode.get(name);
     if (known !== undefined) return known;
-    const rooms = (nodeByName.get(name)?.gpus ?? []).flatMap(({ index }) => gpuAt({ node: name, gpu: index }) ?? []);
-    gpusByNode.set(name, rooms);
+    const rooms = (this.#nodeByName.get(name)?.gpus ?? []).flatMap(({ index }) => this.gpuAt({ node: name, gpu: index }) ?? []);
+    this.#gpusByNode.set(name, rooms);
     return rooms;
   }
-  function gpuAt(place: GpuPlace): GpuRoom | null {
+
+  gpuAt(place: GpuPlace): GpuRoom | null {
     const key = placeKey(place);
-    const known = roomsByGpu.get(key);
+    const known = this.#roomsByGpu.get(key);
     if (known !== undefined) return known;
-    const card = cards.get(key);
-    if (card === undefined || lost.has(key)) return null;
-    const room = gpuRoom(card, byGpu.get(key) ?? []);
-    roomsByGpu.set(key, room);
+    const card = this.#cards.get(key);
+    if (card === undefined || this.#lost.has(key)) return null;
+    const room = gpuRoom(card, this.#byGpu.get(key) ?? []);
+    this.#roomsByGpu.set(key, room);
     return room;
   }
-  hold(fleet.held);
 
-  return {
-    nodes,
-    nodeOf: (name) => nodeByName.get(name) ?? null,
-    gpusOf,
-    gpuAt,
-    changes,
-    isUnused: ({ name }) => (byNode.get(name)?.length ?? 0) === 0 && !lostNodes.has(name) && closed?.node !== name,
-    freeHostBytes(node) {
-      const known = freeHostBytesByNode.get(node.name);
-      if (known !== undefined) return known;
-      // Counted once for each instance, however many GPUs of the node it has.
-      const byInstance = new Map<InstanceName, number>();
-      for (const { instance, hostBytes } of byNode.get(node.name) ?? []) {
-        if (hostBytes > 0) byInstance.set(instance, Math.max(hostBytes, byInstance.get(instance) ?? 0));
+  isUnused({ name }: GpuNode): boolean {
+    return (this.#byNode.get(name)?.length ?? 0) === 0 && !this.#lostNodes.has(name) && this.#closed?.node !== name;
+  }
+
+  freeHostBytes({ name, hostMemoryBytes }: GpuNode): number {
+    const known = this.#freeHostBytes.get(name);
+    if (known !== undefined) return known;
+    // Counted once for each instance, however many GPUs of the node it has.
+    const byInstance = new Map<InstanceName, number>();
+    for (const { instance, hostBytes } of this.#byNode.get(name) ?? [])
+      if (hostBytes > 0) byInstance.set(instance, Math.max(hostBytes, byInstance.get(instance) ?? 0));
+    const freeBytes = hostMemoryBytes - sum([...byInstance.values()]);
+    this.#freeHostBytes.set(name, freeBytes);
+    return freeBytes;
+  }
+
+  isQuarantined(place: GpuPlace, service: ServiceName): boolean {
+    return this.#quarantined.has(`${service} ${placeKey(place)}`);
+  }
+
+  nodesKnownTo(service: ServiceName): ReadonlySet<NodeName> {
+    const known = this.#knownNodes.get(service);
+    if (known !== undefined) return known;
+    const places = [...this.slicesOf(service), ...(this.#quarantinedBy.get(service) ?? [])];
+    const made = new Set(places.map(({ node }) => node));
+    this.#knownNodes.set(service, made);
+    return made;
+  }
+
+  isClosed({ node, gpu }: GpuPlace): boolean {
+    return this.#closed?.node === node && this.#closed.gpu === gpu;
+  }
+
+  close(place: GpuPlace | null): void {
+    for (const touched of [this.#closed, place]) if (touched !== null) this.#changed(touched, null);
+    this.#closed = place;
+  }
+
+  slicesOf(service: ServiceName): readonly HeldSlice[] {
+    return this.#byService.get(service) ?? [];
+  }
+
+  hold(slices: readonly HeldSlice[]): void {
+    for (const slice of slices) {
+      append(this.#byGpu, placeKey(slice), slice);
+      append(this.#byNode, slice.node, slice);
+      if (slice.service !== null) append(this.#byService, slice.service, slice);
+      this.#changed(slice, slice.service);
+    }
+  }
+
+  release(instance: InstanceName, places: readonly GpuPlace[]): void {
+    for (const place of places) {
+      const key = placeKey(place);
+      const gone = (this.#byGpu.get(key) ?? []).filter((slice) => slice.instance === instance);
+      for (const slice of gone) {
+        drop(this.#byGpu, key, slice);
+        drop(this.#byNode, slice.node, slice);
+        if (slice.service !== null) drop(this.#byService, slice.service, slice);
+        this.#changed(slice, slice.service);
       }
-      const freeBytes = node.hostMemoryBytes - sum([...byInstance.values()]);
-      freeHostBytesByNode.set(node.name, freeBytes);
-      return freeBytes;
-    },
-    isQuarantined: (place, service) => quarantined.has(`${service} ${placeKey(place)}`),
-    nodesKnownTo(service) {
-      const known = knownNodes.get(service);
-      if (known !== undefined) return known;
-      const places = [...(byService.get(service) ?? []), ...(quarantinedNodes.get(service) ?? [])];
-      const made = new Set(places.map(({ node }) => node));
-      knownNodes.set(service, made);
-      return made;
-    },
-    isClosed: ({ node, gpu }) => closed?.node === node && closed.gpu === gpu,
-    close(place) {
-      for (const touched of [closed, place]) if (touched !== null) changed(touched, null);
-      closed = place;
-    },
-    slicesOf: (service) => byService.get(service) ?? [],
-    hold,
-    release,
-    matching(request) {
-      const selector = JSON.stringify([request.capacityType, request.nodeSelector]);
-      const known = matchingNodes.get(selector) ?? nodes.filter((node) => matchesNode(node, request));
-      matchingNodes.set(selector, known);
-      return known;
-    },
-  };
+    }
+  }
+
+  matching(request: Pick<InstanceRequest, "nodeSelector" | "capacityType">): readonly GpuNode[] {
+    const selector = JSON.stringify([request.capacityType, request.nodeSelector]);
+    const known = this.#matching.get(selector) ?? this.nodes.filter((node) => matchesNode(node, request));
+    this.#matching.set(selector, known);
+    return known;
+  }
+
+  #changed(place: GpuPlace, service: ServiceName | null): void {
+    this.#roomsByGpu.delete(placeKey(place));
+    this.#gpusByNode.delete(place.node);
+    this.#freeHostBytes.delete(place.node);
+    if (service !== null) this.#knownNodes.delete(service);
+    this.changes.push(place.node);
+  }
 }
 
 type Card = Pick<GpuRoom, "node" | "gpu" | "model" | "memoryBytes" | "modes">;

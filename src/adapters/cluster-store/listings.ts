@@ -5,8 +5,8 @@ import type { Listing } from "../../ports/cluster-store.ts";
 export interface Listings {
   /** null = nothing is known of that kind yet. */
   of(kind: Kind): Listing | null;
-  /** Everything of that kind, sorted by name. */
-  replace(kind: Kind, listing: Listing): void;
+  /** @param listing everything of that kind, sorted by name. @returns the same. */
+  replace(kind: Kind, listing: Listing): Listing;
   /** null = it is gone. Of a kind of which nothing is known, nothing is kept. */
   changed(of: { readonly kind: Kind; readonly name: string }, to: Resource | null): void;
   /** Nothing is known any more. */
@@ -31,7 +31,10 @@ export function createListings(): Listings {
       }
       return kept.listing;
     },
-    replace: (kind, listing) => void kinds.set(kind, { listing, written: new Map() }),
+    replace(kind, listing) {
+      kinds.set(kind, { listing, written: new Map() });
+      return listing;
+    },
     changed: ({ kind, name }, to) => void kinds.get(kind)?.written.set(name, to),
     forgetAll: () => kinds.clear(),
   };

@@ -47,11 +47,6 @@ export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
     return ok(results);
   }
 
-  function listingOf(kind: Kind): Listing {
-    const items = [...stored.values()].filter((resource) => resource.kind === kind);
-    return { items: Object.freeze(items.toSorted((left, right) => (left.name < right.name ? -1 : 1))), ageMs: 0 };
-  }
-
   const single = async (change: Change): Promise<Result<Resource, StoreError>> => only(apply([change]));
   return {
     async get(kind, name) {
@@ -59,14 +54,7 @@ export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
       const found = stored.get(keyOf(kind, name));
       return found === undefined ? err({ code: "NOT_FOUND", kind, name }) : ok(found);
     },
-    async list(kind) {
-      if (isClosed) return err(CLOSED);
-      const known = listings.of(kind);
-      if (known !== null) return ok(known);
-      const listing = listingOf(kind);
-      listings.replace(kind, listing);
-      return ok(listing);
-    },
+    list: async (kind) => (isClosed ? err(CLOSED) : ok(listings.of(kind) ?? listings.replace(kind, listingOf(kind, stored.values())))),
     create: (draft) => single({ verb: "create", draft }),
     writeSpec: (draft, version) => single({ verb: "write-spec", draft, version }),
     writeStatus: ({ kind, name }, status, version) => single({ verb: "write-status", kind, name, status, version }),
@@ -81,6 +69,11 @@ export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
       watchers.stopAll();
     },
   };
+}
+
+function listingOf(kind: Kind, stored: Iterable<Resource>): Listing {
+  const items = [...stored].filter((resource) => resource.kind === kind);
+  return { items: Object.freeze(items.toSorted((left, right) => (left.name < right.name ? -1 : 1))), ageMs: 0 };
 }
 
 const keyOf = (kind: Kind, name: string): string => `${kind}/${name}`;

@@ -65,11 +65,9 @@ function createSqliteStore(asker: StoreAsker, clock: Pick<Clock, "wallMs">): Clu
     if (!asked.ok) return asked;
     assert(asked.value.answer === "apply", "the store answers what it was asked");
     const { result } = asked.value;
-    if (!result.ok) {
-      // It may be there or not: the file is asked again.
-      if (result.error.code === "UNAVAILABLE") listings.forgetAll();
-      return result;
-    }
+    // It may be there or not: the file is asked again.
+    if (!result.ok && result.error.code === "UNAVAILABLE") listings.forgetAll();
+    if (!result.ok) return result;
     const { changed } = result.value;
     for (const target of changed) keeper.forget(target);
     const written = result.value.written.map((resource) => keeper.one(resource));
@@ -95,10 +93,7 @@ function createSqliteStore(asker: StoreAsker, clock: Pick<Clock, "wallMs">): Clu
       if (!asked.ok) return asked;
       assert(asked.value.answer === "list", "the store answers what it was asked");
       const { result } = asked.value;
-      if (!result.ok) return result;
-      const listing = keeper.all(kind, result.value);
-      listings.replace(kind, listing);
-      return ok(listing);
+      return result.ok ? ok(listings.replace(kind, keeper.all(kind, result.value))) : result;
     },
     create: (draft) => single({ verb: "create", draft }),
     writeSpec: (draft, version) => single({ verb: "write-spec", draft, version }),

@@ -48,7 +48,7 @@ export class AccountHolders {
     holder.freeing?.cancel();
     holder.freeing = this.#clock.after(delayMs, () => {
       this.#holders.delete(`${holder.instance}#${holder.pid}`);
-      for (const key of [...holder.gpuBytes.keys()]) this.setGpu(holder, gpuOf(key), 0);
+      for (const key of holder.gpuBytes.keys()) this.setGpu(holder, gpuOf(key), 0);
       this.#freed();
     });
   }
