@@ -59,8 +59,21 @@ const readRequests = oncePer(requestsOf);
 export function createPartitionPlanner(): typeof planPartitions {
   let last: { readonly world: PartitionWorld; readonly plan: PartitionPlan } | null = null;
   return (world) => {
-    if (last === null || !isSameWorld(last.world, world)) last = { world, plan: planPartitions(world) };
+    if (last === null || !isSameWorld(last.world, world))
+      last = { world, plan: last === null ? planPartitions(world) : keepEqual(planPartitions(world), last.plan) };
     return last.plan;
+  };
+}
+
+/** The plan, with the entries of the plan before it where nothing differs: what was done with those holds. */
+function keepEqual(plan: PartitionPlan, before: PartitionPlan): PartitionPlan {
+  const entries = new Map(before.desired.map((entry) => [entry.partition.name, entry]));
+  return {
+    ...plan,
+    desired: plan.desired.map((entry) => {
+      const known = entries.get(entry.partition.name);
+      return known !== undefined && isSameJson(known, entry) ? known : entry;
+    }),
   };
 }
 

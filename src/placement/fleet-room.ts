@@ -103,7 +103,8 @@ class Room implements FleetRoom {
     if (known !== undefined) return known;
     const card = this.#cards.get(key);
     if (card === undefined || this.#lost.has(key)) return null;
-    const room = gpuRoom(card, this.#byGpu.get(key) ?? []);
+    const slices = this.#byGpu.get(key) ?? [];
+    const room = slices.length === 0 ? unusedRoom(card) : gpuRoom(card, slices);
     this.#roomsByGpu.set(key, room);
     return room;
   }
@@ -206,6 +207,8 @@ function gpuRoom(card: Card, slices: readonly HeldSlice[]): GpuRoom {
     services: new Set(slices.flatMap((slice) => slice.service ?? [])),
   };
 }
+
+const unusedRoom = oncePer((card: Card): GpuRoom => gpuRoom(card, []));
 
 /** A GPU is in the mode of those who were promised a part of it. */
 function cutOf(slices: readonly HeldSlice[], usedBytes: number): GpuCut | null {
