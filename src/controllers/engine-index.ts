@@ -33,7 +33,11 @@ export function createEngineIndex(ownerOf: (engine: RunningEngine) => string): E
   function follow(engines: readonly RunningEngine[]): void {
     let before = 0;
     for (const engine of engines) {
-      const at = last[before] === engine ? before : known.has(engine) ? last.indexOf(engine, before) : -1;
+      if (last[before] === engine) {
+        before += 1;
+        continue;
+      }
+      const at = known.has(engine) ? last.indexOf(engine, before) : -1;
       if (at < 0) put(engine);
       else {
         for (; before < at; before += 1) removeAt(before);

@@ -12,9 +12,15 @@ export interface GpuWatch {
 /** A dead engine is restarted without the driver; so long its answer is worth waiting for. */
 const PATIENCE_MS = 200;
 
-const lostOf = oncePer(
-  (gpus: readonly ObservedGpu[]): ReadonlySet<string> => new Set(gpus.filter((gpu) => gpu.health === "lost").map(gpuKey)),
-);
+const lostOf = oncePer((gpus: readonly ObservedGpu[]): ReadonlySet<string> => {
+  const lost = new Set<string>();
+  // After each change somewhere in the fleet, of all of its GPUs.
+  for (let index = 0; index < gpus.length; index += 1) {
+    const gpu = gpus[index];
+    if (gpu?.health === "lost") lost.add(gpuKey(gpu));
+  }
+  return lost;
+});
 
 /** One question at a time, shared by all looks; a late answer serves the next of them. */
 export function createGpuWatch(ports: { readonly driver: GpuDriver; readonly clock: Clock }): GpuWatch {

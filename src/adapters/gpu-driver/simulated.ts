@@ -64,6 +64,11 @@ export function createSimulatedAccount(
   };
 }
 
+interface Observed {
+  readonly gpus: readonly ObservedGpu[];
+  readonly firstOf: ReadonlyMap<NodeName, number>;
+}
+
 class Account {
   readonly #losses: GpuLosses;
   readonly listeners = new Set<() => void>();
@@ -72,9 +77,10 @@ class Account {
   readonly #inventory: AccountInventory;
   readonly #partitions = new Map<string, GpuPartition>();
   readonly #holders: AccountHolders;
-  /** What `observe` said last, in all and of each node, until something changes there. */
-  #observedFleet: readonly ObservedGpu[] | null = null;
-  readonly #observedByNode = new Map<NodeName, readonly ObservedGpu[]>();
+  /** What `observe` said last, and where each node begins in it; null = there are other nodes or other GPUs since. */
+  #observed: Observed | null = null;
+  /** Nodes of which that is not true any more. */
+  readonly #stale = new Set<NodeName>();
 
   constructor(clock: Clock, teardownMs: number) {
     this.#clock = clock;
@@ -104,23 +110,39 @@ class Account {
   }
 
   observe(): readonly ObservedGpu[] {
-    this.#observedFleet ??= Object.freeze(this.#inventory.all().flatMap(({ spec }) => this.#observeNode(spec)));
-    return this.#observedFleet;
+    this.#observed ??= this.#observeAll();
+    if (this.#stale.size === 0) return this.#observed.gpus;
+    const gpus = this.#observed.gpus.slice();
+    for (const name of this.#stale) {
+      const first = this.#observed.firstOf.get(name) ?? null;
+      const spec = this.#inventory.node(name)?.spec ?? null;
+      if (first !== null && spec !== null) gpus.splice(first, spec.gpus.length, ...this.#observeNode(spec));
+    }
+    this.#stale.clear();
+    this.#observed = { gpus: Object.freeze(gpus), firstOf: this.#observed.firstOf };
+    return gpus;
   }
 
-  /** The same objects as long as nothing changes on the node: who compares fleets sees at once what is as it was. */
+  #observeAll(): Observed {
+    const gpus: ObservedGpu[] = [];
+    const firstOf = new Map<NodeName, number>();
+    for (const { spec } of this.#inventory.all()) {
+      firstOf.set(spec.name, gpus.length);
+      gpus.push(...this.#observeNode(spec));
+    }
+    this.#stale.clear();
+    return { gpus: Object.freeze(gpus), firstOf };
+  }
+
+  /** Of other nodes the objects stay the same: who compares fleets sees at once what is as it was. */
   #observeNode({ name, gpus }: GpuNode): readonly ObservedGpu[] {
-    const known = this.#observedByNode.get(name);
-    if (known !== undefined) return known;
-    const observed = gpus.map((gpu) => ({
+    return gpus.map((gpu) => ({
       node: name,
       gpu: gpu.index,
       health: this.#isLost(name, gpu.index) ? ("lost" as const) : ("ok" as const),
       memoryBytes: gpu.memoryBytes,
       holders: this.#holders.onGpu(name, gpu.index),
     }));
-    this.#observedByNode.set(name, observed);
-    return observed;
   }
 
   /** A node that is no longer named stays, its GPUs lost, as long as a process holds something on it. */
@@ -129,7 +151,7 @@ class Account {
     let isChanged = false;
     for (const spec of nodes) {
       if (!this.#inventory.ensure(spec)) continue;
-      this.#forget(spec.name);
+      this.#observed = null;
       isChanged = true;
     }
     for (const node of this.#inventory.all()) {
@@ -189,6 +211,7 @@ class Account {
 
   restore({ nodes, partitions, holders, lost }: AccountState): void {
     assert(this.#inventory.size === 0, "only a fresh account is restored");
+    this.#observed = null;
     for (const node of nodes) this.#inventory.ensure(node);
     for (const { node, gpu, untilWallMs } of lost) this.#losses.lose({ node, gpu }, untilWallMs - this.#clock.wallMs());
     for (const partition of partitions) this.#partitions.set(partition.name, partition);
@@ -255,7 +278,7 @@ class Account {
 
   #removeNode({ name, gpus }: GpuNode): void {
     this.#inventory.remove(name);
-    this.#forget(name);
+    this.#observed = null;
     for (const gpu of gpus) this.#losses.restore({ node: name, gpu: gpu.index });
     for (const partition of this.#partitions.values()) if (partition.node === name) this.#partitions.delete(partition.name);
   }
@@ -274,8 +297,7 @@ class Account {
 
   /** Something that `observe` tells of the node has become another. */
   #forget(node: NodeName): void {
-    this.#observedFleet = null;
-    this.#observedByNode.delete(node);
+    this.#stale.add(node);
   }
 
   #changed(): void {
