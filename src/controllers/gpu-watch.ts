@@ -3,7 +3,7 @@ import { gpuKey } from "../failover/instance-look.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { GpuDriver, ObservedGpu } from "../ports/gpu-driver.ts";
 
-/** Which GPUs are lost, for looks that must not wait for a driver that is away or stands still. */
+/** Which GPUs are lost, or need a reset, which is the same to all who would use them: for looks that must not wait for a driver that is away or stands still. */
 export interface GpuWatch {
   /** `node/gpu` of each; null = the driver did not answer in time: nothing is known to be lost. */
   lost(): Promise<ReadonlySet<string> | null>;
@@ -13,7 +13,7 @@ export interface GpuWatch {
 const PATIENCE_MS = 200;
 
 const lostOf = oncePer(
-  (gpus: readonly ObservedGpu[]): ReadonlySet<string> => new Set(gpus.filter((gpu) => gpu.health === "lost").map(gpuKey)),
+  (gpus: readonly ObservedGpu[]): ReadonlySet<string> => new Set(gpus.filter((gpu) => gpu.health !== "ok").map(gpuKey)),
 );
 
 /** One question at a time, shared by all looks; a late answer serves the next of them. */

@@ -3,7 +3,7 @@ import { instanceName, nodeName } from "../base/ids.ts";
 import { err, ok } from "../base/result.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EngineLauncher } from "../ports/engine-launcher.ts";
-import type { GpuDriver } from "../ports/gpu-driver.ts";
+import { NO_DIRT, type GpuDriver } from "../ports/gpu-driver.ts";
 import type { CallFailure, Upstream } from "../ports/upstream.ts";
 import type { EnginePorts } from "./call-engine.ts";
 
@@ -80,8 +80,8 @@ export function createFakeEngine(
     async observe() {
       const usedBytes = (options.held ?? (() => 0))(clock.monotonicMs());
       if (usedBytes === null) return err({ code: "DRIVER_UNAVAILABLE", reason: "away" });
-      const holders = usedBytes === 0 ? [] : [{ instance: instanceName("gold-hot-1"), pid: 1, usedBytes }];
-      return ok([{ node: nodeName("gpu-a"), gpu: 0, health: "ok", memoryBytes: 80e9, holders }]);
+      const holders = usedBytes === 0 ? [] : [{ instance: instanceName("gold-hot-1"), pid: 1, usedBytes, state: "awake" as const }];
+      return ok([{ node: nodeName("gpu-a"), gpu: 0, health: "ok", memoryBytes: 80e9, holders, ...NO_DIRT }]);
     },
   };
   return { ports: { upstream, clock, launcher, driver, claim: "state-1" }, asked, aborted, launched };

@@ -6,10 +6,12 @@ import { instanceName, nodeName, partitionName, serviceName, tenantId } from "..
 import type { Result } from "../base/result.ts";
 import type { GpuAccount } from "./gpu-account.ts";
 import type { GpuDriver, ObservedGpu } from "./gpu-driver.ts";
+import type { GpuFaults } from "./gpu-faults.ts";
 
 /** A driver over simulated GPUs, and the account as its engine processes see it. */
 export interface DriverRig {
   readonly driver: GpuDriver;
+  readonly faults: GpuFaults;
   /** A new process, of a platform when `isPromised`; `die` = it ends without giving anything back, and the account has seen it when that resolves. */
   connect(instance: string, pid: number, isPromised?: boolean): { readonly account: GpuAccount; die(): Promise<void> };
   /** Lets `durationMs` pass on the account's clock. */
@@ -17,7 +19,10 @@ export interface DriverRig {
   close(): Promise<void>;
 }
 
-/** What a simulated driver and its account promise. Bytes are freed 100 ms after a process is dead. */
+/**
+ * What a simulated driver and its account promise. Bytes are freed 100 ms after a process is dead; a scrub takes 1 s for 300 GB, and begins by
+ * itself after 5 s.
+ */
 export function gpuDriverContract(adapter: string, open: () => Promise<DriverRig>): void {
   const fact = (name: string, check: (rig: DriverRig) => Promise<void>): void => {
     test(`${adapter}: ${name}`, async () => {
@@ -34,6 +39,8 @@ export function gpuDriverContract(adapter: string, open: () => Promise<DriverRig
   holds(fact);
   caps(fact);
   deaths(fact);
+  dirt(fact);
+  scrubs(fact);
   links(fact);
 }
 
@@ -115,7 +122,7 @@ function holds(fact: Fact): void {
       assert.deepEqual(await account.holdGpu(FIRST, bytes), DONE);
       assert.equal(usedBytes(await rig.driver.observe()), bytes);
     }
-    assert.deepEqual(taken(await rig.driver.observe())[0]?.holders, [{ instance: "hot-1", pid: 7, usedBytes: 10 * GB }]);
+    assert.deepEqual(taken(await rig.driver.observe())[0]?.holders, [{ instance: "hot-1", pid: 7, usedBytes: 10 * GB, state: "awake" }]);
     assert.deepEqual(await account.holdGpu(FIRST, 0), DONE);
     assert.deepEqual(taken(await rig.driver.observe())[0]?.holders, []);
   });
@@ -173,7 +180,10 @@ function caps(fact: Fact): void {
     assert.deepEqual(await owner.holdGpu(FIRST, 0), DONE);
     assert.deepEqual(await rig.driver.removePartition(exclusive), DONE);
     assert.deepEqual(await rig.driver.removePartition(exclusive), DONE);
-    assert.deepEqual(await other.holdGpu(FIRST, GB), DONE);
+    const held = other.holdGpu(FIRST, GB);
+    await other.holdHost(NODE, 0);
+    await rig.pass(10);
+    assert.deepEqual(await held, DONE);
   });
 }
 
@@ -207,6 +217,83 @@ function deaths(fact: Fact): void {
     assert.deepEqual(await whole.result, DONE);
     assert.equal((await broken).ok, false);
   });
+}
+
+function dirt(fact: Fact): void {
+  fact("what a sleeping process still holds is told apart, and is in use like any other byte", async (rig) => {
+    const { account } = rig.connect("warm-1", 7);
+    assert.deepEqual(await account.holdGpu(FIRST, 70 * GB), DONE);
+    assert.deepEqual(await account.holdGpu(FIRST, 2 * GB, "parked"), DONE);
+    const parked = { instance: "warm-1", pid: 7, usedBytes: 2 * GB, state: "parked" };
+    assert.deepEqual(taken(await rig.driver.observe())[0]?.holders, [parked]);
+    const refused = await rig.connect("hot-1", 8).account.holdGpu(FIRST, 79 * GB);
+    assert.ok(!refused.ok && refused.error.code === "NO_GPU_MEMORY" && refused.error.freeBytes === 78 * GB);
+    assert.deepEqual(await account.holdGpu(FIRST, 70 * GB), DONE);
+    assert.equal(taken(await rig.driver.observe())[0]?.holders[0]?.state, "awake");
+  });
+  fact("bytes that a process gave back are dirty, and whose they were; its own tenant has them again at once", async (rig) => {
+    await rig.driver.ensurePartition(partition("hot-1", "exclusive", 40 * GB));
+    const first = rig.connect("hot-1", 1, true);
+    assert.deepEqual(await first.account.holdGpu(FIRST, 80 * GB), DONE);
+    await first.die();
+    await rig.pass(100);
+    assert.deepEqual(taken(await rig.driver.observe())[0]?.dirty, [{ tenant: "tenant", mig: null, bytes: 80 * GB }]);
+    assert.deepEqual(await rig.connect("hot-1", 2, true).account.holdGpu(FIRST, 80 * GB), DONE);
+    const [seen] = taken(await rig.driver.observe());
+    assert.deepEqual([seen?.dirty, seen?.scrub], [[], { scrubbedBytes: 0, waitCount: 0, waitedMs: 0 }]);
+  });
+  fact("another tenant has dirty bytes only once they are scrubbed, clean ones at once, and the wait is counted", async (rig) => {
+    await leaveDirty(rig, 60 * GB);
+    await rig.driver.ensurePartition({ ...partition("warm-1", "mps", 80 * GB), tenant: tenantId("other") });
+    const { account } = rig.connect("warm-1", 2, true);
+    assert.deepEqual(await account.holdGpu(FIRST, 20 * GB), DONE);
+    let isHeld = false;
+    const more = account.holdGpu(FIRST, 50 * GB).finally(() => (isHeld = true));
+    await account.holdHost(NODE, 0);
+    await rig.pass(99);
+    assert.deepEqual([isHeld, taken(await rig.driver.observe())[0]?.holders[0]?.usedBytes], [false, 20 * GB]);
+    await rig.pass(1);
+    assert.deepEqual(await more, DONE);
+    const [seen] = taken(await rig.driver.observe());
+    assert.deepEqual(seen?.scrub, { scrubbedBytes: 30 * GB, waitCount: 1, waitedMs: 100 });
+    assert.deepEqual(seen?.dirty, [{ tenant: "tenant", mig: null, bytes: 30 * GB }]);
+  });
+}
+
+function scrubs(fact: Fact): void {
+  fact("bytes that nobody takes again are scrubbed in the background, and nobody waits for them later", async (rig) => {
+    await leaveDirty(rig, 60 * GB);
+    await rig.pass(4_900);
+    assert.equal(taken(await rig.driver.observe())[0]?.dirty.length, 1);
+    await rig.pass(300);
+    const [seen] = taken(await rig.driver.observe());
+    assert.deepEqual([seen?.dirty, seen?.scrub], [[], { scrubbedBytes: 60 * GB, waitCount: 0, waitedMs: 0 }]);
+    await rig.driver.ensurePartition({ ...partition("warm-1", "mps", 80 * GB), tenant: tenantId("other") });
+    assert.deepEqual(await rig.connect("warm-1", 2, true).account.holdGpu(FIRST, 80 * GB), DONE);
+  });
+  fact("bytes of one MIG instance are dirty for another one, of the same tenant too", async (rig) => {
+    await rig.driver.ensurePartition(partition("mig-1", "mig", 40 * GB));
+    const first = rig.connect("mig-1", 1, true);
+    assert.deepEqual(await first.account.holdGpu(FIRST, 40 * GB), DONE);
+    await first.die();
+    await rig.pass(100);
+    await rig.driver.ensurePartition(partition("mig-2", "mig", 40 * GB));
+    assert.deepEqual(await rig.connect("mig-2", 2, true).account.holdGpu(FIRST, 40 * GB), DONE);
+    const dirty = [{ tenant: "tenant", mig: "mig-1-gpu-partition", bytes: 40 * GB }];
+    assert.deepEqual(taken(await rig.driver.observe())[0]?.dirty, dirty);
+    assert.deepEqual(await rig.connect("mig-1", 3, true).account.holdGpu(FIRST, 40 * GB), DONE);
+  });
+}
+
+/** Of `tenant`, on the first GPU; its process and its partition are gone. */
+async function leaveDirty(rig: DriverRig, bytes: number): Promise<void> {
+  const left = partition("hot-1", "mps", bytes);
+  await rig.driver.ensurePartition(left);
+  const process = rig.connect("hot-1", 1, true);
+  assert.deepEqual(await process.account.holdGpu(FIRST, bytes), DONE);
+  await process.die();
+  await rig.driver.removePartition(left);
+  await rig.pass(100);
 }
 
 function links(fact: Fact): void {
