@@ -45,6 +45,8 @@ export interface ServiceWorld {
   readonly isAcknowledged: boolean;
   /** null = the driver did not answer: nothing is known to be lost, nothing known to be well again. */
   readonly lostGpus: ReadonlySet<string> | null;
+  /** GPUs that still hold what a dead process had, long after its end; null as above. */
+  readonly slowGpus: ReadonlySet<string> | null;
   readonly nowMs: MonotonicMs;
   readonly wallMs: WallMs;
   /** Unguessable, new at each look: becomes part of the uid of instances that are new. */
@@ -148,6 +150,8 @@ export function decideService(world: ServiceWorld): ServiceDecision {
       wishes.lookAgainAfterMs,
       ladder.openMove === null ? null : OPEN_MOVE_LOOK_MS,
       freeze?.leftMs ?? null,
+      // No event tells of memory that a driver frees.
+      after.quarantined.some(({ reason }) => reason === "SlowTeardown") ? SLOW_TEARDOWN_LOOK_MS : null,
     ]),
   };
 }
@@ -160,6 +164,7 @@ function placementsOf({ seen }: ServiceWorld): ReadonlyMap<InstanceName, Placeme
 
 /** While a move's clock runs, its record may still change by what gateways and the clock say. */
 const OPEN_MOVE_LOOK_MS = 500;
+const SLOW_TEARDOWN_LOOK_MS = 500;
 
 function serviceLook(
   world: ServiceWorld,
@@ -174,6 +179,7 @@ function serviceLook(
     rolls: facts.freeze === null ? rollsNext(facts.desired, facts.before, facts) : null,
     isAcknowledged: world.isAcknowledged,
     lostGpus: world.lostGpus ?? new Set(),
+    slowGpus: world.slowGpus ?? new Set(),
     quarantinedGpus: new Set(facts.quarantined.map(gpuKey)),
     wakeWithinMs: Math.max(WAKE_MIN_MS, world.config.failoverPolicy.rtoTargetMs * WAKE_SHARE),
     isFull: isFull(world),

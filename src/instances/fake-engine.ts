@@ -31,7 +31,7 @@ export interface FakeEngine {
 export function createFakeEngine(
   clock: Clock,
   answers: FakeAnswers,
-  options: { readonly isLaunchable?: boolean; readonly held?: (nowMs: number) => number | null } = {},
+  options: { readonly isLaunchable?: boolean; readonly held?: (nowMs: number) => number | null; readonly areGone?: boolean } = {},
 ): FakeEngine {
   const asked: string[] = [];
   const aborted: string[] = [];
@@ -80,7 +80,17 @@ export function createFakeEngine(
     async observe() {
       const usedBytes = (options.held ?? (() => 0))(clock.monotonicMs());
       if (usedBytes === null) return err({ code: "DRIVER_UNAVAILABLE", reason: "away" });
-      const holders = usedBytes === 0 ? [] : [{ instance: instanceName("gold-hot-1"), pid: 1, usedBytes, state: "awake" as const }];
+      const holders =
+        usedBytes === 0
+          ? []
+          : [
+              {
+                instance: instanceName("gold-hot-1"),
+                pid: 1,
+                usedBytes,
+                state: options.areGone === true ? ("gone" as const) : ("awake" as const),
+              },
+            ];
       return ok([{ node: nodeName("gpu-a"), gpu: 0, health: "ok", memoryBytes: 80e9, holders, ...NO_DIRT }]);
     },
   };
