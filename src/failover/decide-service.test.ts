@@ -270,6 +270,7 @@ test("a quarantine for failed starts ends after a minute or with another spec, o
   assert.deepEqual(left({ lostGpus: null, slowGpus: null, wallMs: wallMs(WALL + QUARANTINE_MS) }), [1, 2]);
   assert.deepEqual(left({ lostGpus: new Set(), slowGpus }), [0, 2]);
   assert.deepEqual(left({ lostGpus: null, slowGpus: new Set(), specGeneration: 2 }), [1]);
+  assert.equal(decideService({ ...seen, status, slowGpus }).lookAgainAfterMs, 500);
 });
 
 test("an engine in the place of a reserve that shall not run is ended: it came back with its GPU after the status had let go of it", () => {
