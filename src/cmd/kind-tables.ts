@@ -58,6 +58,19 @@ export const KIND_TABLES: readonly KindTable[] = [
     cells: partitionCells,
   },
   {
+    kind: "GPURelocation",
+    names: ["relocations", "relocation", "gpurelocations", "gpurelocation"],
+    titles: ["RELOCATION", "ROOM AT", "MOVED", "PHASE", "STEP", "AGE"],
+    cells: (relocation, nowMs) => [
+      plainCell(relocation.name),
+      plainCell(placeOf(relocation.spec, "place")),
+      plainCell(objectsAt(relocation.spec, "victims").map(movedOf).join(", ")),
+      relocationPhase(relocation),
+      plainCell(textAt(relocation.status, "message") ?? ""),
+      age(relocation, nowMs),
+    ],
+  },
+  {
     kind: "FailoverRecord",
     names: ["records", "record", "failoverrecords", "failoverrecord"],
     titles: ["RECORD", "SERVICE", "FROM", "TO", "CAUSE", "PHASE", "RTO", "AGE"],
@@ -139,6 +152,19 @@ function movesOf({ spec, status }: Resource): Cell {
   return counted >= max ? { text: `${counted}/${max} hold`, tone: "bad" } : plainCell(`${counted}/${max}`);
 }
 
+function placeOf(object: JsonObject, field: string): string {
+  const profile = textAt(object, field, "mig", "profile");
+  const mig = profile === null ? "" : ` ${profile}@${numberAt(object, field, "mig", "start") ?? 0}`;
+  return `${textAt(object, field, "node") ?? "?"}/${numberAt(object, field, "gpu") ?? 0}${mig}`;
+}
+const movedOf = (victim: JsonObject): string =>
+  `${textAt(victim, "instance") ?? "?"} ${placeOf(victim, "from")} -> ${placeOf(victim, "to")}`;
+
+function relocationPhase({ status }: Resource): Cell {
+  const phase = textAt(status, "phase") ?? "Running";
+  return { text: phase, tone: phase === "Completed" ? "good" : phase === "Failed" ? "bad" : "busy" };
+}
+
 /** A request that no loop has looked at yet has no status. */
 function recordPhase(record: Resource): Cell {
   const phase = textAt(record.status, "phase") ?? "Requested";
@@ -153,6 +179,13 @@ function tierOf(spec: JsonObject): string {
   return inferTier(target.ok ? target.value : null);
 }
 
+/** MIG with its instance, as in `mig 2g@4`. */
+function modeOf(spec: JsonObject): string {
+  const profile = textAt(spec, "mig", "profile");
+  const mode = textAt(spec, "mode") ?? "-";
+  return profile === null ? mode : `${mode} ${profile}@${numberAt(spec, "mig", "start") ?? 0}`;
+}
+
 function partitionCells(partition: Resource): readonly Cell[] {
   const { spec, status } = partition;
   const phase = textAt(status, "phase") ?? "Pending";
@@ -161,7 +194,7 @@ function partitionCells(partition: Resource): readonly Cell[] {
   return [
     plainCell(partition.name),
     cell(spec, "instance"),
-    cell(spec, "mode"),
+    plainCell(modeOf(spec)),
     plainCell(node === null ? "-" : `${node}/${numberAt(spec, "gpu") ?? 0}`),
     plainCell(typeof memory === "number" ? formatBytes(memory) : textOf(memory)),
     { text: phase, tone: phase === "Bound" ? "good" : "busy" },

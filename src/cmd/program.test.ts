@@ -51,7 +51,7 @@ const wrongLines: readonly { readonly args: readonly string[]; readonly says: st
   { args: ["keys", "create"], says: "Required option '--tenant <tenant>' not specified.\n  next: tidegate keys create --help\n" },
   {
     args: ["get", "podz"],
-    says: "get knows no podz.\n  why:  It knows instances, services, nodes, partitions, records, keys, attached, reservations.\n  next: tidegate get --help\n",
+    says: "get knows no podz.\n  why:  It knows instances, services, nodes, partitions, relocations, records, keys, attached, reservations.\n  next: tidegate get --help\n",
   },
   {
     args: ["get", "nodes", "-w"],

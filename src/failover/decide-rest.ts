@@ -4,6 +4,7 @@ import type { Note } from "./add-history.ts";
 import { fenceAndRestart, restart } from "./decide-end.ts";
 import { decision, gpuKey, type InstanceAction, type InstanceDecision, type InstanceLook, type ServiceLook } from "./instance-look.ts";
 import type { InstanceMemo } from "./restart-memo.ts";
+import { rollOf } from "./rolls-next.ts";
 
 /** A sleeping one is asked so often whether it is there; the question is the claim that keeps it alive. */
 const REST_CHECK_MS = 5_000;
@@ -35,10 +36,10 @@ export function decideAsleep(recorded: InstanceStatus, look: InstanceLook, servi
     return beginRest(seen, memo, service, { what: `Puts ${seen.name} to sleep again.`, why });
   }
   if (service.rolls === seen.name) {
-    const why = "The config asks for another model, engine or arguments than it was started with.";
-    const next: InstanceStatus = { ...seen, state: "Draining", message: "ends for the changed config" };
+    const roll = rollOf(seen, look, service);
+    const next: InstanceStatus = { ...seen, state: "Draining", message: roll.message };
     const drained = { ...memo, drainingSinceMs: service.nowMs };
-    return decision(next, drained, { notes: [{ what: `Rolls ${seen.name}.`, why }], lookAgainAfterMs: ACKNOWLEDGE_LOOK_MS });
+    return decision(next, drained, { notes: [roll.note], lookAgainAfterMs: ACKNOWLEDGE_LOOK_MS });
   }
   const asleep: InstanceStatus = { ...seen, message: "asleep" };
   const dueInMs = memo.heardAtMs === null ? 0 : memo.heardAtMs + REST_CHECK_MS - service.nowMs;

@@ -32,7 +32,8 @@ export function beginOrWait(recorded: InstanceStatus, memo: InstanceMemo, look: 
   }
   if (look.placement.kind === "refused") return pending(`${look.placement.what} ${look.placement.why}`);
   if (look.placement.kind === "waiting") return pending("waits for its GPU partition");
-  const { members } = look.placement;
+  const { members, leaving } = look.placement;
+  if (leaving !== null) return pending(`waits for another place: it ${leaving}`);
   const shunned = members.find((member) => service.quarantinedGpus.has(gpuKey(member)));
   if (shunned !== undefined) return pending(`waits for another GPU than ${gpuKey(shunned)}`);
   if (memo.startNotBeforeMs !== null && memo.startNotBeforeMs > service.nowMs) {

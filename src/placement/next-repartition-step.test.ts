@@ -2,9 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { instanceName, type InstanceName } from "../base/ids.ts";
-import { MIG_PROFILES, type MigProfile } from "./mig-geometry.ts";
-import { EMPTY_LAYOUT, enumerateLayouts, formatPlacement, holds, layoutOf, placementsOf, without, withPlacement } from "./mig-layout.ts";
-import type { MigPlacement } from "./mig-layout.ts";
+import { MIG_PROFILES, type MigProfile } from "../api/mig-geometry.ts";
+import {
+  EMPTY_LAYOUT,
+  enumerateLayouts,
+  formatPlacement,
+  holds,
+  layoutOf,
+  placementsOf,
+  without,
+  withPlacement,
+} from "../api/mig-layout.ts";
+import type { MigPlacement } from "../api/mig-layout.ts";
 import {
   nextRepartitionStep,
   STEP_TRIES,
@@ -13,7 +22,8 @@ import {
   type RepartitionProgress,
 } from "./next-repartition-step.ts";
 import { planRepartition } from "./plan-repartition.ts";
-import type { MigUse, MigWish, RepartitionPlan, RepartitionStep } from "./repartition.ts";
+import type { RepartitionStep } from "../api/gpu-relocation.ts";
+import type { MigUse, MigWish, RepartitionPlan } from "./repartition.ts";
 
 const seed = 6_024;
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GpuNode } from "../api/gpu-node.ts";
-import type { GpuPartition } from "../api/gpu-partition.ts";
+import type { MigPlacement } from "../api/mig-layout.ts";
+import { PARTITION_MODE_NAMES, type GpuPartition } from "../api/gpu-partition.ts";
 import { instanceName, nodeName, partitionName, serviceName, tenantId } from "../base/ids.ts";
 import type { Result } from "../base/result.ts";
 import type { GpuAccount } from "./gpu-account.ts";
@@ -38,6 +39,7 @@ export function gpuDriverContract(adapter: string, open: () => Promise<DriverRig
   inventory(fact);
   holds(fact);
   caps(fact);
+  cuts(fact);
   deaths(fact);
   dirt(fact);
   scrubs(fact);
@@ -61,8 +63,8 @@ export const gpuNode = (name: string): GpuNode => ({
   hostMemoryBytes: 100 * GB,
   links: { hostToGpu: 10 * GB, disk: 2 * GB, network: GB },
   gpus: [
-    { index: 0, model: "H100-80GB", memoryBytes: 80 * GB },
-    { index: 1, model: "H100-80GB", memoryBytes: 80 * GB },
+    { index: 0, model: "H100-80GB", memoryBytes: 80 * GB, modes: PARTITION_MODE_NAMES },
+    { index: 1, model: "H100-80GB", memoryBytes: 80 * GB, modes: PARTITION_MODE_NAMES },
   ],
 });
 
@@ -74,6 +76,8 @@ const partition = (instance: string, mode: GpuPartition["mode"], memoryBytes: nu
   mode,
   node: NODE,
   gpu: 0,
+  mig: null,
+  leaving: null,
   memoryBytes,
   computePercent: 50,
   phase: "Bound",
@@ -187,6 +191,58 @@ function caps(fact: Fact): void {
   });
 }
 
+function cuts(fact: Fact): void {
+  const slice = (instance: string, mig: MigPlacement, memoryBytes: number): GpuPartition => ({
+    ...partition(instance, "mig", memoryBytes),
+    mig,
+  });
+  const codeOf = (result: Result<null, { readonly code: string }>): string => (result.ok ? "made" : result.error.code);
+  fact("MIG instances start where their profile may, overlap nowhere, and have no more bytes than it", async ({ driver }) => {
+    const made = [];
+    for (const [instance, mig, bytes] of [
+      ["a", { profile: "2g", start: 1 }, 20 * GB],
+      ["a", { profile: "2g", start: 0 }, 22 * GB],
+      ["a", { profile: "2g", start: 0 }, 20 * GB],
+      ["b", { profile: "4g", start: 0 }, 40 * GB],
+      ["b", { profile: "3g", start: 4 }, 40 * GB],
+      ["a", { profile: "2g", start: 2 }, 20 * GB],
+    ] as const)
+      made.push(codeOf(await driver.ensurePartition(slice(instance, mig, bytes))));
+    assert.deepEqual(made, ["GEOMETRY", "GEOMETRY", "made", "GEOMETRY", "made", "made"]);
+  });
+  fact("a process gets what its MIG instance has and no more, and one without any gets nothing", async (rig) => {
+    const [owner, other] = [rig.connect("a", 1).account, rig.connect("by-hand", 2).account];
+    assert.deepEqual(await rig.driver.ensurePartition(slice("a", { profile: "2g", start: 0 }, 20 * GB)), DONE);
+    const refused = await owner.holdGpu(FIRST, 20 * GB + 1);
+    assert.ok(!refused.ok && refused.error.code === "NO_GPU_MEMORY" && refused.error.freeBytes === 20 * GB);
+    assert.deepEqual(await owner.holdGpu(FIRST, 20 * GB), DONE);
+    assert.equal((await other.holdGpu(FIRST, 1)).ok, false);
+  });
+  fact("a MIG instance in use is neither destroyed nor moved, and no other mode comes beside it", async (rig) => {
+    const { account } = rig.connect("a", 1);
+    const own = slice("a", { profile: "2g", start: 0 }, 20 * GB);
+    assert.deepEqual(await rig.driver.ensurePartition(own), DONE);
+    assert.deepEqual(await account.holdGpu(FIRST, GB), DONE);
+    assert.equal(codeOf(await rig.driver.removePartition(own)), "IN_USE");
+    assert.equal(codeOf(await rig.driver.ensurePartition({ ...own, mig: { profile: "2g", start: 2 } })), "IN_USE");
+    assert.equal(codeOf(await rig.driver.ensurePartition(partition("b", "mps", GB))), "GEOMETRY");
+    assert.deepEqual(await account.holdGpu(FIRST, 0), DONE);
+    assert.deepEqual(await rig.driver.removePartition(own), DONE);
+    assert.deepEqual(await rig.driver.ensurePartition(partition("b", "mps", GB)), DONE);
+  });
+  fact("MIG does not begin on a card that is shared, or in use by a process that was promised nothing", async (rig) => {
+    const { account } = rig.connect("by-hand", 1);
+    const wanted = slice("a", { profile: "1g", start: 6 }, 9 * GB);
+    assert.deepEqual(await account.holdGpu(FIRST, GB), DONE);
+    assert.equal(codeOf(await rig.driver.ensurePartition(wanted)), "IN_USE");
+    assert.deepEqual(await account.holdGpu(FIRST, 0), DONE);
+    assert.deepEqual(await rig.driver.ensurePartition(partition("b", "vgpu", GB)), DONE);
+    assert.equal(codeOf(await rig.driver.ensurePartition(wanted)), "GEOMETRY");
+    assert.deepEqual(await rig.driver.removePartition(partition("b", "vgpu", GB)), DONE);
+    assert.deepEqual(await rig.driver.ensurePartition(wanted), DONE);
+  });
+}
+
 function deaths(fact: Fact): void {
   fact("what a dead process held stays taken for 100 ms and is free after", async (rig) => {
     const first = rig.connect("hot-1", 1);
@@ -271,18 +327,37 @@ function scrubs(fact: Fact): void {
     await rig.driver.ensurePartition({ ...partition("warm-1", "mps", 80 * GB), tenant: tenantId("other") });
     assert.deepEqual(await rig.connect("warm-1", 2, true).account.holdGpu(FIRST, 80 * GB), DONE);
   });
-  fact("bytes of one MIG instance are dirty for another one, of the same tenant too", async (rig) => {
-    await rig.driver.ensurePartition(partition("mig-1", "mig", 40 * GB));
-    const first = rig.connect("mig-1", 1, true);
-    assert.deepEqual(await first.account.holdGpu(FIRST, 40 * GB), DONE);
-    await first.die();
-    await rig.pass(100);
-    await rig.driver.ensurePartition(partition("mig-2", "mig", 40 * GB));
-    assert.deepEqual(await rig.connect("mig-2", 2, true).account.holdGpu(FIRST, 40 * GB), DONE);
-    const dirty = [{ tenant: "tenant", mig: "mig-1-gpu-partition", bytes: 40 * GB }];
-    assert.deepEqual(taken(await rig.driver.observe())[0]?.dirty, dirty);
-    assert.deepEqual(await rig.connect("mig-1", 3, true).account.holdGpu(FIRST, 40 * GB), DONE);
-  });
+  fact(
+    "what another tenant left in a MIG instance is scrubbed before the next one's first byte, and nobody beside it waits",
+    async (rig) => {
+      const slice = (tenant: string, mig: MigPlacement): GpuPartition => ({
+        ...partition(tenant, "mig", 40 * GB),
+        tenant: tenantId(tenant),
+        mig,
+      });
+      const left = slice("red", { profile: "3g", start: 0 });
+      await rig.driver.ensurePartition(left);
+      const red = rig.connect("red", 1, true);
+      assert.deepEqual(await red.account.holdGpu(FIRST, 30 * GB), DONE);
+      await red.die();
+      await rig.pass(100);
+      assert.deepEqual(await rig.driver.removePartition(left), DONE);
+      for (const [tenant, start] of [
+        ["blue", 4],
+        ["green", 0],
+      ] as const)
+        assert.deepEqual(await rig.driver.ensurePartition(slice(tenant, { profile: "3g", start })), DONE);
+      assert.deepEqual(await rig.connect("blue", 2, true).account.holdGpu(FIRST, 40 * GB), DONE);
+      const { account } = rig.connect("green", 3, true);
+      const held = account.holdGpu(FIRST, GB);
+      await account.holdHost(NODE, 0);
+      assert.deepEqual(taken(await rig.driver.observe())[0]?.dirty, [{ tenant: "red", mig: { profile: "3g", start: 0 }, bytes: 30 * GB }]);
+      await rig.pass(100);
+      assert.deepEqual(await held, DONE);
+      const [seen] = taken(await rig.driver.observe());
+      assert.deepEqual([seen?.dirty, seen?.scrub.waitCount, seen?.scrub.waitedMs], [[], 1, 100]);
+    },
+  );
 }
 
 /** Of `tenant`, on the first GPU; its process and its partition are gone. */

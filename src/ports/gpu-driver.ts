@@ -1,6 +1,7 @@
-import type { InstanceName, NodeName, PartitionName, TenantId } from "../base/ids.ts";
+import type { InstanceName, NodeName, TenantId } from "../base/ids.ts";
 import type { Result } from "../base/result.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
+import type { MigPlacement } from "../api/mig-layout.ts";
 import type { GpuPartition } from "../api/gpu-partition.ts";
 
 /** One GPU as the driver sees it now. */
@@ -16,7 +17,7 @@ export interface ObservedGpu {
     /** null = of a process that belongs to no tenant. */
     readonly tenant: TenantId | null;
     /** The MIG instance that they are in; null = the GPU's common memory. */
-    readonly mig: PartitionName | null;
+    readonly mig: MigPlacement | null;
     readonly bytes: number;
   }[];
   /** Since the driver began to count. */
@@ -34,13 +35,20 @@ export interface GpuHolder {
 /** Of a GPU of which nothing was ever freed, or whose driver cannot tell. */
 export const NO_DIRT: Pick<ObservedGpu, "dirty" | "scrub"> = { dirty: [], scrub: { scrubbedBytes: 0, waitCount: 0, waitedMs: 0 } };
 
-export type GpuDriverError = { readonly code: "DRIVER_UNAVAILABLE"; readonly reason: string };
+export type GpuDriverError =
+  /** Nobody to ask, or no such GPU. */
+  | { readonly code: "DRIVER_UNAVAILABLE"; readonly reason: string }
+  /** The GPU cannot be cut so beside what it is cut into now. */
+  | { readonly code: "GEOMETRY"; readonly reason: string }
+  /** A process runs where MIG would begin, or in the MIG instance that would go. */
+  | { readonly code: "IN_USE"; readonly reason: string };
 
 /** Partitions as the hardware (or the simulated account) knows them. */
 export interface GpuDriver {
   observe(): Promise<Result<readonly ObservedGpu[], GpuDriverError>>;
   /** Tells the driver of the nodes it accounts for; idempotent. Real drivers find them by themselves. */
   ensureInventory(nodes: readonly GpuNode[]): Promise<Result<null, GpuDriverError>>;
+  /** One of the same name that stands elsewhere, or is another MIG instance, gives way to it. */
   ensurePartition(partition: GpuPartition): Promise<Result<null, GpuDriverError>>;
   removePartition(partition: Pick<GpuPartition, "name" | "node" | "gpu" | "instance">): Promise<Result<null, GpuDriverError>>;
 }

@@ -131,6 +131,8 @@ const partition = (name: string, mode: GpuPartition["mode"]): GpuPartition => ({
   ...FIRST,
   memoryBytes: 40 * GB,
   computePercent: 50,
+  mig: mode === "mig" ? { profile: "3g", start: name === "one" ? 0 : 4 } : null,
+  leaving: null,
   phase: "Bound",
 });
 

@@ -1,7 +1,8 @@
 import type { GpuLostMode } from "../../api/fault.ts";
 import type { GpuNode } from "../../api/gpu-node.ts";
 import type { GpuPartition } from "../../api/gpu-partition.ts";
-import type { NodeName, PartitionName, TenantId, WallMs } from "../../base/ids.ts";
+import type { MigPlacement } from "../../api/mig-layout.ts";
+import type { NodeName, TenantId, WallMs } from "../../base/ids.ts";
 
 /** What one process holds. */
 export interface HeldBytes {
@@ -19,7 +20,7 @@ export interface HeldGpu {
   readonly bytes: number;
   readonly isParked: boolean;
   readonly tenant: TenantId | null;
-  readonly mig: PartitionName | null;
+  readonly mig: MigPlacement | null;
 }
 
 /** A GPU that nobody can use. */
@@ -43,7 +44,7 @@ export interface DirtyBytes {
   readonly node: NodeName;
   readonly gpu: number;
   readonly tenant: TenantId | null;
-  readonly mig: PartitionName | null;
+  readonly mig: MigPlacement | null;
   readonly bytes: number;
 }
 

@@ -23,6 +23,8 @@ const slice = (tenant: string, gigabytes: number): GpuPartition => ({
   ...AT,
   memoryBytes: gigabytes * GB,
   computePercent: 50,
+  mig: null,
+  leaving: null,
   phase: "Bound",
 });
 

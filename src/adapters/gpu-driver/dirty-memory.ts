@@ -1,16 +1,18 @@
+import { MIG_SHAPES } from "../../api/mig-geometry.ts";
+import { formatPlacement, type MigPlacement } from "../../api/mig-layout.ts";
 import { assert } from "../../base/assert.ts";
-import type { MonotonicMs, NodeName, PartitionName, TenantId } from "../../base/ids.ts";
+import type { MonotonicMs, NodeName, TenantId } from "../../base/ids.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ObservedGpu } from "../../ports/gpu-driver.ts";
 import type { DirtyBytes } from "./account-state.ts";
 import { gpuKey, gpuOf, type GpuPlace } from "./gpu-losses.ts";
 
-/** Whose bytes are: a tenant's, in one of its MIG instances where the GPU is cut so. */
+/** Whose bytes are, and where on the GPU. */
 export interface MemoryOwner {
   /** null = a process that was started by hand: the machine's own. */
   readonly tenant: TenantId | null;
-  /** null = the memory is not cut by hardware. */
-  readonly mig: PartitionName | null;
+  /** The MIG instance that they are in; null = anywhere on the GPU. */
+  readonly mig: MigPlacement | null;
 }
 
 export interface ScrubPace {
@@ -47,8 +49,9 @@ interface GpuDirt {
 
 /**
  * Free bytes that still hold what somebody left there. Each GPU scrubs one thing after another; how far it is follows from the time alone,
- * so that a background scrub costs no timer. Which bytes of a GPU they are is not modelled: a process gets those of its own owner
- * first, then clean ones, and never another's.
+ * so that a background scrub costs no timer. Which bytes of a GPU or of a MIG instance they are is not modelled: a process gets those of
+ * its own tenant first, then clean ones, and never another's. In a MIG instance it has no choice of place: what others left in its slices is
+ * scrubbed before its first byte.
  */
 export class DirtyMemory {
   readonly #clock: Clock;
@@ -82,26 +85,36 @@ export class DirtyMemory {
    */
   missingBytes(at: GpuPlace, owner: MemoryOwner, { bytes, freeBytes }: { readonly bytes: number; readonly freeBytes: number }): number {
     const { entries } = this.#settled(at);
-    const ownBytes = entries.get(keyOf(owner))?.bytes ?? 0;
-    return Math.max(0, bytes - ownBytes - cleanOf(entries, freeBytes));
+    let ownBytes = 0;
+    let inTheWayBytes = 0;
+    for (const { owner: left, bytes: leftBytes } of entries.values()) {
+      if (!isReachable(owner, left)) continue;
+      if (left.tenant === owner.tenant) ownBytes += leftBytes;
+      else if (owner.mig !== null) inTheWayBytes += leftBytes;
+    }
+    return bytes === 0 ? 0 : Math.max(inTheWayBytes, bytes - ownBytes - cleanOf(entries, freeBytes), 0);
   }
 
   /** The owner gets `bytes` more: its own dirty ones, then clean ones. */
   take(at: GpuPlace, owner: MemoryOwner, room: { readonly bytes: number; readonly freeBytes: number }): void {
     assert(this.missingBytes(at, owner, room) === 0, "nobody gets memory that another one left dirty");
     const { entries } = this.#settled(at);
-    const own = entries.get(keyOf(owner));
-    if (own === undefined) return;
-    own.bytes -= Math.min(own.bytes, room.bytes);
-    if (own.bytes === 0) entries.delete(keyOf(owner));
+    let moreBytes = room.bytes;
+    for (const [key, entry] of Array.from(entries)) {
+      if (entry.owner.tenant !== owner.tenant || !isReachable(owner, entry.owner)) continue;
+      const takenBytes = Math.min(entry.bytes, moreBytes);
+      entry.bytes -= takenBytes;
+      moreBytes -= takenBytes;
+      if (entry.bytes === 0) entries.delete(key);
+    }
   }
 
   /** Scrubs what is not the owner's at once. @returns how long `bytes` of it take. */
   hurry(at: GpuPlace, owner: MemoryOwner, bytes: number): number {
     const gpu = this.#settled(at);
     const nowMs = this.#clock.monotonicMs();
-    for (const [key, entry] of gpu.entries) {
-      if (key === keyOf(owner)) entry.dueMs = Math.max(entry.dueMs, nowMs + this.#pace.scrubAfterMs);
+    for (const entry of gpu.entries.values()) {
+      if (entry.owner.tenant === owner.tenant) entry.dueMs = Math.max(entry.dueMs, nowMs + this.#pace.scrubAfterMs);
       else entry.dueMs = Math.min(entry.dueMs, nowMs);
     }
     return Math.max(1, Math.ceil((bytes * 1_000) / this.#pace.scrubBytesPerSecond));
@@ -165,7 +178,14 @@ export class DirtyMemory {
   }
 }
 
-const keyOf = ({ tenant, mig }: MemoryOwner): string => `${tenant ?? ""} ${mig ?? ""}`;
+const keyOf = ({ tenant, mig }: MemoryOwner): string => `${tenant ?? ""} ${mig === null ? "" : formatPlacement(mig)}`;
+
+/** Whether a process of `owner` may come upon what was left there. Nobody knows where bytes lie that were left outside any MIG instance. */
+function isReachable({ mig }: MemoryOwner, left: MemoryOwner): boolean {
+  if (mig === null || left.mig === null) return true;
+  return mig.start < endOf(left.mig) && left.mig.start < endOf(mig);
+}
+const endOf = ({ profile, start }: MigPlacement): number => start + MIG_SHAPES[profile].memorySlices;
 const cleanOf = (entries: GpuDirt["entries"], freeBytes: number): number =>
   Math.max(0, freeBytes - [...entries.values()].reduce((sum, { bytes }) => sum + bytes, 0));
 const untouched = ({ node, gpu }: GpuPlace, nowMs: MonotonicMs): GpuDirt => ({

@@ -104,7 +104,7 @@ export class GpuHolds {
   /** Whoever it was when the process took its first byte there. */
   #ownerOf(holder: Holder, at: GpuPlace): MemoryOwner {
     const partition = this.partitionOf(holder.instance, at);
-    const asked = { tenant: partition?.tenant ?? null, mig: partition?.mode === "mig" ? partition.name : null };
+    const asked = { tenant: partition?.tenant ?? null, mig: partition?.mig ?? null };
     return holder.gpuHolds.get(gpuKey(at.node, at.gpu))?.owner ?? asked;
   }
 

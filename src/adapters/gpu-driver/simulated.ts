@@ -12,6 +12,7 @@ import type { GpuDriver, GpuDriverError, ObservedGpu } from "../../ports/gpu-dri
 import { AccountHolders, type Holder } from "./account-holders.ts";
 import { AccountInventory } from "./account-inventory.ts";
 import type { AccountState } from "./account-state.ts";
+import { cutObstacle, destroyObstacle } from "./cut-obstacle.ts";
 import { DirtyMemory, SCRUB_PACE, type ScrubPace } from "./dirty-memory.ts";
 import { GpuHolds } from "./gpu-holds.ts";
 import { createGpuLosses, gpuKey, gpuOf, type GpuLosses, type GpuPlace } from "./gpu-losses.ts";
@@ -60,7 +61,7 @@ export function createSimulatedAccount(
       observe: async () => ok(account.observe()),
       ensureInventory: async (nodes) => ok(account.ensureInventory(nodes)),
       ensurePartition: async (partition) => account.ensurePartition(partition),
-      removePartition: async ({ name }) => ok(account.removePartition(name)),
+      removePartition: async ({ name }) => account.removePartition(name),
     },
     open: (who) => account.open(who),
     loseGpus: (loss, forMs) => account.loseGpus(loss, forMs),
@@ -171,15 +172,21 @@ class Account {
     const { node, gpu, name } = partition;
     if (this.#inventory.memoryOf(node, gpu) === null)
       return err({ code: "DRIVER_UNAVAILABLE", reason: `GPU ${node}/${gpu} is not in the inventory` });
+    const model = this.#inventory.modelOf(node, gpu);
+    const obstacle = cutObstacle(partition, { model, partitions: this.#partitionsOn(partition), holders: this.#holders.onGpu(node, gpu) });
+    if (obstacle !== null) return err(obstacle);
     const isNew = !isSameJson(this.#partitions.get(name), partition);
     this.#partitions.set(name, partition);
     if (isNew) this.#changed();
     return ok(null);
   }
 
-  removePartition(name: string): null {
+  removePartition(name: string): Result<null, GpuDriverError> {
+    const known = this.#partitions.get(name);
+    const obstacle = known === undefined ? null : destroyObstacle(known, this.#holders.onGpu(known.node, known.gpu));
+    if (obstacle !== null) return err(obstacle);
     if (this.#partitions.delete(name)) this.#changed();
-    return null;
+    return ok(null);
   }
 
   loseGpus({ node, gpu, mode }: GpuLost, forMs: number): Result<null, AccountError> {
@@ -297,6 +304,10 @@ class Account {
 
   #isHeld({ name, gpus }: GpuNode): boolean {
     return this.#holders.isOnHost(name) || gpus.some((gpu) => this.#holders.onGpu(name, gpu.index).length > 0);
+  }
+
+  #partitionsOn({ node, gpu }: GpuPlace): readonly GpuPartition[] {
+    return [...this.#partitions.values()].filter((partition) => partition.node === node && partition.gpu === gpu);
   }
 
   #lostModeOf(node: NodeName, gpu: number): GpuLostMode | null {
