@@ -23,7 +23,8 @@ export interface GpuApplicationFault {
 export interface SlowTeardown {
   readonly kind: "slow-teardown";
   readonly node: NodeName;
-  readonly gpu: number;
+  /** null = every GPU of the node. */
+  readonly gpu: number | null;
   readonly teardownMs: number;
 }
 

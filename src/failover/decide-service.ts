@@ -149,9 +149,7 @@ export function decideService(world: ServiceWorld): ServiceDecision {
       ladder.lookAgainAfterMs,
       wishes.lookAgainAfterMs,
       ladder.openMove === null ? null : OPEN_MOVE_LOOK_MS,
-      freeze?.leftMs ?? null,
-      // No event tells of memory that a driver frees.
-      after.quarantined.some(({ reason }) => reason === "SlowTeardown") ? SLOW_TEARDOWN_LOOK_MS : null,
+      ...[freeze?.leftMs ?? null, slowLookMs(after)],
     ]),
   };
 }
@@ -165,6 +163,9 @@ function placementsOf({ seen }: ServiceWorld): ReadonlyMap<InstanceName, Placeme
 /** While a move's clock runs, its record may still change by what gateways and the clock say. */
 const OPEN_MOVE_LOOK_MS = 500;
 const SLOW_TEARDOWN_LOOK_MS = 500;
+/** No event tells of memory that a driver frees. */
+const slowLookMs = ({ quarantined }: ServiceStatus): number | null =>
+  quarantined.some(({ reason }) => reason === "SlowTeardown") ? SLOW_TEARDOWN_LOOK_MS : null;
 
 function serviceLook(
   world: ServiceWorld,

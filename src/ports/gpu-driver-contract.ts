@@ -20,13 +20,25 @@ export interface DriverRig {
   close(): Promise<void>;
 }
 
-/**
- * What a simulated driver and its account promise. Bytes are freed 100 ms after a process is dead; a scrub takes 1 s for 300 GB, and begins by
- * itself after 5 s.
- */
+/** What a simulated driver and its account promise. Bytes are freed 100 ms after a process is dead. */
 export function gpuDriverContract(adapter: string, open: () => Promise<DriverRig>): void {
-  const fact = (name: string, check: (rig: DriverRig) => Promise<void>): void => {
-    test(`${adapter}: ${name}`, async () => {
+  const fact = driverFacts(adapter, open);
+  inventory(fact);
+  holds(fact);
+  caps(fact);
+  cuts(fact);
+  deaths(fact);
+  links(fact);
+}
+
+export type DriverFact = (name: string, check: (rig: DriverRig) => Promise<void>) => void;
+type Fact = DriverFact;
+
+/** Each fact is a test with a rig of its own, whose inventory is one node. */
+export const driverFacts =
+  (adapter: string, open: () => Promise<DriverRig>): DriverFact =>
+  (name, check) =>
+    void test(`${adapter}: ${name}`, async () => {
       const rig = await open();
       try {
         assert.deepEqual(await rig.driver.ensureInventory([gpuNode("gpu-a")]), DONE);
@@ -35,18 +47,6 @@ export function gpuDriverContract(adapter: string, open: () => Promise<DriverRig
         await rig.close();
       }
     });
-  };
-  inventory(fact);
-  holds(fact);
-  caps(fact);
-  cuts(fact);
-  deaths(fact);
-  dirt(fact);
-  scrubs(fact);
-  links(fact);
-}
-
-type Fact = (name: string, check: (rig: DriverRig) => Promise<void>) => void;
 
 const DONE = { ok: true, value: null };
 const NODE = nodeName("gpu-a");
@@ -68,7 +68,8 @@ export const gpuNode = (name: string): GpuNode => ({
   ],
 });
 
-const partition = (instance: string, mode: GpuPartition["mode"], memoryBytes: number): GpuPartition => ({
+/** Of `tenant`, on the first GPU. */
+export const partitionOf = (instance: string, mode: GpuPartition["mode"], memoryBytes: number): GpuPartition => ({
   name: partitionName(`${instance}-gpu-partition`),
   tenant: tenantId("tenant"),
   service: serviceName("service"),
@@ -114,7 +115,7 @@ function inventory(fact: Fact): void {
     const { account } = rig.connect("hot-1", 1);
     const at = { node: nodeName("gpu-z"), gpu: 0 };
     assert.deepEqual(await account.holdGpu(at, GB), { ok: false, error: { code: "UNKNOWN_GPU", ...at } });
-    const refused = await rig.driver.ensurePartition({ ...partition("hot-1", "mps", GB), node: at.node });
+    const refused = await rig.driver.ensurePartition({ ...partitionOf("hot-1", "mps", GB), node: at.node });
     assert.equal(refused.ok ? "made" : refused.error.code, "DRIVER_UNAVAILABLE");
   });
 }
@@ -155,14 +156,14 @@ function holds(fact: Fact): void {
 function caps(fact: Fact): void {
   fact("a shared partition caps its instance, also while the GPU is empty", async (rig) => {
     const { account } = rig.connect("warm-1", 1);
-    assert.deepEqual(await rig.driver.ensurePartition(partition("warm-1", "mps", 20 * GB)), DONE);
+    assert.deepEqual(await rig.driver.ensurePartition(partitionOf("warm-1", "mps", 20 * GB)), DONE);
     const refused = await account.holdGpu(FIRST, 20 * GB + 1);
     assert.ok(!refused.ok && refused.error.code === "NO_GPU_MEMORY" && refused.error.freeBytes === 20 * GB);
     assert.deepEqual(await account.holdGpu(FIRST, 20 * GB), DONE);
   });
   fact("who was started for a promise has nothing where none is, and keeps what it holds already", async (rig) => {
     const { account } = rig.connect("warm-1", 1, true);
-    const here = partition("warm-1", "mps", 30 * GB);
+    const here = partitionOf("warm-1", "mps", 30 * GB);
     assert.equal((await account.holdGpu(FIRST, 1)).ok, false);
     assert.deepEqual(await rig.driver.ensurePartition(here), DONE);
     assert.deepEqual(await account.holdGpu(FIRST, 20 * GB), DONE);
@@ -176,7 +177,7 @@ function caps(fact: Fact): void {
   fact("an exclusive partition gives its instance the whole GPU and others nothing, until it is removed", async (rig) => {
     const owner = rig.connect("hot-1", 1).account;
     const other = rig.connect("warm-1", 2).account;
-    const exclusive = partition("hot-1", "exclusive", 40 * GB);
+    const exclusive = partitionOf("hot-1", "exclusive", 40 * GB);
     assert.deepEqual(await rig.driver.ensurePartition(exclusive), DONE);
     assert.deepEqual(await rig.driver.ensurePartition(exclusive), DONE);
     assert.equal((await other.holdGpu(FIRST, 1)).ok, false);
@@ -193,7 +194,7 @@ function caps(fact: Fact): void {
 
 function cuts(fact: Fact): void {
   const slice = (instance: string, mig: MigPlacement, memoryBytes: number): GpuPartition => ({
-    ...partition(instance, "mig", memoryBytes),
+    ...partitionOf(instance, "mig", memoryBytes),
     mig,
   });
   const codeOf = (result: Result<null, { readonly code: string }>): string => (result.ok ? "made" : result.error.code);
@@ -225,10 +226,10 @@ function cuts(fact: Fact): void {
     assert.deepEqual(await account.holdGpu(FIRST, GB), DONE);
     assert.equal(codeOf(await rig.driver.removePartition(own)), "IN_USE");
     assert.equal(codeOf(await rig.driver.ensurePartition({ ...own, mig: { profile: "2g", start: 2 } })), "IN_USE");
-    assert.equal(codeOf(await rig.driver.ensurePartition(partition("b", "mps", GB))), "GEOMETRY");
+    assert.equal(codeOf(await rig.driver.ensurePartition(partitionOf("b", "mps", GB))), "GEOMETRY");
     assert.deepEqual(await account.holdGpu(FIRST, 0), DONE);
     assert.deepEqual(await rig.driver.removePartition(own), DONE);
-    assert.deepEqual(await rig.driver.ensurePartition(partition("b", "mps", GB)), DONE);
+    assert.deepEqual(await rig.driver.ensurePartition(partitionOf("b", "mps", GB)), DONE);
   });
   fact("MIG does not begin on a card that is shared, or in use by a process that was promised nothing", async (rig) => {
     const { account } = rig.connect("by-hand", 1);
@@ -236,9 +237,9 @@ function cuts(fact: Fact): void {
     assert.deepEqual(await account.holdGpu(FIRST, GB), DONE);
     assert.equal(codeOf(await rig.driver.ensurePartition(wanted)), "IN_USE");
     assert.deepEqual(await account.holdGpu(FIRST, 0), DONE);
-    assert.deepEqual(await rig.driver.ensurePartition(partition("b", "vgpu", GB)), DONE);
+    assert.deepEqual(await rig.driver.ensurePartition(partitionOf("b", "vgpu", GB)), DONE);
     assert.equal(codeOf(await rig.driver.ensurePartition(wanted)), "GEOMETRY");
-    assert.deepEqual(await rig.driver.removePartition(partition("b", "vgpu", GB)), DONE);
+    assert.deepEqual(await rig.driver.removePartition(partitionOf("b", "vgpu", GB)), DONE);
     assert.deepEqual(await rig.driver.ensurePartition(wanted), DONE);
   });
 }
@@ -273,102 +274,6 @@ function deaths(fact: Fact): void {
     assert.deepEqual(await whole.result, DONE);
     assert.equal((await broken).ok, false);
   });
-}
-
-function dirt(fact: Fact): void {
-  fact("what a sleeping process still holds is told apart, and is in use like any other byte", async (rig) => {
-    const { account } = rig.connect("warm-1", 7);
-    assert.deepEqual(await account.holdGpu(FIRST, 70 * GB), DONE);
-    assert.deepEqual(await account.holdGpu(FIRST, 2 * GB, "parked"), DONE);
-    const parked = { instance: "warm-1", pid: 7, usedBytes: 2 * GB, state: "parked" };
-    assert.deepEqual(taken(await rig.driver.observe())[0]?.holders, [parked]);
-    const refused = await rig.connect("hot-1", 8).account.holdGpu(FIRST, 79 * GB);
-    assert.ok(!refused.ok && refused.error.code === "NO_GPU_MEMORY" && refused.error.freeBytes === 78 * GB);
-    assert.deepEqual(await account.holdGpu(FIRST, 70 * GB), DONE);
-    assert.equal(taken(await rig.driver.observe())[0]?.holders[0]?.state, "awake");
-  });
-  fact("bytes that a process gave back are dirty, and whose they were; its own tenant has them again at once", async (rig) => {
-    await rig.driver.ensurePartition(partition("hot-1", "exclusive", 40 * GB));
-    const first = rig.connect("hot-1", 1, true);
-    assert.deepEqual(await first.account.holdGpu(FIRST, 80 * GB), DONE);
-    await first.die();
-    await rig.pass(100);
-    assert.deepEqual(taken(await rig.driver.observe())[0]?.dirty, [{ tenant: "tenant", mig: null, bytes: 80 * GB }]);
-    assert.deepEqual(await rig.connect("hot-1", 2, true).account.holdGpu(FIRST, 80 * GB), DONE);
-    const [seen] = taken(await rig.driver.observe());
-    assert.deepEqual([seen?.dirty, seen?.scrub], [[], { scrubbedBytes: 0, waitCount: 0, waitedMs: 0 }]);
-  });
-  fact("another tenant has dirty bytes only once they are scrubbed, clean ones at once, and the wait is counted", async (rig) => {
-    await leaveDirty(rig, 60 * GB);
-    await rig.driver.ensurePartition({ ...partition("warm-1", "mps", 80 * GB), tenant: tenantId("other") });
-    const { account } = rig.connect("warm-1", 2, true);
-    assert.deepEqual(await account.holdGpu(FIRST, 20 * GB), DONE);
-    let isHeld = false;
-    const more = account.holdGpu(FIRST, 50 * GB).finally(() => (isHeld = true));
-    await account.holdHost(NODE, 0);
-    await rig.pass(99);
-    assert.deepEqual([isHeld, taken(await rig.driver.observe())[0]?.holders[0]?.usedBytes], [false, 20 * GB]);
-    await rig.pass(1);
-    assert.deepEqual(await more, DONE);
-    const [seen] = taken(await rig.driver.observe());
-    assert.deepEqual(seen?.scrub, { scrubbedBytes: 30 * GB, waitCount: 1, waitedMs: 100 });
-    assert.deepEqual(seen?.dirty, [{ tenant: "tenant", mig: null, bytes: 30 * GB }]);
-  });
-}
-
-function scrubs(fact: Fact): void {
-  fact("bytes that nobody takes again are scrubbed in the background, and nobody waits for them later", async (rig) => {
-    await leaveDirty(rig, 60 * GB);
-    await rig.pass(4_900);
-    assert.equal(taken(await rig.driver.observe())[0]?.dirty.length, 1);
-    await rig.pass(300);
-    const [seen] = taken(await rig.driver.observe());
-    assert.deepEqual([seen?.dirty, seen?.scrub], [[], { scrubbedBytes: 60 * GB, waitCount: 0, waitedMs: 0 }]);
-    await rig.driver.ensurePartition({ ...partition("warm-1", "mps", 80 * GB), tenant: tenantId("other") });
-    assert.deepEqual(await rig.connect("warm-1", 2, true).account.holdGpu(FIRST, 80 * GB), DONE);
-  });
-  fact(
-    "what another tenant left in a MIG instance is scrubbed before the next one's first byte, and nobody beside it waits",
-    async (rig) => {
-      const slice = (tenant: string, mig: MigPlacement): GpuPartition => ({
-        ...partition(tenant, "mig", 40 * GB),
-        tenant: tenantId(tenant),
-        mig,
-      });
-      const left = slice("red", { profile: "3g", start: 0 });
-      await rig.driver.ensurePartition(left);
-      const red = rig.connect("red", 1, true);
-      assert.deepEqual(await red.account.holdGpu(FIRST, 30 * GB), DONE);
-      await red.die();
-      await rig.pass(100);
-      assert.deepEqual(await rig.driver.removePartition(left), DONE);
-      for (const [tenant, start] of [
-        ["blue", 4],
-        ["green", 0],
-      ] as const)
-        assert.deepEqual(await rig.driver.ensurePartition(slice(tenant, { profile: "3g", start })), DONE);
-      assert.deepEqual(await rig.connect("blue", 2, true).account.holdGpu(FIRST, 40 * GB), DONE);
-      const { account } = rig.connect("green", 3, true);
-      const held = account.holdGpu(FIRST, GB);
-      await account.holdHost(NODE, 0);
-      assert.deepEqual(taken(await rig.driver.observe())[0]?.dirty, [{ tenant: "red", mig: { profile: "3g", start: 0 }, bytes: 30 * GB }]);
-      await rig.pass(100);
-      assert.deepEqual(await held, DONE);
-      const [seen] = taken(await rig.driver.observe());
-      assert.deepEqual([seen?.dirty, seen?.scrub.waitCount, seen?.scrub.waitedMs], [[], 1, 100]);
-    },
-  );
-}
-
-/** Of `tenant`, on the first GPU; its process and its partition are gone. */
-async function leaveDirty(rig: DriverRig, bytes: number): Promise<void> {
-  const left = partition("hot-1", "mps", bytes);
-  await rig.driver.ensurePartition(left);
-  const process = rig.connect("hot-1", 1, true);
-  assert.deepEqual(await process.account.holdGpu(FIRST, bytes), DONE);
-  await process.die();
-  await rig.driver.removePartition(left);
-  await rig.pass(100);
 }
 
 function links(fact: Fact): void {
@@ -423,7 +328,7 @@ const usedBytes = (seen: Result<readonly ObservedGpu[], unknown>): number =>
     .flatMap((gpu) => gpu.holders)
     .reduce((sum, holder) => sum + holder.usedBytes, 0);
 
-function taken<Value>(result: Result<Value, unknown>): Value {
+export function taken<Value>(result: Result<Value, unknown>): Value {
   assert.ok(result.ok, result.ok ? "" : JSON.stringify(result.error));
   return result.value;
 }

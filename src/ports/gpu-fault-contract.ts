@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { instanceName, nodeName, partitionName, serviceName, tenantId } from "../base/ids.ts";
 import type { GpuPartition } from "../api/gpu-partition.ts";
 import type { GpuAccount, GpuEnd } from "./gpu-account.ts";
-import { gpuNode, type DriverRig } from "./gpu-driver-contract.ts";
+import { driverFacts, type DriverFact, type DriverRig } from "./gpu-driver-contract.ts";
 
 const DONE = { ok: true, value: null };
 const NODE = nodeName("gpu-a");
@@ -12,25 +11,13 @@ const GB = 1_000_000_000;
 
 /** What a driver whose GPUs can be made to fail does when they do. */
 export function gpuFaultContract(adapter: string, open: () => Promise<DriverRig>): void {
-  const fact = (name: string, check: (rig: DriverRig) => Promise<void>): void => {
-    test(`${adapter}: ${name}`, async () => {
-      const rig = await open();
-      try {
-        assert.deepEqual(await rig.driver.ensureInventory([gpuNode("gpu-a")]), DONE);
-        await check(rig);
-      } finally {
-        await rig.close();
-      }
-    });
-  };
+  const fact = driverFacts(adapter, open);
   losses(fact);
   applicationFaults(fact);
   teardowns(fact);
 }
 
-type Fact = (name: string, check: (rig: DriverRig) => Promise<void>) => void;
-
-function losses(fact: Fact): void {
+function losses(fact: DriverFact): void {
   fact("an uncontained memory error is told to all on the GPU, which takes nothing more until it was reset", async (rig) => {
     const ends: string[] = [];
     const engines = await holders(rig, "mig", ends);
@@ -54,7 +41,7 @@ function losses(fact: Fact): void {
   });
 }
 
-function applicationFaults(fact: Fact): void {
+function applicationFaults(fact: DriverFact): void {
   for (const [mode, hit] of [
     ["mig", ["one"]],
     ["mps", ["one", "two"]],
@@ -83,7 +70,7 @@ function applicationFaults(fact: Fact): void {
   });
 }
 
-function teardowns(fact: Fact): void {
+function teardowns(fact: DriverFact): void {
   fact("a GPU whose driver is slow keeps the bytes of a dead process, told as such, and frees them in the end", async (rig) => {
     assert.deepEqual(await rig.faults.slow({ kind: "slow-teardown", ...FIRST, teardownMs: 8_000 }, 60_000), DONE);
     const dying = rig.connect("hot-1", 1);

@@ -8,6 +8,7 @@ import { after, test } from "node:test";
 import { nodeName } from "../../base/ids.ts";
 import { gpuDriverContract, gpuNode, type DriverRig } from "../../ports/gpu-driver-contract.ts";
 import { gpuFaultContract } from "../../ports/gpu-fault-contract.ts";
+import { gpuMemoryContract } from "../../ports/gpu-memory-contract.ts";
 import { createSimulatedClock } from "../clock/simulated.ts";
 import { createSystemClock } from "../clock/system.ts";
 import { connectGpuFaults } from "./account-faults.ts";
@@ -60,6 +61,7 @@ const rig = async (): Promise<DriverRig> => {
 };
 gpuDriverContract("account over a socket", rig);
 gpuFaultContract("account over a socket", rig);
+gpuMemoryContract("account over a socket", rig);
 
 test("an account socket is for its owner alone, and a second server on it is refused", async () => {
   const path = freshPath();

@@ -30,7 +30,13 @@ export type AccountQuestion =
       readonly mode: GpuApplicationMode;
       readonly instance: string;
     }
-  | { readonly ask: "slow-teardown"; readonly node: NodeName; readonly gpu: number; readonly teardownMs: number; readonly forMs: number }
+  | {
+      readonly ask: "slow-teardown";
+      readonly node: NodeName;
+      readonly gpu: number | null;
+      readonly teardownMs: number;
+      readonly forMs: number;
+    }
   | { readonly ask: "restore-gpus"; readonly node: NodeName; readonly gpu: number | null }
   | { readonly ask: "list-lost" }
   | { readonly ask: "observe" }
@@ -108,11 +114,14 @@ function parseLossQuestion(ask: "lose-gpus" | "restore-gpus" | "list-lost", raw:
 
 function parseFaultQuestion(ask: "fail-application" | "slow-teardown", raw: JsonObject): AccountQuestion | null {
   const { node, gpu, mode, instance, teardownMs, forMs } = raw;
-  if (typeof node !== "string" || typeof gpu !== "number") return null;
+  if (typeof node !== "string" || (typeof gpu !== "number" && gpu !== null)) return null;
   const at = { node: nodeName(node), gpu };
-  if (ask === "fail-application") return isGpuApplicationMode(mode) && typeof instance === "string" ? { ask, ...at, mode, instance } : null;
-  const areTimes = typeof teardownMs === "number" && teardownMs >= 0 && typeof forMs === "number" && forMs > 0;
-  return areTimes ? { ask, ...at, teardownMs, forMs } : null;
+  if (ask === "slow-teardown") {
+    const areTimes = typeof teardownMs === "number" && teardownMs >= 0 && typeof forMs === "number" && forMs > 0;
+    return areTimes ? { ask, ...at, teardownMs, forMs } : null;
+  }
+  if (at.gpu === null || !isGpuApplicationMode(mode) || typeof instance !== "string") return null;
+  return { ask, node: at.node, gpu: at.gpu, mode, instance };
 }
 
 /** @returns null when it is no answer. */

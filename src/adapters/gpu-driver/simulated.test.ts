@@ -6,6 +6,7 @@ import { nodeName } from "../../base/ids.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { gpuDriverContract, gpuNode, type DriverRig } from "../../ports/gpu-driver-contract.ts";
 import { gpuFaultContract } from "../../ports/gpu-fault-contract.ts";
+import { gpuMemoryContract } from "../../ports/gpu-memory-contract.ts";
 import type { NotInjected } from "../../ports/gpu-faults.ts";
 import { createSimulatedClock } from "../clock/simulated.ts";
 import { createSharedLink } from "./shared-link.ts";
@@ -39,6 +40,7 @@ const rig = async (): Promise<DriverRig> => {
 };
 gpuDriverContract("simulated account", rig);
 gpuFaultContract("simulated account", rig);
+gpuMemoryContract("simulated account", rig);
 
 test("simulated account: no order of holds, deaths and returns ever puts more on a GPU than it has", async () => {
   const step = fc.record({

@@ -211,8 +211,9 @@ class Account {
   }
 
   slowTeardown({ node, gpu, teardownMs }: SlowTeardown, forMs: number): Result<null, AccountError> {
-    if (this.#inventory.memoryOf(node, gpu) === null) return err({ code: "UNKNOWN_GPU", node, gpu });
-    this.#slow.begin({ node, gpu, teardownMs }, forMs);
+    const gpus = this.#inventory.gpusAt(node, gpu);
+    if (gpus.length === 0) return err({ code: "UNKNOWN_GPU", node, gpu: gpu ?? 0 });
+    for (const index of gpus) this.#slow.begin({ node, gpu: index, teardownMs }, forMs);
     this.#changed();
     return ok(null);
   }

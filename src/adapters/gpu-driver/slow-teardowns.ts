@@ -14,7 +14,7 @@ export class SlowTeardowns {
   }
 
   /** A later one replaces an earlier one. */
-  begin({ node, gpu, teardownMs }: Omit<SlowTeardown, "kind">, forMs: number): void {
+  begin({ node, gpu, teardownMs }: GpuPlace & Pick<SlowTeardown, "teardownMs">, forMs: number): void {
     this.#slow.set(gpuKey(node, gpu), { node, gpu, teardownMs, untilWallMs: wallMs(Math.ceil(this.#clock.wallMs() + Math.max(0, forMs))) });
   }
 
