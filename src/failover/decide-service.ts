@@ -148,8 +148,8 @@ export function decideService(world: ServiceWorld): ServiceDecision {
       ...decided.results.map(({ result }) => result.lookAgainAfterMs),
       ladder.lookAgainAfterMs,
       wishes.lookAgainAfterMs,
-      ladder.openMove === null ? null : OPEN_MOVE_LOOK_MS,
-      ...[freeze?.leftMs ?? null, slowLookMs(after)],
+      changesUnheard(after) ? UNHEARD_LOOK_MS : null,
+      freeze?.leftMs ?? null,
     ]),
   };
 }
@@ -160,12 +160,10 @@ function placementsOf({ seen }: ServiceWorld): ReadonlyMap<InstanceName, Placeme
   return placements;
 }
 
-/** While a move's clock runs, its record may still change by what gateways and the clock say. */
-const OPEN_MOVE_LOOK_MS = 500;
-const SLOW_TEARDOWN_LOOK_MS = 500;
-/** No event tells of memory that a driver frees. */
-const slowLookMs = ({ quarantined }: ServiceStatus): number | null =>
-  quarantined.some(({ reason }) => reason === "SlowTeardown") ? SLOW_TEARDOWN_LOOK_MS : null;
+const UNHEARD_LOOK_MS = 500;
+/** While a move's clock runs, its record may still change by what gateways and the clock say; and no event tells of memory that a driver frees. */
+const changesUnheard = ({ openMove, quarantined }: ServiceStatus): boolean =>
+  openMove !== null || quarantined.some(({ reason }) => reason === "SlowTeardown");
 
 function serviceLook(
   world: ServiceWorld,
