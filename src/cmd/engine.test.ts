@@ -167,6 +167,27 @@ test("a real engine on a GPU that needs a reset ends with 4, and starts there ag
   assert.equal((await fetch(`${next.url}/health`)).status, 200);
 });
 
+test("a real engine that is killed where teardown is slow leaves its bytes to nobody, and the next one starts when they are free", async (t) => {
+  const { account, path } = await serveAccount(t);
+  const flags = ["--gpu", "gpu-a/0", "--memory-bytes", "15000000000", "--gpu-account", path, "--instance", "gold-hot-1"];
+  const engine = await startEngine(flags, (end) => t.after(end));
+  assert.ok(account.slowTeardown({ kind: "slow-teardown", node: NODE.name, gpu: 0, teardownMs: 3_000 }, 60_000).ok);
+  const states = async (): Promise<readonly string[]> => {
+    const seen = await account.driver.observe();
+    return seen.ok ? seen.value.flatMap(({ holders }) => holders.map(({ state }) => state)) : [];
+  };
+  assert.deepEqual(await states(), ["awake"]);
+  engine.child.kill("SIGKILL");
+  assert.deepEqual(await engine.exited, [null, "SIGKILL"]);
+  const { code, output } = await runToEnd([...QUICK, ...flags]);
+  assert.deepEqual([code, await states()], [3, ["gone"]]);
+  assert.match(output, /it is held by: gold-hot-1 15 GB/);
+  const limitMs = performance.now() + 10_000;
+  while ((await states()).length > 0 && performance.now() < limitMs) await new Promise((resolve) => setImmediate(resolve));
+  const next = await startEngine(flags, (end) => t.after(end));
+  assert.equal((await fetch(`${next.url}/health`)).status, 200);
+});
+
 test("an engine's help shows an example, and a wrong flag ends with 2", async () => {
   const [help, wrong] = await Promise.all([runToEnd(["--help"]), runToEnd(["--prot", "1"])]);
   assert.deepEqual([help.code, wrong.code], [0, 2]);
