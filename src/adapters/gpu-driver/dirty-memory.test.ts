@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { GpuPartition } from "../../api/gpu-partition.ts";
+import { MIG_SHAPES } from "../../api/mig-geometry.ts";
 import { instanceName, nodeName, partitionName, serviceName, tenantId } from "../../base/ids.ts";
 import type { ObservedGpu } from "../../ports/gpu-driver.ts";
 import { gpuNode } from "../../ports/gpu-driver-contract.ts";
@@ -129,6 +130,57 @@ class Oracle {
     assert.ok(grownBytes <= this.#cleanBytes + scrubbableBytes, `tenants have ${grownBytes} more, ${this.#cleanBytes} were clean`);
   }
 }
+
+test("no order of cuts, holds and deaths lets a tenant run in a MIG instance in whose slices another one's bytes are left", async () => {
+  const places = [
+    { profile: "3g", start: 0 },
+    { profile: "3g", start: 4 },
+    { profile: "2g", start: 0 },
+    { profile: "2g", start: 2 },
+    { profile: "1g", start: 5 },
+  ] as const;
+  const step = fc.record({
+    does: fc.constantFrom("cut", "cut", "hold", "hold", "hold", "die", "remove", "pass"),
+    who: fc.nat(2),
+    place: fc.constantFrom(...places),
+    gigabytes: fc.integer({ min: 1, max: 9 }),
+    ms: fc.nat(300),
+  });
+  let heldCount = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
+      const rig = await rigOf([]);
+      const at = new Map<string, (typeof places)[number]>();
+      const processes = TENANTS.map((tenant, pid) => rig.account.open({ instance: tenant, pid, isPromised: true }));
+      for (const [index, { does, who, place, gigabytes, ms }] of steps.entries()) {
+        const tenant = TENANTS[who] ?? "";
+        const cut: GpuPartition = { ...slice(tenant, 9), mode: "mig", mig: place };
+        if (does === "cut" && (await rig.account.driver.ensurePartition(cut)).ok) at.set(tenant, place);
+        if (does === "remove") await rig.account.driver.removePartition(cut);
+        if (does === "hold") void processes[who]?.account.holdGpu(AT, gigabytes * GB);
+        if (does === "die") {
+          processes[who]?.close();
+          processes[who] = rig.account.open({ instance: tenant, pid: 10 + index, isPromised: true });
+        }
+        await rig.clock.advance(does === "pass" ? ms : 0);
+        const { holders, dirty } = await firstGpu(rig);
+        for (const { instance } of holders) {
+          const own = at.get(instance);
+          assert.ok(own !== undefined, `${instance} holds bytes of no MIG instance`);
+          heldCount += 1;
+          for (const left of dirty) {
+            const start = left.mig?.start ?? 0;
+            const end = start + (left.mig === null ? 8 : MIG_SHAPES[left.mig.profile].memorySlices);
+            const isInTheWay = start < own.start + MIG_SHAPES[own.profile].memorySlices && own.start < end;
+            assert.ok(String(left.tenant) === instance || !isInTheWay, `${instance} runs over bytes of ${left.tenant}`);
+          }
+        }
+      }
+    }),
+    { numRuns: 150 },
+  );
+  assert.ok(heldCount > 500, `${heldCount} holds were looked at`);
+});
 
 test("what is dirty outlives a restart of the account, and is still another tenant's", async () => {
   const rig = await rigOf(["red", "green"]);
