@@ -4,7 +4,7 @@ import type { Note } from "./add-history.ts";
 import { fenceAndRestart, restart } from "./decide-end.ts";
 import { decision, gpuKey, type InstanceAction, type InstanceDecision, type InstanceLook, type ServiceLook } from "./instance-look.ts";
 import type { InstanceMemo } from "./restart-memo.ts";
-import { rollOf } from "./rolls-next.ts";
+import { leavingOf, rollOf } from "./rolls-next.ts";
 
 /** A sleeping one is asked so often whether it is there; the question is the claim that keeps it alive. */
 const REST_CHECK_MS = 5_000;
@@ -112,7 +112,7 @@ export function beginRest(seen: InstanceStatus, memo: InstanceMemo, service: Ser
 
 /** On its way to sleep, and not to its end. */
 export const isGoingToSleep = (recorded: InstanceStatus, look: InstanceLook, service: ServiceLook): boolean =>
-  look.desired?.rest === "asleep" && recorded.fingerprint === service.fingerprint;
+  look.desired?.rest === "asleep" && recorded.fingerprint === service.fingerprint && leavingOf(look.placement) === null;
 
 function unfit(recorded: InstanceStatus, look: InstanceLook, service: ServiceLook): InstanceDecision | null {
   const { running } = look;

@@ -30,7 +30,7 @@ export function explainRefusal(refusal: PlacementRefusal): Explanation {
     case "RELOCATING":
       return {
         what: `${refusal.instance} waits for its place on ${placeKey(refusal.gpu)}.`,
-        why: `Instances are moved there: it ${refusal.why}.`,
+        why: `Instances are moved there: ${refusal.why}.`,
         next: "Wait; tidegate get relocations tells how far it is.",
       };
     case "CAP_EXCEEDED": {

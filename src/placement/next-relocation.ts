@@ -83,7 +83,7 @@ function ordersOf({ wish, place, victims }: GpuRelocation, { direction, due }: M
   const moved = victims.map(
     ({ instance, from, to }) => [instance, { to: isBack ? from : to, isDue: due.has(instance) || isAway(to), why }] as const,
   );
-  const asked: RelocationOrder = { to: isBack ? null : place, isDue: true, why: isBack ? "its room is taken back" : "its room is made" };
+  const asked: RelocationOrder = { to: isBack ? null : place, isDue: true, why: isBack ? "gives its room back" : "gets room" };
   return { closed: { node: place.node, gpu: place.gpu }, of: new Map([...moved, [wish, asked]]) };
 }
 

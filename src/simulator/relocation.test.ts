@@ -69,10 +69,10 @@ async function relocationOf(world: World): Promise<JsonObject> {
 }
 
 /** All run; then the one between the two others goes. */
-async function ready(seed: number): Promise<World> {
-  const world = await startWorld(seed, RESOURCES);
+async function ready(seed: number, resources: readonly ResourceDraft[] = RESOURCES, warm = "Ready"): Promise<World> {
+  const world = await startWorld(seed, resources);
   const places = { "a-hot-1": "gpu-a/0 1g-double@6 Ready", "b-hot-1": "gpu-a/0 1g-double@4 Ready" };
-  await waitFor(world, { ...places, "v-hot-1": "gpu-b/0 1g-double@6 Ready", "v-warm-1": "gpu-a/0 1g-double@2 Ready" }, 60_000);
+  await waitFor(world, { ...places, "v-hot-1": "gpu-b/0 1g-double@6 Ready", "v-warm-1": `gpu-a/0 1g-double@2 ${warm}` }, 60_000);
   assert.ok((await world.store.remove("HotStandbyConfig", "a")).ok);
   await world.clock.advance(20_000);
   assert.equal((await placesOf(world))["a-hot-1"], undefined);
@@ -95,6 +95,22 @@ test("simulated: room for half a card is made by moving a warm instance, and its
   assert.deepEqual([...new Set(client.requests.map(({ outcome }) => outcome))], ["complete"]);
   await world.stop();
   assert.equal(world.network.openCount(), 0);
+});
+
+test("simulated: a warm instance that sleeps is moved too, and sleeps again at its new place", async () => {
+  const asleep = RESOURCES.map((resource) =>
+    resource.name === "v"
+      ? { ...resource, spec: { ...resource.spec, warmStandby: { ...at("az-1"), memoryReserved: "20GB", rest: "asleep" } } }
+      : resource,
+  );
+  const world = await ready(3, asleep, "Asleep");
+  assert.ok((await world.store.create(strong("wish", "40GB"))).ok);
+  await waitFor(world, { "v-warm-1": "gpu-a/0 1g-double@6 Asleep", "wish-hot-1": "gpu-a/0 3g@0 Ready" }, 120_000);
+  const stored = await world.store.get("HotStandbyConfig", "v");
+  const status = stored.ok ? parseServiceStatus(stored.value.status) : null;
+  assert.ok(status?.ok);
+  assert.equal(status.value.history.filter(({ what }) => what === "Moves v-warm-1.").length, 1);
+  await world.stop();
 });
 
 test("simulated: a control plane that dies while a GPU is cut anew is followed by one that finishes it", async () => {

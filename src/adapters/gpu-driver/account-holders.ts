@@ -1,8 +1,17 @@
-import { instanceName, nodeName, type NodeName } from "../../base/ids.ts";
+import { instanceName, nodeName, wallMs, type NodeName, type WallMs } from "../../base/ids.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
-import type { ObservedGpu } from "../../ports/gpu-driver.ts";
+import type { GpuHolder } from "../../ports/gpu-driver.ts";
 import type { HeldBytes } from "./account-state.ts";
+import type { MemoryOwner } from "./dirty-memory.ts";
 import { gpuKey, gpuOf, type GpuPlace } from "./gpu-losses.ts";
+
+/** What a process holds of one GPU. */
+export interface Hold {
+  readonly bytes: number;
+  readonly isParked: boolean;
+  /** Whose the bytes are, from the first one on. */
+  readonly owner: MemoryOwner;
+}
 
 /** One process, and what it holds. */
 export interface Holder {
@@ -10,12 +19,15 @@ export interface Holder {
   readonly pid: number;
   /** Counts all that were ever opened. */
   readonly order: number;
-  /** By `node/gpu`, and by node. Those of GPUs are written by `AccountHolders.setGpu` only. */
-  readonly gpuBytes: Map<string, number>;
+  /** By `node/gpu`; written by `AccountHolders.setHold` only. */
+  readonly gpuHolds: Map<string, Hold>;
+  /** By node. */
   readonly hostBytes: Map<string, number>;
   /** Aborted when the process is dead. */
   life: AbortController;
   freeing: Timer | null;
+  /** null = it lives, as far as anybody knows. */
+  freeAtWallMs: WallMs | null;
 }
 
 /** Every process that holds something, and those that are dead and not yet torn down. */
@@ -24,14 +36,12 @@ export class AccountHolders {
   readonly #holders = new Map<string, Holder>();
   readonly #byGpu = new Map<string, Set<Holder>>();
   #openedCount = 0;
-  readonly #freed: () => void;
-  readonly #gpuChanged: (node: NodeName) => void;
+  readonly #freed: (holder: Holder) => void;
 
-  /** @param on.freed called when a dead process's bytes are free. `gpuChanged`: other bytes are held on a GPU of the node. */
-  constructor(clock: Clock, on: { readonly freed: () => void; readonly gpuChanged: (node: NodeName) => void }) {
+  /** @param freed called when a dead process's bytes are free. */
+  constructor(clock: Clock, freed: (holder: Holder) => void) {
     this.#clock = clock;
-    this.#freed = on.freed;
-    this.#gpuChanged = on.gpuChanged;
+    this.#freed = freed;
   }
 
   /** The same process again has what it held still. */
@@ -41,32 +51,36 @@ export class AccountHolders {
     this.#holders.set(key, holder);
     holder.freeing?.cancel();
     holder.freeing = null;
+    holder.freeAtWallMs = null;
     return holder;
   }
 
-  freeAfter(holder: Holder, delayMs: number): void {
-    holder.freeing?.cancel();
-    holder.freeing = this.#clock.after(delayMs, () => {
-      this.#holders.delete(`${holder.instance}#${holder.pid}`);
-      for (const key of holder.gpuBytes.keys()) this.setGpu(holder, gpuOf(key), 0);
-      this.#freed();
-    });
+  /** The process is dead. */
+  die(holder: Holder, teardownMs: number): void {
+    holder.freeAtWallMs = wallMs(Math.ceil(this.#clock.wallMs() + teardownMs));
+    this.#freeAfter(holder, teardownMs);
   }
 
-  /** What a GPU held is gone. */
-  emptyGpu(at: GpuPlace): void {
-    for (const holder of this.#on(at)) this.setGpu(holder, at, 0);
+  /** What a GPU held is held no more. @returns each hold that ended so. */
+  emptyGpu(at: GpuPlace): readonly Hold[] {
+    const holders = this.#on(at);
+    const holds = holders.flatMap(({ gpuHolds }) => gpuHolds.get(gpuKey(at.node, at.gpu)) ?? []);
+    for (const holder of holders) this.setHold(holder, at, null);
+    return holds;
   }
 
-  setGpu(holder: Holder, at: GpuPlace, bytes: number): void {
-    const key = gpuKey(at.node, at.gpu);
-    setOrDelete(holder.gpuBytes, key, bytes);
+  /** @param hold null = it holds nothing there. */
+  setHold(holder: Holder, { node, gpu }: GpuPlace, hold: Hold | null): void {
+    const key = gpuKey(node, gpu);
     const holders = this.#byGpu.get(key) ?? new Set();
-    if (bytes === 0) holders.delete(holder);
-    else holders.add(holder);
-    if (holders.size === 0) this.#byGpu.delete(key);
-    else this.#byGpu.set(key, holders);
-    this.#gpuChanged(at.node);
+    this.#byGpu.set(key, holders);
+    if (hold === null) {
+      holder.gpuHolds.delete(key);
+      holders.delete(holder);
+      return;
+    }
+    holder.gpuHolds.set(key, hold);
+    holders.add(holder);
   }
 
   /** In the order in which they were opened. */
@@ -74,11 +88,23 @@ export class AccountHolders {
     return [...(this.#byGpu.get(gpuKey(node, gpu)) ?? [])].toSorted((left, right) => left.order - right.order);
   }
 
-  onGpu(node: NodeName, gpu: number): ObservedGpu["holders"] {
-    return this.#on({ node, gpu }).flatMap(({ instance, pid, gpuBytes }) => {
-      const usedBytes = gpuBytes.get(gpuKey(node, gpu));
-      return usedBytes === undefined ? [] : [{ instance: instanceName(instance), pid, usedBytes }];
+  all(): readonly Holder[] {
+    return [...this.#holders.values()];
+  }
+
+  onGpu(node: NodeName, gpu: number): readonly GpuHolder[] {
+    return this.#on({ node, gpu }).flatMap(({ instance, pid, gpuHolds, freeAtWallMs }): readonly GpuHolder[] => {
+      const hold = gpuHolds.get(gpuKey(node, gpu));
+      if (hold === undefined) return [];
+      const state = freeAtWallMs !== null ? "gone" : hold.isParked ? "parked" : "awake";
+      return [{ instance: instanceName(instance), pid, usedBytes: hold.bytes, state }];
     });
+  }
+
+  bytesOnGpu(node: NodeName, gpu: number): number {
+    let sum = 0;
+    for (const { gpuHolds } of this.#on({ node, gpu })) sum += gpuHolds.get(gpuKey(node, gpu))?.bytes ?? 0;
+    return sum;
   }
 
   /** What all but one hold of a node's host memory. */
@@ -96,33 +122,40 @@ export class AccountHolders {
     return [...this.#holders.values()].map(heldBytes);
   }
 
-  /** @param forMs how long each is waited for. */
+  /** @param forMs how long each that may live is waited for. */
   restore(held: readonly HeldBytes[], forMs: number): void {
-    for (const { instance, pid, gpus, hosts } of held) {
+    for (const { instance, pid, gpus, hosts, freeAtWallMs } of held) {
       const holder = this.open(instance, pid);
-      for (const { node, gpu, bytes } of gpus) this.setGpu(holder, { node: nodeName(node), gpu }, bytes);
+      for (const { node, gpu, bytes, isParked, tenant, mig } of gpus)
+        this.setHold(holder, { node: nodeName(node), gpu }, { bytes, isParked, owner: { tenant, mig } });
       for (const { node, bytes } of hosts) holder.hostBytes.set(node, bytes);
-      this.freeAfter(holder, forMs);
+      if (freeAtWallMs === null) this.#freeAfter(holder, forMs);
+      else this.die(holder, Math.max(0, freeAtWallMs - this.#clock.wallMs()));
     }
   }
-}
 
-export function setOrDelete(map: Map<string, number>, key: string, bytes: number): void {
-  if (bytes === 0) map.delete(key);
-  else map.set(key, bytes);
+  #freeAfter(holder: Holder, delayMs: number): void {
+    holder.freeing?.cancel();
+    holder.freeing = this.#clock.after(delayMs, () => {
+      this.#holders.delete(`${holder.instance}#${holder.pid}`);
+      for (const key of holder.gpuHolds.keys()) this.#byGpu.get(key)?.delete(holder);
+      this.#freed(holder);
+    });
+  }
 }
 
 const emptyHolder = (instance: string, pid: number, order: number): Holder => ({
   instance,
   pid,
   order,
-  gpuBytes: new Map(),
+  gpuHolds: new Map(),
   hostBytes: new Map(),
   life: new AbortController(),
   freeing: null,
+  freeAtWallMs: null,
 });
 
-function heldBytes({ instance, pid, gpuBytes, hostBytes }: Holder): HeldBytes {
-  const gpus = [...gpuBytes].map(([key, bytes]) => ({ ...gpuOf(key), bytes }));
-  return { instance, pid, gpus, hosts: [...hostBytes].map(([node, bytes]) => ({ node, bytes })) };
+function heldBytes({ instance, pid, gpuHolds, hostBytes, freeAtWallMs }: Holder): HeldBytes {
+  const gpus = [...gpuHolds].map(([key, { bytes, isParked, owner }]) => ({ ...gpuOf(key), bytes, isParked, ...owner }));
+  return { instance, pid, gpus, hosts: [...hostBytes].map(([node, bytes]) => ({ node, bytes })), freeAtWallMs };
 }
