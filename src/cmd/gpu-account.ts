@@ -6,6 +6,7 @@ import { endWhenUnused } from "../adapters/gpu-driver/end-when-unused.ts";
 import { parseAccountState } from "../adapters/gpu-driver/parse-account-message.ts";
 import { serveAccountSocket } from "../adapters/gpu-driver/serve-account.ts";
 import { createSimulatedAccount, type SimulatedAccount } from "../adapters/gpu-driver/simulated.ts";
+import { computeSlowdowns } from "../engine-model/compute-slowdown.ts";
 import { refuse } from "./explain.ts";
 import { usageError } from "./usage-error.ts";
 
@@ -36,7 +37,7 @@ async function run(args: readonly string[]): Promise<void> {
   if (values.help) return void process.stdout.write(HELP);
   const { socket, "state-dir": stateDir } = values;
   if (socket === undefined || stateDir === undefined) throw new TypeError("--socket and --state-dir are both needed.");
-  const account = createSimulatedAccount(clock);
+  const account = createSimulatedAccount(clock, { slowdowns: computeSlowdowns });
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const served = await serveAccountSocket(account, socket);
   if (!served.ok) {

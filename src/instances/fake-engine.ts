@@ -80,7 +80,7 @@ export function createFakeEngine(
     async observe() {
       const usedBytes = (options.held ?? (() => 0))(clock.monotonicMs());
       if (usedBytes === null) return err({ code: "DRIVER_UNAVAILABLE", reason: "away" });
-      const holders = usedBytes === 0 ? [] : [{ instance: instanceName("gold-hot-1"), pid: 1, usedBytes }];
+      const holders = usedBytes === 0 ? [] : [{ instance: instanceName("gold-hot-1"), pid: 1, usedBytes, compute: null }];
       return ok([{ node: nodeName("gpu-a"), gpu: 0, health: "ok", memoryBytes: 80e9, holders }]);
     },
   };

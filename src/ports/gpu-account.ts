@@ -15,6 +15,28 @@ export type AccountError =
   | { readonly code: "UNKNOWN_GPU"; readonly node: NodeName; readonly gpu: number }
   | { readonly code: "ACCOUNT_UNAVAILABLE"; readonly reason: string };
 
+/** How a GPU's compute is shared out to one process now. */
+export interface ComputeTerms {
+  /** A step takes so many times as long as on the whole card alone; 1 or more. */
+  readonly slowdown: number;
+  /** By the hardware: a process cannot take more, whatever it does. */
+  readonly isEnforced: boolean;
+}
+
+/** What a process does with its GPUs' compute: the truth of the hardware, as per-process utilisation is. */
+export interface ComputeUse {
+  readonly isBusy: boolean;
+  /** Device time in all since the process began: what its work takes on the card alone. */
+  readonly usedMs: number;
+  /** Share of the card's time that its work takes while it is alone there: above 0, up to 1. */
+  readonly demandRatio: number;
+}
+
+export interface ComputeShare {
+  tell(use: ComputeUse): void;
+  stop(): void;
+}
+
 /**
  * The simulated GPUs as an engine process sees them: what it takes is its own until it releases it or dies.
  * What a dead process held is freed after the driver's teardown delay.
@@ -22,6 +44,8 @@ export type AccountError =
 export interface GpuAccount {
   /** Sets what this process holds on that GPU to `bytes` in all (0 = releases). Idempotent. */
   holdGpu(at: { readonly node: NodeName; readonly gpu: number }, bytes: number): Promise<Result<null, AccountError>>;
+  /** As `holdGpu`, past the limit that is kept by nothing outside the process (vGPU, time-slicing); other modes refuse it all the same. */
+  grabGpu(at: { readonly node: NodeName; readonly gpu: number }, bytes: number): Promise<Result<null, AccountError>>;
   /** Sets what this process holds of the node's host memory to `bytes` in all. Idempotent. */
   holdHost(node: NodeName, bytes: number): Promise<Result<null, AccountError>>;
   /** Resolves when `bytes` went over the node's link, which all running transfers share equally. */
@@ -35,4 +59,12 @@ export interface GpuAccount {
     gpus: readonly { readonly node: NodeName; readonly gpu: number }[],
     lost: (at: { readonly node: NodeName; readonly gpu: number }) => void,
   ): () => void;
+  /**
+   * Takes part in the compute of these GPUs. `told` is called with new terms, first only when there are any; null = it shares with nobody by
+   * right, and need not tell its use.
+   */
+  shareCompute(
+    gpus: readonly { readonly node: NodeName; readonly gpu: number }[],
+    told: (terms: ComputeTerms | null) => void,
+  ): ComputeShare;
 }

@@ -3,13 +3,26 @@ import type { Result } from "../base/result.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
 import type { GpuPartition } from "../api/gpu-partition.ts";
 
+/** Device time of one process on a shared GPU, both since it began and as of its last report: their growth is what it was granted and took. */
+export interface ObservedCompute {
+  /** Of the card, while it had work and beside who worked then. */
+  readonly grantedMs: number;
+  readonly usedMs: number;
+}
+
 /** One GPU as the driver sees it now. */
 export interface ObservedGpu {
   readonly node: NodeName;
   readonly gpu: number;
   readonly health: "ok" | "lost";
   readonly memoryBytes: number;
-  readonly holders: readonly { readonly instance: InstanceName; readonly pid: number; readonly usedBytes: number }[];
+  readonly holders: readonly {
+    readonly instance: InstanceName;
+    readonly pid: number;
+    readonly usedBytes: number;
+    /** null = it shares no compute, or has not worked yet. */
+    readonly compute: ObservedCompute | null;
+  }[];
 }
 
 export type GpuDriverError = { readonly code: "DRIVER_UNAVAILABLE"; readonly reason: string };

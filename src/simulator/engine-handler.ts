@@ -49,6 +49,7 @@ export function createEngine(options: EngineOptions, ports: EnginePorts, events:
       // From the first byte on, awake or asleep: a context on a lost GPU is gone for good.
       endWatch =
         ports.account?.watchLoss(options.gpus, ({ node, gpu }) => events.gpuLost(`GPU ${node}/${gpu} has fallen off the bus`)) ?? endWatch;
+      core.compute.join();
       return core.residence.load();
     },
     stop: () => {
@@ -56,6 +57,7 @@ export function createEngine(options: EngineOptions, ports: EnginePorts, events:
       claim?.stop();
       core.stop();
       core.loop.abortAll();
+      core.compute.stop();
     },
   });
 }

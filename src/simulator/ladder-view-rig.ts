@@ -129,7 +129,7 @@ export const gpu = (...holders: readonly (readonly [name: string, pid: number, u
     gpu: 0,
     health: "ok",
     memoryBytes: 80,
-    holders: holders.map(([name, pid, usedBytes]) => ({ instance: instanceName(name), pid, usedBytes })),
+    holders: holders.map(([name, pid, usedBytes]) => ({ instance: instanceName(name), pid, usedBytes, compute: null })),
   },
 ];
 export const engine = (name: string, pid: number): LadderView["engines"][number] => ({

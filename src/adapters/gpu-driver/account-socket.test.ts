@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { nodeName } from "../../base/ids.ts";
-import { gpuDriverContract, gpuNode } from "../../ports/gpu-driver-contract.ts";
+import { gpuComputeContract, slowdownsByWeight } from "../../ports/gpu-compute-contract.ts";
+import { gpuDriverContract, gpuNode, type DriverRig } from "../../ports/gpu-driver-contract.ts";
 import { createSimulatedClock } from "../clock/simulated.ts";
 import { createSystemClock } from "../clock/system.ts";
 import { connectGpuFaults } from "./account-faults.ts";
@@ -23,9 +24,12 @@ const AT = { node: nodeName("gpu-a"), gpu: 0 };
 let sockets = 0;
 const freshPath = (): string => join(folder, `${(sockets += 1)}.sock`);
 
-gpuDriverContract("account over a socket", async () => {
+gpuDriverContract("account over a socket", overSocket);
+gpuComputeContract("account over a socket", overSocket);
+
+async function overSocket(): Promise<DriverRig> {
   const simulated = createSimulatedClock();
-  const account = createSimulatedAccount(simulated);
+  const account = createSimulatedAccount(simulated, { slowdowns: slowdownsByWeight });
   const path = freshPath();
   const served = await serve(account, path);
   const driver = connectAccountDriver(path, clock);
@@ -54,7 +58,7 @@ gpuDriverContract("account over a socket", async () => {
       await served.close();
     },
   };
-});
+}
 
 test("an account socket is for its owner alone, and a second server on it is refused", async () => {
   const path = freshPath();

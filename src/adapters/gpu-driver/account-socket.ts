@@ -6,6 +6,7 @@ import { createSystemClock } from "../clock/system.ts";
 import { createAccountClient, type AccountClient } from "./account-client.ts";
 import type { GpuPlace } from "./gpu-losses.ts";
 import type { AccountAnswer, AccountQuestion } from "./parse-account-message.ts";
+import { shareComputeOver, type RemoteShare } from "./share-compute.ts";
 import type { AccountHolder } from "./simulated.ts";
 
 /** Longer than the account process takes to be started again. */
@@ -19,11 +20,12 @@ const WATCH_AGAIN_MS = 1_000;
 export function connectGpuAccount(path: string, holder: AccountHolder, clock: Clock = createSystemClock()): GpuAccount & { close(): void } {
   const gpuHolds = new Map<string, AccountQuestion>();
   const hostHolds = new Map<string, AccountQuestion>();
+  let share: RemoteShare | null = null;
   const client = createAccountClient({
     path,
     clock,
     patienceMs: PATIENCE_MS,
-    greet: () => [{ ask: "open", ...holder }, ...hostHolds.values(), ...gpuHolds.values()],
+    greet: () => [{ ask: "open", ...holder }, ...hostHolds.values(), ...gpuHolds.values(), ...(share?.greeting() ?? [])],
   });
 
   async function hold(holds: Map<string, AccountQuestion>, key: string, question: AccountQuestion): Promise<Result<null, AccountError>> {
@@ -33,6 +35,8 @@ export function connectGpuAccount(path: string, holder: AccountHolder, clock: Cl
   }
   return {
     holdGpu: ({ node, gpu }, bytes) => hold(gpuHolds, `${node}/${gpu}`, { ask: "hold-gpu", node, gpu, bytes }),
+    // Not made again after the account's restart: it was never promised.
+    grabGpu: async ({ node, gpu }, bytes) => accountResult(await client.ask({ ask: "hold-gpu", node, gpu, bytes, isGrab: true }).answer),
     holdHost: (node: NodeName, bytes) => hold(hostHolds, node, { ask: "hold-host", node, bytes }),
     async transfer({ node, link }, bytes, signal) {
       if (signal.aborted) return BROKEN_OFF;
@@ -48,7 +52,15 @@ export function connectGpuAccount(path: string, holder: AccountHolder, clock: Cl
       return result;
     },
     watchLoss: (gpus, lost) => watchLoss(client, clock, { gpus, lost }),
-    close: () => client.close(),
+    shareCompute: (gpus, told) => {
+      share?.stop();
+      share = shareComputeOver(client, clock, { gpus, told });
+      return share;
+    },
+    close: () => {
+      share?.stop();
+      client.close();
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import type { Result } from "../../base/result.ts";
 import type { AccountError } from "../../ports/gpu-account.ts";
 import type { GpuDriverError, ObservedGpu } from "../../ports/gpu-driver.ts";
 import type { AccountState, LostGpu } from "./account-state.ts";
+import { parseComputeQuestion, type ComputeQuestion } from "./compute-message.ts";
 import type { GpuPlace } from "./gpu-losses.ts";
 
 // Both ends of the socket are of one build, and only the state's owner can open it: fields that decide are checked here,
@@ -13,8 +14,9 @@ import type { GpuPlace } from "./gpu-losses.ts";
 
 /** What is asked of the process that keeps the account. An engine says `open` first; its connection is its life. */
 export type AccountQuestion =
+  | ComputeQuestion
   | { readonly ask: "open"; readonly instance: string; readonly pid: number; readonly isPromised?: boolean }
-  | { readonly ask: "hold-gpu"; readonly node: NodeName; readonly gpu: number; readonly bytes: number }
+  | { readonly ask: "hold-gpu"; readonly node: NodeName; readonly gpu: number; readonly bytes: number; readonly isGrab?: boolean }
   | { readonly ask: "hold-host"; readonly node: NodeName; readonly bytes: number }
   | { readonly ask: "transfer"; readonly node: NodeName; readonly link: "hostToGpu" | "disk" | "network"; readonly bytes: number }
   /** Breaks off the transfer with this id. */
@@ -56,7 +58,9 @@ function parseQuestion(raw: JsonObject): AccountQuestion | null {
         ? { ask, instance: raw["instance"], pid: raw["pid"], isPromised: raw["isPromised"] === true }
         : null;
     case "hold-gpu":
-      return typeof node === "string" && typeof gpu === "number" && isSize ? { ask, node: nodeName(node), gpu, bytes } : null;
+      return typeof node === "string" && typeof gpu === "number" && isSize
+        ? { ask, node: nodeName(node), gpu, bytes, isGrab: raw["isGrab"] === true }
+        : null;
     case "hold-host":
       return typeof node === "string" && isSize ? { ask, node: nodeName(node), bytes } : null;
     case "transfer":
@@ -68,6 +72,9 @@ function parseQuestion(raw: JsonObject): AccountQuestion | null {
     case "restore-gpus":
     case "list-lost":
       return parseLossQuestion(ask, raw);
+    case "watch-terms":
+    case "tell-use":
+      return parseComputeQuestion(raw);
     case "abort":
       return typeof raw["of"] === "number" ? { ask, of: raw["of"] } : null;
     case "observe":

@@ -11,6 +11,8 @@ import {
   type LostAnswer,
   type ObserveAnswer,
 } from "./parse-account-message.ts";
+import type { TermsAnswer } from "./compute-message.ts";
+import { serveCompute } from "./serve-compute.ts";
 import type { SimulatedAccount } from "./simulated.ts";
 
 export type AccountListenError =
@@ -74,16 +76,19 @@ function isServed(path: string): Promise<boolean> {
 /** Questions of one connection; those of an engine before its `open` end the connection. */
 function serveConnection(account: SimulatedAccount, socket: Socket): void {
   const transfers = new Map<number, AbortController>();
+  const compute = serveCompute();
   let opened: ReturnType<SimulatedAccount["open"]> | null = null;
 
-  async function answer(id: number, question: AccountQuestion): Promise<AccountAnswer | ObserveAnswer | LostAnswer> {
+  async function answer(id: number, question: AccountQuestion): Promise<AccountAnswer | ObserveAnswer | LostAnswer | TermsAnswer> {
     switch (question.ask) {
       case "open":
         assert(opened === null, "one connection is one process");
         opened = account.open(question);
         return ok(null);
       case "hold-gpu":
-        return ofEngine((own) => own.holdGpu(question, question.bytes));
+        return ofEngine((own) =>
+          question.isGrab === true ? own.grabGpu(question, question.bytes) : own.holdGpu(question, question.bytes),
+        );
       case "hold-host":
         return ofEngine((own) => own.holdHost(question.node, question.bytes));
       case "transfer": {
@@ -95,6 +100,9 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
       }
       case "watch-loss":
         return ofEngine((own) => untilLost(own, question.gpus, socket));
+      case "watch-terms":
+      case "tell-use":
+        return opened === null ? NOT_OPENED : compute.answer(opened.account, question);
       case "lose-gpus":
       case "restore-gpus":
       case "list-lost":
@@ -115,9 +123,7 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
     }
   }
   async function ofEngine(use: (own: GpuAccount) => ReturnType<GpuAccount["holdHost"]>): ReturnType<GpuAccount["holdHost"]> {
-    return opened === null
-      ? err({ code: "ACCOUNT_UNAVAILABLE", reason: "the connection was not opened by an engine" })
-      : use(opened.account);
+    return opened === null ? NOT_OPENED : use(opened.account);
   }
 
   onJsonLines(socket, (raw) => {
@@ -131,6 +137,8 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
   socket.on("error", () => socket.destroy());
   socket.once("close", () => opened?.close());
 }
+
+const NOT_OPENED = err({ code: "ACCOUNT_UNAVAILABLE", reason: "the connection was not opened by an engine" } as const);
 
 type FaultQuestion = Extract<AccountQuestion, { ask: "lose-gpus" | "restore-gpus" | "list-lost" }>;
 

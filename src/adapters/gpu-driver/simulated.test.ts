@@ -3,7 +3,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { GpuLost } from "../../api/fault.ts";
 import { nodeName } from "../../base/ids.ts";
-import { gpuDriverContract, gpuNode } from "../../ports/gpu-driver-contract.ts";
+import { gpuComputeContract, slowdownsByWeight } from "../../ports/gpu-compute-contract.ts";
+import { gpuDriverContract, gpuNode, type DriverRig } from "../../ports/gpu-driver-contract.ts";
 import { createSimulatedClock } from "../clock/simulated.ts";
 import { createSharedLink } from "./shared-link.ts";
 import { createSimulatedAccount, type SimulatedAccount } from "./simulated.ts";
@@ -12,9 +13,12 @@ const GB = 1_000_000_000;
 const NODE = nodeName("gpu-a");
 const LOSS: GpuLost = { kind: "gpu-lost", mode: "fallen_off_bus", node: NODE, gpu: 0 };
 
-gpuDriverContract("simulated account", async () => {
+gpuDriverContract("simulated account", inProcess);
+gpuComputeContract("simulated account", inProcess);
+
+async function inProcess(): Promise<DriverRig> {
   const clock = createSimulatedClock();
-  const account = createSimulatedAccount(clock);
+  const account = createSimulatedAccount(clock, { slowdowns: slowdownsByWeight });
   return {
     driver: account.driver,
     connect(instance, pid, isPromised = false) {
@@ -24,7 +28,7 @@ gpuDriverContract("simulated account", async () => {
     pass: (durationMs) => clock.advance(durationMs),
     close: async () => undefined,
   };
-});
+}
 
 test("simulated account: no order of holds, deaths and returns ever puts more on a GPU than it has", async () => {
   const step = fc.record({

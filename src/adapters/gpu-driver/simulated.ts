@@ -9,7 +9,9 @@ import type { Clock, Timer } from "../../ports/clock.ts";
 import type { AccountError, GpuAccount } from "../../ports/gpu-account.ts";
 import type { GpuDriver, GpuDriverError, ObservedGpu } from "../../ports/gpu-driver.ts";
 import type { AccountState, HeldBytes } from "./account-state.ts";
+import { createComputeAccount, NO_SLOWDOWNS, type ComputeAccount, type ComputeSlowdowns, type Member } from "./compute-account.ts";
 import { createGpuLosses, gpuKey, gpuOf, type GpuLosses, type GpuPlace } from "./gpu-losses.ts";
+import { createPartitionShelf } from "./partition-shelf.ts";
 import { createSharedLink, type SharedLink } from "./shared-link.ts";
 
 /** A real driver gives a dead process's memory back about so long after its end. */
@@ -55,13 +57,15 @@ interface Holder {
   /** Aborted when the process is dead. */
   life: AbortController;
   freeing: Timer | null;
+  /** Its part in the compute of its GPUs; null = it takes none. */
+  compute: Member | null;
 }
 
 export function createSimulatedAccount(
   clock: Clock,
-  { teardownMs = TEARDOWN_MS }: { readonly teardownMs?: number } = {},
+  { teardownMs = TEARDOWN_MS, slowdowns = NO_SLOWDOWNS }: { readonly teardownMs?: number; readonly slowdowns?: ComputeSlowdowns } = {},
 ): SimulatedAccount {
-  const account = new Account(clock, teardownMs);
+  const account = new Account(clock, teardownMs, slowdowns);
   return {
     driver: {
       observe: async () => ok(account.observe()),
@@ -84,13 +88,21 @@ class Account {
   readonly #clock: Clock;
   readonly #teardownMs: number;
   readonly #nodes = new Map<string, Node>();
-  readonly #partitions = new Map<string, GpuPartition>();
+  readonly #partitions = createPartitionShelf((at) => this.#compute.partitionChanged(at));
   readonly #holders = new Map<string, Holder>();
   /** What `observe` said last, until something changes. */
   #observed: readonly ObservedGpu[] | null = null;
 
-  constructor(clock: Clock, teardownMs: number) {
+  readonly #compute: ComputeAccount;
+
+  constructor(clock: Clock, teardownMs: number, slowdowns: ComputeSlowdowns) {
     this.#clock = clock;
+    this.#compute = createComputeAccount({
+      clock,
+      slowdowns,
+      cutOf: (instance, place) => this.#partitions.at(instance, place),
+      changed: () => (this.#observed = null),
+    });
     this.#teardownMs = teardownMs;
     this.#losses = createGpuLosses(clock, (at) => this.#cameBack(at));
   }
@@ -107,12 +119,22 @@ class Account {
     return {
       account: {
         holdGpu: async ({ node, gpu }, bytes) => (life.signal.aborted ? CLOSED : this.#holdGpu(holder, { node, gpu, bytes, isPromised })),
+        grabGpu: async ({ node, gpu }, bytes) =>
+          life.signal.aborted ? CLOSED : this.#holdGpu(holder, { node, gpu, bytes, isPromised, isGrab: true }),
         holdHost: async (node, bytes) => (life.signal.aborted ? CLOSED : this.#holdHost(holder, node, bytes)),
         transfer: (over, bytes, signal) => this.#transfer(holder, { ...over, bytes }, AbortSignal.any([signal, life.signal])),
         watchLoss: (gpus, lost) => this.#losses.watch(gpus, lost),
+        shareCompute: (gpus, told) => {
+          holder.compute?.stop();
+          const own = this.#compute.join(holder.instance, gpus, told);
+          holder.compute = own;
+          return own;
+        },
       },
       close: () => {
         life.abort();
+        // What a dead process had on the card stops at once.
+        if (holder.life === life) holder.compute?.stop();
         if (holder.life === life) this.#free(holder, this.#teardownMs);
       },
     };
@@ -155,7 +177,7 @@ class Account {
     if (this.#memoryOf(node, gpu) === null)
       return err({ code: "DRIVER_UNAVAILABLE", reason: `GPU ${node}/${gpu} is not in the inventory` });
     const isNew = !isSameJson(this.#partitions.get(name), partition);
-    this.#partitions.set(name, partition);
+    if (isNew) this.#partitions.set(partition);
     if (isNew) this.#changed();
     return ok(null);
   }
@@ -192,7 +214,7 @@ class Account {
     this.#observed = null;
     for (const node of nodes) this.#ensureNode(node);
     for (const { node, gpu, untilWallMs } of lost) this.#losses.lose({ node, gpu }, untilWallMs - this.#clock.wallMs());
-    for (const partition of partitions) this.#partitions.set(partition.name, partition);
+    for (const partition of partitions) this.#partitions.set(partition);
     for (const held of holders) {
       const holder = emptyHolder(held.instance, held.pid);
       for (const { node, gpu, bytes } of held.gpus) holder.gpuBytes.set(gpuKey(node, gpu), bytes);
@@ -202,7 +224,10 @@ class Account {
     }
   }
 
-  #holdGpu(holder: Holder, want: GpuPlace & { readonly bytes: number; readonly isPromised: boolean }): Result<null, AccountError> {
+  #holdGpu(
+    holder: Holder,
+    want: GpuPlace & { readonly bytes: number; readonly isPromised: boolean; readonly isGrab?: boolean },
+  ): Result<null, AccountError> {
     const { node, gpu, bytes } = want;
     assert(Number.isSafeInteger(bytes) && bytes >= 0, "held bytes are whole and not negative");
     const memoryBytes = this.#memoryOf(node, gpu);
@@ -271,7 +296,12 @@ class Account {
   }
 
   /** On a shared GPU an instance gets what was promised to it and no more; an exclusive GPU is its owner's alone. */
-  #capOf(instance: string, { node, gpu, isPromised }: GpuPlace & { readonly isPromised: boolean }): number {
+  #capOf(
+    instance: string,
+    { node, gpu, isPromised, isGrab }: GpuPlace & { readonly isPromised: boolean; readonly isGrab?: boolean },
+  ): number {
+    const cut = this.#partitions.at(instance, { node, gpu });
+    if (isGrab === true && cut !== null && isGrabbable(cut)) return Number.POSITIVE_INFINITY;
     const here = [...this.#partitions.values()].filter((partition) => partition.node === node && partition.gpu === gpu);
     const own = here.filter((partition) => partition.instance === instance);
     if (own.some(({ mode }) => mode === "exclusive")) return Number.POSITIVE_INFINITY;
@@ -325,9 +355,10 @@ class Account {
   }
 
   #holdersOf(node: NodeName, gpu: number): ObservedGpu["holders"] {
-    return [...this.#holders.values()].flatMap(({ instance, pid, gpuBytes }) => {
+    return [...this.#holders.values()].flatMap(({ instance, pid, gpuBytes, compute }) => {
       const usedBytes = gpuBytes.get(gpuKey(node, gpu));
-      return usedBytes === undefined ? [] : [{ instance: instanceName(instance), pid, usedBytes }];
+      if (usedBytes === undefined) return [];
+      return [{ instance: instanceName(instance), pid, usedBytes, compute: compute?.useOn({ node, gpu }) ?? null }];
     });
   }
 
@@ -337,6 +368,8 @@ class Account {
   }
 }
 
+/** Its limit of memory is kept inside the process, or by nobody. */
+const isGrabbable = ({ mode }: GpuPartition): boolean => mode === "vgpu" || mode === "time-slicing";
 const CLOSED: Result<null, AccountError> = err({ code: "ACCOUNT_UNAVAILABLE", reason: "the process is dead" });
 const BROKEN_OFF: Result<null, AccountError> = err({ code: "ACCOUNT_UNAVAILABLE", reason: "the transfer was broken off" });
 const gpuLost = (at: GpuPlace): Result<never, AccountError> => err({ code: "GPU_LOST", ...at });
@@ -351,6 +384,7 @@ const emptyHolder = (instance: string, pid: number): Holder => ({
   hostBytes: new Map(),
   life: new AbortController(),
   freeing: null,
+  compute: null,
 });
 
 function heldBytes({ instance, pid, gpuBytes, hostBytes }: Holder): HeldBytes {
