@@ -11,8 +11,8 @@ import {
   migGrantOf,
   type MigGpu,
   type MigProfile,
-} from "./mig-geometry.ts";
-import { EMPTY_LAYOUT, formatLayout, roomOf, type MigPlacement } from "./mig-layout.ts";
+} from "../api/mig-geometry.ts";
+import { EMPTY_LAYOUT, formatLayout, roomOf, type MigPlacement } from "../api/mig-layout.ts";
 import { bestStart } from "./mig-value.ts";
 import type { CandidateGpu, ModeRefusal, PartitionRequirements, PartitionShare } from "./partition-requirements.ts";
 

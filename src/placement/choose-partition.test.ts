@@ -5,7 +5,7 @@ import { GB } from "../base/bytes.ts";
 import { tenantId } from "../base/ids.ts";
 import type { PartitionMode } from "../api/gpu-partition.ts";
 import { choosePartition, explainChoice, type PartitionChoice } from "./choose-partition.ts";
-import { EMPTY_LAYOUT, enumerateLayouts, layoutOf, withPlacement, type MigPlacement } from "./mig-layout.ts";
+import { EMPTY_LAYOUT, enumerateLayouts, layoutOf, withPlacement, type MigPlacement } from "../api/mig-layout.ts";
 import { DEFAULT_PLANNING_LOSS_PERCENT, isolationRank, PARTITION_MODES } from "./partition-modes.ts";
 import { partitionRequirements, type CandidateGpu, type GpuCut, type PartitionRequirements } from "./partition-requirements.ts";
 
