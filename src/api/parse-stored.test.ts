@@ -79,6 +79,7 @@ const status: ServiceStatus = {
       fingerprint: "f",
       failedStarts: 0,
       failedWakes: 0,
+      violations: null,
       message: "",
     },
   ],

@@ -234,6 +234,7 @@ export class FakeLadder {
       exit: null,
       report: null,
       activation: this.activations.get(name) ?? null,
+      violation: null,
       memo: this.#memos.get(name) ?? NEW_MEMO,
     };
   }

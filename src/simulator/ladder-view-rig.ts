@@ -42,6 +42,7 @@ export const instance = (name: string, more: Partial<InstanceStatus> = {}): Inst
   fingerprint: fingerprintOf(config.model),
   failedStarts: 0,
   failedWakes: 0,
+  violations: null,
   message: "",
   ...more,
 });
