@@ -58,7 +58,14 @@ class Meter implements TokenMeter {
   #ask(client: number): void {
     if (this.#isStopped) return;
     const { endpoint, model, tokensEach } = this.#load;
-    const body = JSON.stringify({ model, prompt: `The tide of ${client}`, max_tokens: tokensEach, ignore_eos: true, stream: true });
+    const body = JSON.stringify({
+      model,
+      prompt: `The tide of ${client}`,
+      max_tokens: tokensEach,
+      ignore_eos: true,
+      stream: true,
+      return_token_ids: true,
+    });
     const call = request(`${endpoint}/v1/completions`, {
       method: "POST",
       agent: this.#agent,
@@ -75,7 +82,7 @@ class Meter implements TokenMeter {
       response.on("data", (text: string) => {
         const frames = (rest + text).split("\n\n");
         rest = frames.pop() ?? "";
-        const tokens = frames.filter((frame) => frame.startsWith("data: {")).length;
+        const tokens = frames.reduce((sum, frame) => sum + tokensOf(frame), 0);
         if (tokens > 0) this.#arrivals.push({ atMs: monotonicMs(), tokens });
       });
       response.once("end", () => again(0));
@@ -83,6 +90,12 @@ class Meter implements TokenMeter {
     });
     call.end(body);
   }
+}
+
+/** Some tokens make no text yet, so frames are not counted. */
+function tokensOf(frame: string): number {
+  const ids = /"token_ids":\[([^\]]*)\]/.exec(frame)?.[1];
+  return ids === undefined || ids === "" ? 0 : ids.split(",").length;
 }
 
 /** @param arrivals oldest first. */

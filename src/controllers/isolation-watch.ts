@@ -62,8 +62,8 @@ export function createIsolationWatch(ports: WatchPorts, kick: (instance: Instanc
 
   return {
     async look() {
-      const grants = sharedIn(await listAll(ports.store, "GPUPartition"));
-      if (grants.length === 0) {
+      const shares = sharedIn(await listAll(ports.store, "GPUPartition"));
+      if (shares.length === 0) {
         ledger = NO_USE;
         standing = new Map();
         return null;
@@ -71,7 +71,7 @@ export function createIsolationWatch(ports: WatchPorts, kick: (instance: Instanc
       const observed = await ports.driver.observe();
       // With the driver away nothing is known, and nobody accused.
       if (!observed.ok) return { afterMs: LOOK_EACH_MS };
-      const judged = findViolations(ledger, { nowMs: ports.clock.monotonicMs(), gpus: observed.value, grants });
+      const judged = findViolations(ledger, { nowMs: ports.clock.monotonicMs(), gpus: observed.value, shares });
       ledger = judged.ledger;
       const before = standing;
       standing = standingAfter(before, judged.violations, observed.value);

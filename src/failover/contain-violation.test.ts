@@ -11,7 +11,7 @@ const violation = { pid: running.pid, what: "it took too much" };
 const done = (count: number, agoMs = 0) => ({ count, at: at(agoMs), what: "it took too much" });
 
 for (const state of ["Ready", "Suspect", "Asleep", "Waking", "Verifying", "Draining"] as const) {
-  test(`containment: an engine that is ${state} and takes more than its grant is fenced, and it is remembered`, () => {
+  test(`containment: an engine that is ${state} and takes more than its share is fenced, and it is remembered`, () => {
     const decided = decideInstance(look({ recorded: recorded(state), running, violation }), service());
     assert.deepEqual(decided.actions, [{ type: "fence", instance: NAME }]);
     assert.deepEqual([decided.next?.state, decided.next?.violations], ["Fenced", done(1)]);
@@ -57,7 +57,7 @@ for (const { name, violations, isSpecNew = false, starts, againMs } of [
   });
 }
 
-test("containment: one that has kept to its grant for an hour is as new", () => {
+test("containment: one that has kept to its share for an hour is as new", () => {
   const decided = decideInstance(look({ recorded: recorded("Ready", { violations: done(2, 3_600_000) }), running }), service());
   assert.equal(decided.next?.violations, null);
 });

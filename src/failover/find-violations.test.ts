@@ -8,7 +8,7 @@ import {
   findViolations,
   NO_USE,
   type SeenUse,
-  type UseGrant,
+  type ShareOnGpu,
   type UseLedger,
   type Violation,
 } from "./find-violations.ts";
@@ -16,7 +16,7 @@ import {
 const GB = 1e9;
 const AT = { node: nodeName("gpu-a"), gpu: 0 };
 const NAME = instanceName("bronze-hot-1");
-const grant = (mode: PartitionMode = "mps", memoryBytes = 10 * GB): UseGrant => ({
+const share = (mode: PartitionMode = "mps", memoryBytes = 10 * GB): ShareOnGpu => ({
   instance: NAME,
   tenant: tenantId("tenant"),
   service: serviceName("bronze"),
@@ -38,11 +38,11 @@ const gpuOf = ({ usedBytes = GB, compute, pid = 7 }: Seen): SeenUse => ({
   holders: [{ instance: NAME, pid, usedBytes, compute: compute === undefined ? null : { grantedMs: compute[0], usedMs: compute[1] } }],
 });
 
-function violationsOf(looks: readonly Seen[], grants: readonly UseGrant[] = [grant()]): readonly Violation[] {
+function violationsOf(looks: readonly Seen[], shares: readonly ShareOnGpu[] = [share()]): readonly Violation[] {
   let ledger: UseLedger = NO_USE;
   const all: Violation[] = [];
   for (const seen of looks) {
-    const found = findViolations(ledger, { nowMs: monotonicMs(seen.atMs), gpus: [gpuOf(seen)], grants });
+    const found = findViolations(ledger, { nowMs: monotonicMs(seen.atMs), gpus: [gpuOf(seen)], shares });
     ledger = found.ledger;
     all.push(...found.violations);
   }
@@ -56,7 +56,7 @@ const atRates = (grantedRatio: number, usedRatio: number, count = 8): readonly S
     compute: [index * 250 * grantedRatio, index * 250 * usedRatio] as const,
   }));
 
-for (const { name, looks, grants, found } of [
+for (const { name, looks, shares, found } of [
   { name: "takes five times its share", looks: atRates(0.2, 1), found: "compute" },
   { name: "takes twice its share", looks: atRates(0.5, 1), found: "compute" },
   { name: "takes what it was granted", looks: atRates(0.2, 0.2), found: null },
@@ -91,8 +91,8 @@ for (const { name, looks, grants, found } of [
     ],
     found: null,
   },
-  { name: "owns its card", looks: atRates(0.2, 1), grants: [grant("exclusive")], found: null },
-  { name: "has no partition there", looks: atRates(0.2, 1), grants: [], found: null },
+  { name: "owns its card", looks: atRates(0.2, 1), shares: [share("exclusive")], found: null },
+  { name: "has no partition there", looks: atRates(0.2, 1), shares: [], found: null },
   { name: "holds more bytes for long", looks: [0, 250, 500].map((atMs) => ({ atMs, usedBytes: 12 * GB })), found: "memory" },
   { name: "holds more bytes while its partition shrinks", looks: [0, 250].map((atMs) => ({ atMs, usedBytes: 12 * GB })), found: null },
   { name: "holds a context's bytes beside its own", looks: [0, 250, 500].map((atMs) => ({ atMs, usedBytes: 10.1 * GB })), found: null },
@@ -115,7 +115,7 @@ for (const { name, looks, grants, found } of [
   },
 ]) {
   test(`isolation: an engine that ${name} is ${found === null ? "not accused" : `found by its ${found}`}`, () => {
-    const [first] = violationsOf(looks, grants);
+    const [first] = violationsOf(looks, shares);
     assert.equal(first?.what ?? null, found);
   });
 }
@@ -134,7 +134,7 @@ test("isolation: a violation names the process, whose it is, and both figures", 
 test("isolation: a taker is found within a second of reports", () => {
   let ledger: UseLedger = NO_USE;
   for (const seen of atRates(0.2, 1)) {
-    const found = findViolations(ledger, { nowMs: monotonicMs(seen.atMs), gpus: [gpuOf(seen)], grants: [grant()] });
+    const found = findViolations(ledger, { nowMs: monotonicMs(seen.atMs), gpus: [gpuOf(seen)], shares: [share()] });
     ledger = found.ledger;
     if (found.violations.length === 0) continue;
     assert.ok(seen.atMs <= 1_000, `${seen.atMs}`);

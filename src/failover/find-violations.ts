@@ -16,7 +16,7 @@ export interface SeenUse {
 }
 
 /** What an instance was promised on one GPU. */
-export interface UseGrant {
+export interface ShareOnGpu {
   readonly instance: InstanceName;
   readonly tenant: TenantId;
   readonly service: ServiceName;
@@ -74,21 +74,21 @@ const MEMORY_FOR_MS = 500;
  */
 export function findViolations(
   ledger: UseLedger,
-  { nowMs, gpus, grants }: { readonly nowMs: MonotonicMs; readonly gpus: readonly SeenUse[]; readonly grants: readonly UseGrant[] },
+  { nowMs, gpus, shares }: { readonly nowMs: MonotonicMs; readonly gpus: readonly SeenUse[]; readonly shares: readonly ShareOnGpu[] },
 ): { readonly ledger: UseLedger; readonly violations: readonly Violation[] } {
-  const granted = new Map(grants.map((grant) => [`${grant.instance} ${grant.node}/${grant.gpu}`, grant]));
+  const granted = new Map(shares.map((share) => [`${share.instance} ${share.node}/${share.gpu}`, share]));
   const next = new Map<string, Watched>();
   const violations: Violation[] = [];
   for (const { node, gpu, holders } of gpus) {
     for (const holder of holders) {
-      const grant = granted.get(`${holder.instance} ${node}/${gpu}`);
-      if (grant === undefined || grant.mode === "exclusive") continue;
+      const share = granted.get(`${holder.instance} ${node}/${gpu}`);
+      if (share === undefined || share.mode === "exclusive") continue;
       const key = `${holder.instance}#${holder.pid} ${node}/${gpu}`;
-      const watched = watch(ledger.get(key), { nowMs, holder, grant });
+      const watched = watch(ledger.get(key), { nowMs, holder, share });
       next.set(key, watched);
-      const found = computeBeyond(watched.samples) ?? memoryBeyond(watched, { nowMs, holder, grant });
+      const found = computeBeyond(watched.samples) ?? memoryBeyond(watched, { nowMs, holder, share });
       if (found === null) continue;
-      const { instance, tenant, service } = grant;
+      const { instance, tenant, service } = share;
       violations.push({ instance, tenant, service, pid: holder.pid, node, gpu, ...found });
     }
   }
@@ -98,11 +98,11 @@ export function findViolations(
 interface Look {
   readonly nowMs: MonotonicMs;
   readonly holder: SeenUse["holders"][number];
-  readonly grant: UseGrant;
+  readonly share: ShareOnGpu;
 }
 
-function watch(before: Watched | undefined, { nowMs, holder, grant }: Look): Watched {
-  const isOver = holder.usedBytes > grant.memoryBytes * MEMORY_RATIO;
+function watch(before: Watched | undefined, { nowMs, holder, share }: Look): Watched {
+  const isOver = holder.usedBytes > share.memoryBytes * MEMORY_RATIO;
   return {
     samples: addSample(before?.samples ?? [], { nowMs, holder }),
     overSinceMs: isOver ? (before?.overSinceMs ?? nowMs) : null,
@@ -131,9 +131,9 @@ function computeBeyond(samples: readonly Sample[]): Beyond | null {
   return used > granted * COMPUTE_RATIO + COMPUTE_SLACK_MS ? { what: "compute", granted, used } : null;
 }
 
-function memoryBeyond({ overSinceMs }: Watched, { nowMs, holder, grant }: Look): Beyond | null {
+function memoryBeyond({ overSinceMs }: Watched, { nowMs, holder, share }: Look): Beyond | null {
   const isLong = overSinceMs !== null && nowMs - overSinceMs >= MEMORY_FOR_MS;
-  return isLong ? { what: "memory", granted: grant.memoryBytes, used: holder.usedBytes } : null;
+  return isLong ? { what: "memory", granted: share.memoryBytes, used: holder.usedBytes } : null;
 }
 
 /** For people, without who it is. */

@@ -117,7 +117,7 @@ function isolation({ config, status }: Seen): Fact {
     return [`${name} of tenant ${config.tenant} was ended ${times} at ${violations.at}: ${violations.what}.`];
   });
   if (told.length === 0)
-    return { type, status: "False", reason: "WithinGrant", message: "No instance took more of a shared GPU than it was granted." };
+    return { type, status: "False", reason: "WithinShare", message: "No instance took more of a shared GPU than it was granted." };
   return { type, status: "True", reason: "TookMore", message: told.join(" ") };
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GpuPartition, PartitionMode } from "../api/gpu-partition.ts";
 import { instanceName, nodeName, partitionName, serviceName, tenantId } from "../base/ids.ts";
-import type { ComputeTerms } from "./gpu-account.ts";
+import type { ComputeTerms, ComputeUse } from "./gpu-account.ts";
 import { gpuNode, type DriverRig } from "./gpu-driver-contract.ts";
 
 /** By weight alone: what a rig's account must share by. */
@@ -28,6 +28,13 @@ export function gpuComputeContract(adapter: string, open: () => Promise<DriverRi
       }
     });
   };
+  shares(fact);
+  meters(fact);
+}
+
+type Fact = (name: string, check: (rig: DriverRig) => Promise<void>) => void;
+
+function shares(fact: Fact): void {
   fact("who works beside another hears by how much it is slower, and again when it is alone", async (rig) => {
     const [gold, bronze] = [await join(rig, "gold", "mps", 80), await join(rig, "bronze", "mps", 20)];
     gold.tell({ isBusy: true, usedMs: 0, demandRatio: 1 });
@@ -52,6 +59,9 @@ export function gpuComputeContract(adapter: string, open: () => Promise<DriverRi
     assert.equal(await computeOf(rig, "gold"), null);
     assert.deepEqual(owner.heard, []);
   });
+}
+
+function meters(fact: Fact): void {
   fact("what a process was granted and took is seen by the driver, as of its last report", async (rig) => {
     const [gold, bronze] = [await join(rig, "gold", "mps", 80), await join(rig, "bronze", "mps", 20)];
     for (const one of [gold, bronze]) one.tell({ isBusy: true, usedMs: 0, demandRatio: 1 });
@@ -62,19 +72,20 @@ export function gpuComputeContract(adapter: string, open: () => Promise<DriverRi
     // Before the other began it had all: so the first span is between its share and that.
     assert.ok(Math.abs(((await computeOf(rig, "bronze"))?.grantedMs ?? 0) - 200) <= 200);
   });
-  fact("bytes beyond the grant are held only where nothing outside the process refuses them", async (rig) => {
+  fact("bytes beyond its partition are held only where nothing outside the process refuses them", async (rig) => {
     for (const [mode, isHeld] of [
       ["vgpu", true],
       ["time-slicing", true],
       ["mps", false],
       ["mig", false],
     ] as const) {
-      const { account, die } = await join(rig, mode, mode, 50);
+      const process = await join(rig, mode, mode, 50);
+      const { account } = process;
       const taken = await account.grabGpu(AT, 15 * GB);
       assert.deepEqual([mode, taken.ok], [mode, isHeld]);
       assert.equal((await account.holdGpu(AT, 15 * GB)).ok, isHeld);
       assert.equal((await account.grabGpu(AT, 81 * GB)).ok, false);
-      await die();
+      await process.die();
       await rig.pass(100);
     }
   });
@@ -97,7 +108,7 @@ async function join(rig: DriverRig, name: string, mode: PartitionMode, computePe
   assert.equal((await process.account.holdGpu(AT, GB)).ok, true);
   const heard: (ComputeTerms | null)[] = [];
   const share = process.account.shareCompute([AT], (terms) => heard.push(terms));
-  return { ...process, heard, tell: share.tell, slowdown: () => heard.at(-1)?.slowdown ?? null };
+  return { ...process, heard, tell: (use: ComputeUse) => share.tell(use), slowdown: () => heard.at(-1)?.slowdown ?? null };
 }
 
 async function computeOf(rig: DriverRig, instance: string) {

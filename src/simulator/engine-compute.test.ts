@@ -113,7 +113,7 @@ test("small engines by MPS delay each other by what they take of the card", asyn
   near(await card.tokensIn(10_000, ["one", "two", "three"]), [1_000 / 1.88, 1_000 / 1.88, 1_000 / 1.88]);
 });
 
-test("what the driver sees of an engine that keeps to its share is its grant", async () => {
+test("what the driver sees of an engine that keeps to its share is what it was granted", async () => {
   const card = await createCard("mps", { gold: 80, bronze: 20 });
   card.begin("gold", "bronze");
   await card.clock.advance(20_000);

@@ -10,7 +10,7 @@ export interface EngineFaults {
   readonly isHung: boolean;
   readonly slowFactor: number;
   readonly slowWakeFactor: number;
-  /** Bytes on each GPU that it holds beyond its grant. */
+  /** Bytes on each GPU that it holds beyond its partition. */
   readonly grabbedBytes: number;
   readonly cuts: AnswerCuts;
   /** Counts one new request; true for exactly the share of them that must fail. */

@@ -81,7 +81,7 @@ test("compute account: who takes more than its share takes it from the others, u
   assert.equal(bronze.state.slowdown, 5, "what it should do does not change");
   const before = gold.use();
   await play(card, [gold, bronze], 1_000);
-  assert.equal(gold.use().grantedMs - before.grantedMs, 800, "its grant stays what it was promised");
+  assert.equal(gold.use().grantedMs - before.grantedMs, 800, "its share stays what it was promised");
   assert.ok(gold.use().usedMs - before.usedMs < 250);
   bronze.state.ignoresShare = false;
   await play(card, [gold, bronze], 1_500);

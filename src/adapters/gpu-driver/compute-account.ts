@@ -3,7 +3,7 @@ import type { MonotonicMs } from "../../base/ids.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ComputeShare, ComputeTerms, ComputeUse } from "../../ports/gpu-account.ts";
 import type { ObservedCompute } from "../../ports/gpu-driver.ts";
-import { createGrantMeter, type GrantMeter } from "./grant-meter.ts";
+import { createDeviceMeter, type DeviceMeter } from "./device-meter.ts";
 import { gpuKey, type GpuPlace } from "./gpu-losses.ts";
 
 /** How a partition is cut, as far as compute goes. */
@@ -85,7 +85,7 @@ class Sharer {
   readonly #places: ReadonlyMap<string, GpuPlace>;
   readonly #parts: Parts;
   readonly #told: (terms: ComputeTerms | null) => void;
-  readonly #meters = new Map<string, GrantMeter>();
+  readonly #meters = new Map<string, DeviceMeter>();
   #use: ComputeUse | null = null;
   #terms: ComputeTerms | null = null;
 
@@ -132,8 +132,8 @@ class Sharer {
     return this.#meters.get(gpuKey(node, gpu))?.shown ?? null;
   }
 
-  grant(key: string, ratio: number, nowMs: MonotonicMs): void {
-    if (ratio > 0 || this.#meters.has(key)) this.#meterOn(key).grant(ratio, nowMs);
+  entitle(key: string, ratio: number, nowMs: MonotonicMs): void {
+    if (ratio > 0 || this.#meters.has(key)) this.#meterOn(key).entitle(ratio, nowMs);
   }
 
   /** @param slowdownOn of this one on each of its GPUs; nothing for a GPU where it shares nothing. */
@@ -148,8 +148,8 @@ class Sharer {
     this.#told(terms);
   }
 
-  #meterOn(key: string): GrantMeter {
-    const known = this.#meters.get(key) ?? createGrantMeter(this.#parts.clock.monotonicMs());
+  #meterOn(key: string): DeviceMeter {
+    const known = this.#meters.get(key) ?? createDeviceMeter(this.#parts.clock.monotonicMs());
     this.#meters.set(key, known);
     return known;
   }
@@ -175,7 +175,7 @@ function settleGpus(seats: ReadonlyMap<string, ReadonlySet<Sharer>>, keys: Itera
     const delayed = delayedByTakers(key, working, nominal);
     found.set(key, new Map(working.map(({ sharer }, index) => [sharer, delayed[index] ?? 1])));
     const granted = new Map(working.map(({ sharer, claim }, index) => [sharer, claim.demandRatio / (nominal[index] ?? 1)]));
-    for (const sharer of here) sharer.grant(key, granted.get(sharer) ?? 0, nowMs);
+    for (const sharer of here) sharer.entitle(key, granted.get(sharer) ?? 0, nowMs);
   }
   for (const sharer of concerned) sharer.become((key) => found.get(key)?.get(sharer) ?? null);
 }

@@ -6,7 +6,7 @@ import type { Result } from "../../base/result.ts";
 import type { AccountError } from "../../ports/gpu-account.ts";
 import type { GpuDriverError, ObservedGpu } from "../../ports/gpu-driver.ts";
 import type { AccountState, LostGpu } from "./account-state.ts";
-import { parseComputeQuestion, type ComputeQuestion } from "./compute-message.ts";
+import { parseComputeQuestion, type ComputeQuestion } from "./parse-compute-message.ts";
 import type { GpuPlace } from "./gpu-losses.ts";
 
 // Both ends of the socket are of one build, and only the state's owner can open it: fields that decide are checked here,
@@ -74,7 +74,7 @@ function parseQuestion(raw: JsonObject): AccountQuestion | null {
       return parseLossQuestion(ask, raw);
     case "watch-terms":
     case "tell-use":
-      return parseComputeQuestion(raw);
+      return parseComputeQuestion(ask, raw);
     case "abort":
       return typeof raw["of"] === "number" ? { ask, of: raw["of"] } : null;
     case "observe":

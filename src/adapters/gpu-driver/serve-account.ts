@@ -11,7 +11,7 @@ import {
   type LostAnswer,
   type ObserveAnswer,
 } from "./parse-account-message.ts";
-import type { TermsAnswer } from "./compute-message.ts";
+import type { TermsAnswer } from "./parse-compute-message.ts";
 import { serveCompute } from "./serve-compute.ts";
 import type { SimulatedAccount } from "./simulated.ts";
 

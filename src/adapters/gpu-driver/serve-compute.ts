@@ -1,6 +1,6 @@
 import { ok } from "../../base/result.ts";
 import type { ComputeTerms, GpuAccount } from "../../ports/gpu-account.ts";
-import type { ComputeQuestion, TermsAnswer } from "./compute-message.ts";
+import type { ComputeQuestion, TermsAnswer } from "./parse-compute-message.ts";
 
 /** The compute of one connection: terms go over when they change, one answer at a time. */
 export interface ServedCompute {

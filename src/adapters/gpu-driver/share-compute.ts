@@ -1,7 +1,7 @@
 import type { Clock } from "../../ports/clock.ts";
 import type { ComputeShare, ComputeTerms } from "../../ports/gpu-account.ts";
 import type { AccountClient } from "./account-client.ts";
-import { parseTermsAnswer, type ComputeQuestion } from "./compute-message.ts";
+import { parseTermsAnswer, type ComputeQuestion } from "./parse-compute-message.ts";
 import type { GpuPlace } from "./gpu-losses.ts";
 
 const WATCH_AGAIN_MS = 1_000;

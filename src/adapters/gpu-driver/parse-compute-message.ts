@@ -12,25 +12,15 @@ export type ComputeQuestion =
 
 export type TermsAnswer = Result<ComputeTerms | null, GpuDriverError>;
 
-/** @returns null when it is none of them, or malformed. */
-export function parseComputeQuestion(raw: JsonObject): ComputeQuestion | null {
-  switch (raw["ask"]) {
-    case "watch-terms": {
-      const { gpus, known } = raw;
-      return Array.isArray(gpus) && (known === null || isTerms(known))
-        ? { ask: "watch-terms", gpus: gpus as unknown as readonly GpuPlace[], known }
-        : null;
-    }
-    case "tell-use": {
-      const { isBusy, usedMs, demandRatio } = raw;
-      const isUse = typeof isBusy === "boolean" && typeof usedMs === "number" && usedMs >= 0;
-      return isUse && typeof demandRatio === "number" && demandRatio > 0 && demandRatio <= 1
-        ? { ask: "tell-use", isBusy, usedMs, demandRatio }
-        : null;
-    }
-    default:
-      return null;
+/** @returns null when it is malformed. */
+export function parseComputeQuestion(ask: ComputeQuestion["ask"], raw: JsonObject): ComputeQuestion | null {
+  const { gpus, known, isBusy, usedMs, demandRatio } = raw;
+  if (ask === "watch-terms") {
+    const isAsked = Array.isArray(gpus) && (known === null || isTerms(known));
+    return isAsked ? { ask, gpus: gpus as unknown as readonly GpuPlace[], known } : null;
   }
+  const isUse = typeof isBusy === "boolean" && typeof usedMs === "number" && usedMs >= 0;
+  return isUse && typeof demandRatio === "number" && demandRatio > 0 && demandRatio <= 1 ? { ask, isBusy, usedMs, demandRatio } : null;
 }
 
 function isTerms(raw: unknown): raw is ComputeTerms {

@@ -3,31 +3,31 @@ import type { ComputeUse } from "../../ports/gpu-account.ts";
 import type { ObservedCompute } from "../../ports/gpu-driver.ts";
 
 /** Device time of one process on one GPU: granted by the account, and used by its own reports. */
-export interface GrantMeter {
+export interface DeviceMeter {
   /** As of the last report; null before the first. */
   readonly shown: ObservedCompute | null;
   /** Share of the card that it takes, as long as that is clearly more than it is granted; else 0. */
   readonly takenRatio: number;
   /** From now on. */
-  grant(ratio: number, nowMs: MonotonicMs): void;
+  entitle(ratio: number, nowMs: MonotonicMs): void;
   /** @returns whether `takenRatio` changed. */
   report(use: ComputeUse, nowMs: MonotonicMs): boolean;
 }
 
-/** A process hears of less a moment after it is decided, and a busy machine delays that: so long the larger grant counts. */
+/** A process hears of less a moment after it is decided, and a busy machine delays that: so long the larger share counts. */
 const HEARD_WITHIN_MS = 200;
 /** Steps end when they end: shorter spans say nothing of a rate. */
 const SPAN_MIN_MS = 400;
-/** Timers are late, and made up for: a taker takes more than that above its grant. */
+/** Timers are late, and made up for: a taker takes more than that above its share. */
 const TAKER_RATIO = 1.25;
 const TAKER_SHARE_MIN = 0.05;
 const SAME_TAKEN = 0.02;
 
-export function createGrantMeter(nowMs: MonotonicMs): GrantMeter {
+export function createDeviceMeter(nowMs: MonotonicMs): DeviceMeter {
   return new Meter(nowMs);
 }
 
-class Meter implements GrantMeter {
+class Meter implements DeviceMeter {
   shown: ObservedCompute | null = null;
   takenRatio = 0;
   #grantedMs = 0;
@@ -44,7 +44,7 @@ class Meter implements GrantMeter {
     this.#span = { atMs: nowMs, grantedMs: 0, usedMs: 0 };
   }
 
-  grant(ratio: number, nowMs: MonotonicMs): void {
+  entitle(ratio: number, nowMs: MonotonicMs): void {
     this.#count(nowMs);
     if (ratio === this.#ratio) return;
     const earlier = this.#earlier;
