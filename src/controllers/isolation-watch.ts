@@ -32,7 +32,7 @@ export interface IsolationWatch {
 
 interface WatchPorts {
   readonly store: ClusterStore;
-  readonly driver: GpuDriver;
+  readonly driver: Pick<GpuDriver, "observe">;
   readonly clock: Clock;
   readonly log: EventLog;
 }
@@ -91,7 +91,9 @@ export function createIsolationWatch(ports: WatchPorts, kick: (instance: Instanc
 const sharedIn = oncePer((items: readonly Resource[]): readonly GpuPartition[] =>
   items.flatMap((resource) => {
     const partition = readPartition(resource);
-    return partition.ok && partition.value.node !== null && partition.value.mode !== "exclusive" ? [partition.value] : [];
+    if (!partition.ok || partition.value.node === null || partition.value.mode === "exclusive") return [];
+    // Written a moment ago, the driver may not know it yet.
+    return partition.value.phase === "Pending" ? [] : [partition.value];
   }),
 );
 

@@ -61,6 +61,7 @@ for (const { name, looks, shares, found } of [
   { name: "takes twice its share", looks: atRates(0.5, 1), found: "compute" },
   { name: "takes what it was granted", looks: atRates(0.2, 0.2), found: null },
   { name: "is above its share by noise", looks: atRates(0.2, 0.24), found: null },
+  { name: "is above a large share by less than a quarter", looks: atRates(0.8, 0.95), found: null },
   { name: "is far below its share", looks: atRates(0.8, 0.1), found: null },
   { name: "is alone and has the whole card", looks: atRates(1, 1), found: null },
   { name: "rests", looks: atRates(0, 0), found: null },

@@ -81,6 +81,7 @@ function meters(fact: Fact): void {
     ] as const) {
       const process = await join(rig, mode, mode, 50);
       const { account } = process;
+      assert.equal((await account.holdGpu(AT, 15 * GB)).ok, false);
       const taken = await account.grabGpu(AT, 15 * GB);
       assert.deepEqual([mode, taken.ok], [mode, isHeld]);
       assert.equal((await account.holdGpu(AT, 15 * GB)).ok, isHeld);

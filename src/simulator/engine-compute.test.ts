@@ -28,7 +28,7 @@ const partition = (name: string, mode: PartitionMode, computePercent: number): G
 });
 
 /** Engines on one GPU, cut for them in that order. */
-async function createCard(mode: PartitionMode, percents: Readonly<Record<string, number>>, demandRatio = 1) {
+async function createCard(mode: PartitionMode, percents: Readonly<Record<string, number>>, { demandRatio = 1, stepMs = 10 } = {}) {
   const clock = createSimulatedClock();
   const account = createSimulatedAccount(clock, { slowdowns: computeSlowdowns });
   await account.driver.ensureInventory([gpuNode("gpu-a")]);
@@ -36,7 +36,13 @@ async function createCard(mode: PartitionMode, percents: Readonly<Record<string,
   for (const [pid, [name, computePercent]] of Object.entries(percents).entries()) {
     await account.driver.ensurePartition(partition(name, mode, computePercent));
     const own = account.open({ instance: name, pid, isPromised: true });
-    engines.set(name, createEngineRig({ instance: name, gpus: [AT], profile: PROFILE, demandRatio }, { account: own.account, clock }));
+    engines.set(
+      name,
+      createEngineRig(
+        { instance: name, gpus: [AT], profile: { ...PROFILE, stepBaseMs: stepMs }, demandRatio },
+        { account: own.account, clock },
+      ),
+    );
   }
   const started = [...engines.values()].map(({ engine }) => engine.start());
   await clock.advance(2_000);
@@ -89,7 +95,18 @@ for (const mode of ["mps", "vgpu"] as const) {
   });
 }
 
-test("an engine whose neighbours rest has the whole card again, in the middle of its step", async () => {
+test("a step in flight is as slow as the work that is beside it, and no slower", async () => {
+  const card = await createCard("mps", { gold: 80, bronze: 20 }, { stepMs: 1_000 });
+  const [gold] = card.begin("gold");
+  card.begin("bronze");
+  await card.clock.advance(1_000);
+  gold?.goAway();
+  // Gold's own step ends at 1,250 ms, and it rests 50 ms later: 260 ms of bronze's work are done by then, and 740 left.
+  assert.deepEqual(await card.tokensIn(1_030, ["bronze"]), [0]);
+  assert.deepEqual(await card.tokensIn(20, ["bronze"]), [1]);
+});
+
+test("an engine whose neighbours rest has the whole card again", async () => {
   const card = await createCard("mps", { gold: 80, bronze: 20 });
   card.begin("bronze");
   const [gold] = card.begin("gold");
@@ -107,7 +124,7 @@ test("an engine with its own GPU is not slowed, and the account hears nothing of
 });
 
 test("small engines by MPS delay each other by what they take of the card", async () => {
-  const card = await createCard("mps", { one: 50, two: 50, three: 50 }, 0.44);
+  const card = await createCard("mps", { one: 50, two: 50, three: 50 }, { demandRatio: 0.44 });
   card.begin("one", "two", "three");
   await card.clock.advance(500);
   near(await card.tokensIn(10_000, ["one", "two", "three"]), [1_000 / 1.88, 1_000 / 1.88, 1_000 / 1.88]);

@@ -101,7 +101,7 @@ for (const { isolation, fault, what } of [
     what: /it holds 2\d(?:\.\d)? GB of GPU gpu-a\/0, and was granted 8 GB/,
   },
 ] as const) {
-  test(`world: ${fault.kind} under ${isolation} isolation is ended within 2 s, named, and the neighbours have their shares again`, async () => {
+  test(`world: ${fault.kind} under ${isolation} isolation is ended within a second, named, and the neighbours have their shares again`, async () => {
     const world = await sharedWorld(isolation);
     const clients = await saturate(world);
     const bronze = nameOf("bronze");
@@ -115,7 +115,8 @@ for (const { isolation, fault, what } of [
     const pid = await pidOf(world, bronze);
     await cheat(world, bronze, fault);
     const tookMs = await until(world, 2_000, async () => (await pidOf(world, bronze)) !== pid);
-    assert.ok(tookMs <= 2_000);
+    // Its service is looked at at once, not at its next turn.
+    assert.ok(tookMs <= 1_000, `${tookMs}`);
     const [event] = world.log.events.filter((one) => one.event === "isolation.violation");
     assert.deepEqual([event?.fields["instance"], event?.fields["tenant"], event?.fields["service"]], [bronze, "tenant-bronze", "bronze"]);
     const status = await statusOf(world, "bronze");
