@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectAccountDriver } from "../../src/adapters/gpu-driver/account-driver.ts";
-import type { PartitionMode } from "../../src/api/gpu-partition.ts";
+import { PARTITION_MODE_NAMES, type PartitionMode } from "../../src/api/gpu-partition.ts";
 import { instanceName, nodeName, partitionName, serviceName, tenantId } from "../../src/base/ids.ts";
 import { COMMAND, freePort } from "../failover/platform.ts";
 import { monotonicMs } from "../failover/monotonic.ts";
@@ -50,6 +50,7 @@ export class Card {
       mode,
       node: NODE,
       gpu: 0,
+      mig: null,
       memoryBytes: 8 * GB,
       computePercent,
       phase: "Bound",
@@ -90,7 +91,7 @@ const CARD = {
   capacityType: "on-demand",
   hostMemoryBytes: 512 * GB,
   links: { hostToGpu: 54 * GB, disk: 12 * GB, network: 11 * GB },
-  gpus: [{ index: 0, model: "H100-80GB", memoryBytes: 80 * GB }],
+  gpus: [{ index: 0, model: "H100-80GB", memoryBytes: 80 * GB, modes: PARTITION_MODE_NAMES }],
 } as const;
 
 async function isReady(endpoint: string): Promise<boolean> {

@@ -88,6 +88,7 @@ function meters(fact: Fact): void {
       assert.equal((await account.grabGpu(AT, 81 * GB)).ok, false);
       await process.die();
       await rig.pass(100);
+      assert.ok((await rig.driver.removePartition(process.partition)).ok);
     }
   });
 }
@@ -100,6 +101,7 @@ async function join(rig: DriverRig, name: string, mode: PartitionMode, computePe
     instance: instanceName(name),
     mode,
     ...AT,
+    mig: mode === "mig" ? { profile: "3g", start: 0 } : null,
     memoryBytes: 10 * GB,
     computePercent,
     phase: "Bound",
@@ -109,7 +111,7 @@ async function join(rig: DriverRig, name: string, mode: PartitionMode, computePe
   assert.equal((await process.account.holdGpu(AT, GB)).ok, true);
   const heard: (ComputeTerms | null)[] = [];
   const share = process.account.shareCompute([AT], (terms) => heard.push(terms));
-  return { ...process, heard, tell: (use: ComputeUse) => share.tell(use), slowdown: () => heard.at(-1)?.slowdown ?? null };
+  return { ...process, partition, heard, tell: (use: ComputeUse) => share.tell(use), slowdown: () => heard.at(-1)?.slowdown ?? null };
 }
 
 async function computeOf(rig: DriverRig, instance: string) {

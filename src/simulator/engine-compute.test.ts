@@ -15,13 +15,14 @@ const AT = { node: nodeName("gpu-a"), gpu: 0 };
 const PROFILE = { maxBatch: 1, stepBaseMs: 10, stepPerSequenceMs: 0, prefillTokensPerSecond: 1e9, prefillChunkTokens: 2_048 };
 const ENDLESS = { model: "tide-8b", prompt: "The tide", max_tokens: 4_000, ignore_eos: true, stream: true };
 
-const partition = (name: string, mode: PartitionMode, computePercent: number): GpuPartition => ({
+const partition = (name: string, mode: PartitionMode, { computePercent, at }: { computePercent: number; at: number }): GpuPartition => ({
   name: partitionName(`tenant-gpu-partition-${name}-1`),
   tenant: tenantId("tenant"),
   service: serviceName(name),
   instance: instanceName(name),
   mode,
   ...AT,
+  mig: mode === "mig" ? { profile: "3g", start: 4 * at } : null,
   memoryBytes: 10 * GB,
   computePercent,
   phase: "Bound",
@@ -34,7 +35,7 @@ async function createCard(mode: PartitionMode, percents: Readonly<Record<string,
   await account.driver.ensureInventory([gpuNode("gpu-a")]);
   const engines = new Map<string, EngineRig>();
   for (const [pid, [name, computePercent]] of Object.entries(percents).entries()) {
-    await account.driver.ensurePartition(partition(name, mode, computePercent));
+    await account.driver.ensurePartition(partition(name, mode, { computePercent, at: pid }));
     const own = account.open({ instance: name, pid, isPromised: true });
     engines.set(
       name,

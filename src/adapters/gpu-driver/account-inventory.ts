@@ -59,6 +59,11 @@ export class AccountInventory {
     return this.#nodes.get(node)?.spec.gpus.find(({ index }) => index === gpu)?.memoryBytes ?? null;
   }
 
+  /** Empty = no such GPU. */
+  modelOf(node: NodeName, gpu: number): string {
+    return this.#nodes.get(node)?.spec.gpus.find(({ index }) => index === gpu)?.model ?? "";
+  }
+
   hostMemoryOf(node: NodeName): number {
     return this.#nodes.get(node)?.spec.hostMemoryBytes ?? 0;
   }

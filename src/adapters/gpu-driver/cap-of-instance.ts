@@ -16,7 +16,8 @@ export function capOfInstance(
   if (isGrab && own.some(isGrabbable)) return Number.POSITIVE_INFINITY;
   if (own.some(({ mode }) => mode === "exclusive")) return Number.POSITIVE_INFINITY;
   if (here.some(({ mode }) => mode === "exclusive")) return 0;
-  if (own.length === 0) return isPromised ? 0 : Number.POSITIVE_INFINITY;
+  // A card that MIG cuts has no room outside its MIG instances.
+  if (own.length === 0) return isPromised || here.some(({ mig }) => mig !== null) ? 0 : Number.POSITIVE_INFINITY;
   return own.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
 }
 

@@ -13,6 +13,7 @@ import { AccountInventory } from "./account-inventory.ts";
 import type { AccountState } from "./account-state.ts";
 import { capOfInstance } from "./cap-of-instance.ts";
 import { createComputeAccount, NO_SLOWDOWNS, type ComputeAccount, type ComputeSlowdowns } from "./compute-account.ts";
+import { cutObstacle, destroyObstacle } from "./cut-obstacle.ts";
 import { createGpuLosses, gpuKey, gpuOf, type GpuLosses, type GpuPlace } from "./gpu-losses.ts";
 import { createPartitionShelf } from "./partition-shelf.ts";
 
@@ -54,7 +55,7 @@ export function createSimulatedAccount(
       observe: async () => ok(account.observe()),
       ensureInventory: async (nodes) => ok(account.ensureInventory(nodes)),
       ensurePartition: async (partition) => account.ensurePartition(partition),
-      removePartition: async ({ name }) => ok(account.removePartition(name)),
+      removePartition: async ({ name }) => account.removePartition(name),
     },
     open: (who) => account.open(who),
     loseGpus: (loss, forMs) => account.loseGpus(loss, forMs),
@@ -157,15 +158,21 @@ class Account {
     const { node, gpu, name } = partition;
     if (this.#inventory.memoryOf(node, gpu) === null)
       return err({ code: "DRIVER_UNAVAILABLE", reason: `GPU ${node}/${gpu} is not in the inventory` });
+    const model = this.#inventory.modelOf(node, gpu);
+    const obstacle = cutObstacle(partition, { model, partitions: this.#partitionsOn(partition), holders: this.#holders.onGpu(node, gpu) });
+    if (obstacle !== null) return err(obstacle);
     const isNew = !isSameJson(this.#partitions.get(name), partition);
     if (isNew) this.#partitions.set(partition);
     if (isNew) this.#changed();
     return ok(null);
   }
 
-  removePartition(name: string): null {
+  removePartition(name: string): Result<null, GpuDriverError> {
+    const known = this.#partitions.get(name);
+    const obstacle = known === undefined ? null : destroyObstacle(known, this.#holders.onGpu(known.node, known.gpu));
+    if (obstacle !== null) return err(obstacle);
     if (this.#partitions.delete(name)) this.#changed();
-    return null;
+    return ok(null);
   }
 
   loseGpus({ node, gpu }: Pick<GpuLost, "node" | "gpu">, forMs: number): Result<null, AccountError> {
@@ -267,6 +274,10 @@ class Account {
 
   #isHeld({ name, gpus }: GpuNode): boolean {
     return this.#holders.isOnHost(name) || gpus.some((gpu) => this.#holders.onGpu(name, gpu.index).length > 0);
+  }
+
+  #partitionsOn({ node, gpu }: GpuPlace): readonly GpuPartition[] {
+    return [...this.#partitions.values()].filter((partition) => partition.node === node && partition.gpu === gpu);
   }
 
   #isLost(node: NodeName, gpu: number): boolean {
