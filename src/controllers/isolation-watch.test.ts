@@ -45,22 +45,16 @@ async function createRig(mode: PartitionMode = "mps") {
   };
   const kicks: string[] = [];
   const watch = createIsolationWatch({ store, driver, clock, log }, (instance) => kicks.push(instance));
-  return {
-    watch,
-    state,
-    store,
-    log,
-    kicks,
-    /** So long it takes so much of the card, of which a fifth is its own. */
-    async work(forMs: number, usedRatio: number) {
-      for (let passed = 0; passed < forMs; passed += 250) {
-        await clock.advance(250);
-        state.grantedMs += 50;
-        state.usedMs += 250 * usedRatio;
-        await watch.look();
-      }
-    },
+  /** So long it takes so much of the card, of which a fifth is its own. */
+  const work = async (forMs: number, usedRatio: number): Promise<void> => {
+    for (let passed = 0; passed < forMs; passed += 250) {
+      await clock.advance(250);
+      state.grantedMs += 50;
+      state.usedMs += 250 * usedRatio;
+      await watch.look();
+    }
   };
+  return { watch, state, log, kicks, work };
 }
 
 test("isolation watch: who takes more is told of once, with whose it is and both figures, and its service is looked at", async () => {

@@ -93,19 +93,22 @@ function meters(fact: Fact): void {
   });
 }
 
+/** 10 GB of the first GPU. */
+export const sharedPartition = (name: string, computePercent: number, mode: PartitionMode = "mps"): GpuPartition => ({
+  name: partitionName(`${name}-gpu-partition-1`),
+  tenant: tenantId("tenant"),
+  service: serviceName(name),
+  instance: instanceName(name),
+  mode,
+  ...AT,
+  mig: mode === "mig" ? { profile: "3g", start: 0 } : null,
+  memoryBytes: 10 * GB,
+  computePercent,
+  phase: "Bound",
+});
+
 async function join(rig: DriverRig, name: string, mode: PartitionMode, computePercent: number) {
-  const partition: GpuPartition = {
-    name: partitionName(`${name}-gpu-partition-1`),
-    tenant: tenantId("tenant"),
-    service: serviceName(name),
-    instance: instanceName(name),
-    mode,
-    ...AT,
-    mig: mode === "mig" ? { profile: "3g", start: 0 } : null,
-    memoryBytes: 10 * GB,
-    computePercent,
-    phase: "Bound",
-  };
+  const partition = sharedPartition(name, computePercent, mode);
   assert.ok((await rig.driver.ensurePartition(partition)).ok);
   const process = rig.connect(name, 1, true);
   assert.equal((await process.account.holdGpu(AT, GB)).ok, true);

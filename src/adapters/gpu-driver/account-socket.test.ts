@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { nodeName } from "../../base/ids.ts";
-import { gpuComputeContract, slowdownsByWeight } from "../../ports/gpu-compute-contract.ts";
+import { gpuComputeContract, sharedPartition, slowdownsByWeight } from "../../ports/gpu-compute-contract.ts";
 import { gpuDriverContract, gpuNode, type DriverRig } from "../../ports/gpu-driver-contract.ts";
 import { createSimulatedClock } from "../clock/simulated.ts";
 import { createSystemClock } from "../clock/system.ts";
@@ -116,6 +116,43 @@ test("a transfer under way is made again at an account process that was started 
   assert.deepEqual(await transfer, DONE);
   engine.close();
   driver.close();
+  await second.close();
+});
+
+test("shares of compute go on at an account process that was started again, by what engines say of their work", async () => {
+  const path = freshPath();
+  const options = { slowdowns: slowdownsByWeight };
+  const account = createSimulatedAccount(clock, options);
+  await account.driver.ensureInventory([gpuNode("gpu-a")]);
+  const slowdowns = new Map<string, number | null>();
+  const heard = { next: () => undefined as void };
+  const until = async (isSo: () => boolean): Promise<void> => {
+    while (!isSo()) await new Promise<void>((resolve) => (heard.next = resolve));
+  };
+  const first = await serve(account, path);
+  const [gold, bronze] = ["gold", "bronze"].map((name, index) => {
+    void account.driver.ensurePartition(sharedPartition(name, index === 0 ? 80 : 20));
+    const client = connectGpuAccount(path, { instance: name, pid: 1, isPromised: true }, clock);
+    const share = client.shareCompute([AT], (terms) => {
+      slowdowns.set(name, terms?.slowdown ?? null);
+      heard.next();
+    });
+    return { client, share };
+  });
+  assert.ok(gold !== undefined && bronze !== undefined);
+  for (const { share } of [gold, bronze]) share.tell({ isBusy: true, usedMs: 0, demandRatio: 1 });
+  await until(() => slowdowns.size === 2);
+  for (const { share } of [gold, bronze]) share.tell({ isBusy: true, usedMs: 10, demandRatio: 1 });
+  await until(() => slowdowns.get("bronze") === 5);
+  const kept = account.state();
+  await first.close();
+  const again = createSimulatedAccount(clock, options);
+  again.restore(kept);
+  const second = await serve(again, path);
+  await gold.client.holdHost(AT.node, 0);
+  gold.share.tell({ isBusy: false, usedMs: 500, demandRatio: 1 });
+  await until(() => slowdowns.get("bronze") === 1);
+  for (const { client } of [gold, bronze]) client.close();
   await second.close();
 });
 
