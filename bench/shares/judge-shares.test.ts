@@ -7,7 +7,7 @@ const base = { name: "gold", asked: 0.8, alone: 400, profile: 400 };
 
 for (const { name, beside, alone = 400, pass, value } of [
   { name: "what was asked", beside: 320, pass: true, value: 0 },
-  { name: "2 % less", beside: 313.6, pass: true, value: 2 },
+  { name: "less by a little", beside: 314, pass: true, value: 1.875 },
   { name: "more than 2 % less", beside: 313, pass: false, value: 2.1875 },
   { name: "more than 2 % above", beside: 330, pass: false, value: 3.125 },
   { name: "nothing", beside: null, pass: false, value: Number.POSITIVE_INFINITY },

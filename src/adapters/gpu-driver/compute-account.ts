@@ -35,8 +35,8 @@ interface Parts {
   readonly slowdowns: ComputeSlowdowns;
   /** null = no partition of it there. */
   readonly cutOf: (instance: string, place: GpuPlace) => ComputeCut | null;
-  /** Somebody told its use. */
-  readonly changed: () => void;
+  /** Somebody told its use of these. */
+  readonly changed: (keys: ReadonlySet<string>) => void;
 }
 
 /** Terms that differ by less are the same: they are told when they change. */
@@ -64,7 +64,7 @@ export function createComputeAccount(parts: Parts): ComputeAccount {
         tell: (use) => {
           if (!isIn) return;
           const isNews = sharer.tell(use);
-          parts.changed();
+          parts.changed(sharer.keys);
           if (isNews) settle(sharer.keys);
         },
         stop: () => {

@@ -76,6 +76,8 @@ class Account {
   readonly #holders: AccountHolders;
   /** What `observe` said last, until something changes. */
   #observed: readonly ObservedGpu[] | null = null;
+  /** GPUs whose compute was told of since: reports come all the time, and concern few of all. */
+  readonly #used = new Set<string>();
 
   readonly #compute: ComputeAccount;
 
@@ -85,7 +87,7 @@ class Account {
       clock,
       slowdowns,
       cutOf: (instance, place) => this.#partitions.at(instance, place),
-      changed: () => (this.#observed = null),
+      changed: (keys) => keys.forEach((key) => this.#used.add(key)),
     });
     this.#teardownMs = teardownMs;
     this.#inventory = new AccountInventory(clock);
@@ -123,6 +125,12 @@ class Account {
   }
 
   observe(): readonly ObservedGpu[] {
+    const used = this.#used;
+    if (this.#observed !== null && used.size > 0) {
+      const renewed = (gpu: ObservedGpu): ObservedGpu => ({ ...gpu, holders: this.#holders.onGpu(gpu.node, gpu.gpu) });
+      this.#observed = Object.freeze(this.#observed.map((gpu) => (used.has(gpuKey(gpu.node, gpu.gpu)) ? renewed(gpu) : gpu)));
+    }
+    used.clear();
     this.#observed ??= Object.freeze(
       this.#inventory.all().flatMap(({ spec }) =>
         spec.gpus.map((gpu) => ({
