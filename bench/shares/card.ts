@@ -53,6 +53,7 @@ export class Card {
       mig: null,
       memoryBytes: 8 * GB,
       computePercent,
+      leaving: null,
       phase: "Bound",
     } as const;
     await this.#until(async () => (await this.#driver.ensurePartition(partition)).ok, `${name} gets no partition`);

@@ -77,7 +77,9 @@ export async function startControllers(ports: ControlPorts, giveUp?: AbortSignal
   };
   begin(keysLoop(ports.store, link));
   const planner = createPartitionPlanner();
-  begin(wholeLoop("partition", ["HotStandbyConfig", "GPUNode", "GPUPartition"], () => reconcilePartitions(ports, planner)));
+  begin(
+    wholeLoop("partition", ["HotStandbyConfig", "GPUNode", "GPUPartition", "GPURelocation"], () => reconcilePartitions(ports, planner)),
+  );
   const services = begin(standbyLoop(standby));
   begin(wholeLoop("isolation", ["GPUPartition"], () => standby.isolation.look()));
   const engines = begin(attachLoop(ports.store, attach));

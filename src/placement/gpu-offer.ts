@@ -33,6 +33,7 @@ export function offerStanding(request: InstanceRequest, gpu: GpuRoom, member: Pl
   const needs = partitionRequirements(request);
   const wish = { needs, gpu: candidateOf(gpu) };
   if (member.mig !== null) {
+    if (gpu.cut !== null && gpu.cut.mode !== "mig") return err({ code: "OTHER_MODE", why: () => "The GPU is not cut by MIG." });
     const kept = keepMigShare(member.mig, { ...wish, lossPercent: DEFAULT_PLANNING_LOSS_PERCENT.mig });
     return kept.ok ? ok(offerOf(needs, gpu, kept.value)) : kept;
   }
@@ -50,7 +51,7 @@ export function verdictsAt(request: InstanceRequest, gpu: GpuRoom): NoPartition 
 }
 
 // Embedded GPUs are reached without a container toolkit, so no version of one stands against mixing tenants.
-const candidateOf = ({ model, memoryBytes, modes, cut }: GpuRoom): CandidateGpu => ({
+export const candidateOf = ({ model, memoryBytes, modes, cut }: GpuRoom): CandidateGpu => ({
   model,
   memoryBytes,
   modes,

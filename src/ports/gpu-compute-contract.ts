@@ -104,6 +104,7 @@ export const sharedPartition = (name: string, computePercent: number, mode: Part
   mig: mode === "mig" ? { profile: "3g", start: 0 } : null,
   memoryBytes: 10 * GB,
   computePercent,
+  leaving: null,
   phase: "Bound",
 });
 

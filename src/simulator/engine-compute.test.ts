@@ -25,6 +25,7 @@ const partition = (name: string, mode: PartitionMode, { computePercent, at }: { 
   mig: mode === "mig" ? { profile: "3g", start: 4 * at } : null,
   memoryBytes: 10 * GB,
   computePercent,
+  leaving: null,
   phase: "Bound",
 });
 

@@ -125,7 +125,7 @@ test("shares of compute go on at an account process that was started again, by w
   const account = createSimulatedAccount(clock, options);
   await account.driver.ensureInventory([gpuNode("gpu-a")]);
   const slowdowns = new Map<string, number | null>();
-  const heard = { next: () => undefined as void };
+  const heard: { next: () => void } = { next: () => undefined };
   const until = async (isSo: () => boolean): Promise<void> => {
     while (!isSo()) await new Promise<void>((resolve) => (heard.next = resolve));
   };
