@@ -12,8 +12,8 @@ import { usageError } from "./usage-error.ts";
 
 const HELP = `Usage: tidegate gpu-account --socket PATH --state-dir DIR
 
-Keeps the memory account of the simulated GPUs: which engine process holds how many bytes of which GPU, and how
-fast weights travel over each node's links. \`up\` starts it by itself; it outlives the control plane, and ends when
+Keeps the account of the simulated GPUs: which engine process holds how many bytes of which GPU, how the compute of
+a shared one goes to those that work, and how fast weights travel over each node's links. \`up\` starts it by itself; it outlives the control plane, and ends when
 nobody has been connected for 60 s.
 
 Options:

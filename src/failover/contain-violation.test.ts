@@ -32,9 +32,16 @@ test("containment: what an earlier process did does not end this one", () => {
   assert.equal(decided.next?.state, "Ready");
 });
 
-test("containment: an engine that nobody asks for any more is ended without grace", () => {
-  const decided = decideInstance(look({ desired: null, recorded: recorded("Draining"), running, violation }), service());
+test("containment: an engine that nobody asks for any more is ended without grace, once", () => {
+  const seen = { desired: null, running, violation, task: { kind: "stopping" } } as const;
+  const decided = decideInstance(look({ ...seen, recorded: recorded("Draining") }), service());
   assert.deepEqual(decided.actions, [{ type: "fence", instance: NAME }]);
+  assert.deepEqual(decideInstance(look({ ...seen, recorded: decided.next }), service()).actions, []);
+});
+
+test("containment: a drain that is at work does not hold up the end of who takes more", () => {
+  const decided = decideInstance(look({ recorded: recorded("Draining"), running, violation, task: { kind: "stopping" } }), service());
+  assert.deepEqual([decided.next?.state, decided.actions], ["Fenced", [{ type: "fence", instance: NAME }]]);
 });
 
 for (const { name, violations, isSpecNew = false, starts, againMs } of [

@@ -13,10 +13,15 @@ const RUNS: ReadonlySet<InstanceState> = new Set(["Starting", "Verifying", "Read
 export function containViolation(recorded: InstanceStatus, look: InstanceLook, service: ServiceLook): InstanceDecision | null {
   const { violation, running } = look;
   if (violation === null || running === null || running.pid !== violation.pid || !RUNS.has(recorded.state)) return null;
-  if (look.desired === null) return decision(recorded, look.memo, { actions: [{ type: "fence", instance: recorded.name }] });
+  const why = violation.what;
   const count = (recorded.violations?.count ?? 0) + 1;
-  const violations = { count, at: formatWall(service.wallMs), what: violation.what };
-  return fenceAndRestart({ ...recorded, violations }, look, service, violation.what);
+  const marked: InstanceStatus = { ...recorded, violations: { count, at: formatWall(service.wallMs), what: why } };
+  // A drain that is at work would give it half a minute more.
+  const actions = [{ type: "fence" as const, instance: recorded.name }];
+  if (look.desired !== null) return { ...fenceAndRestart(marked, look, service, why), actions };
+  if (recorded.message === why) return null;
+  const note = { what: `Ends ${recorded.name} without grace.`, why: `Generation ${recorded.generation}: ${why}.` };
+  return decision({ ...marked, state: "Draining", message: why }, look.memo, { actions, notes: [note] });
 }
 
 /** The same instance, with what was long ago forgotten; a changed config is a new chance. */
