@@ -34,6 +34,8 @@ export class Card {
 
   static async start(engines: readonly EngineOfCard[]): Promise<Card> {
     const card = new Card();
+    // Engines that nobody claims live on.
+    process.once("exit", () => card.stop());
     card.#spawn(["gpu-account", "--socket", card.#socket, "--state-dir", card.#folder]);
     await card.#until(async () => (await card.#driver.ensureInventory([CARD])).ok, "The account does not answer");
     for (const engine of engines) await card.#start(engine);

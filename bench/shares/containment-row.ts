@@ -67,6 +67,7 @@ export async function runContainment(progress: Progress): Promise<readonly Share
   const documents = [NODE, ...[NEIGHBOUR, ...CHEATS.map(({ service }) => service)].map(serviceOf)];
   writeFileSync(join(folder, "all.yaml"), documents.map((document) => JSON.stringify(document)).join("\n---\n"));
   const platform = await Platform.start([folder]);
+  process.once("exit", () => platform.endAtOnce({ keepsFiles: false }));
   try {
     if ((await platform.untilWhole(WHOLE_WITHIN_MS)) === null)
       throw new Error(`The platform is not whole: see ${platform.dataDir}/up.log.`);

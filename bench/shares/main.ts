@@ -61,6 +61,7 @@ function rowOf(text: string): RowName {
   return name;
 }
 
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 try {
   process.exitCode = await main();
 } catch (cause) {
