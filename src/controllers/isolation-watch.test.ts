@@ -6,7 +6,7 @@ import { createMemoryEventLog } from "../adapters/event-log/memory.ts";
 import type { PartitionMode } from "../api/gpu-partition.ts";
 import { instanceName, nodeName } from "../base/ids.ts";
 import { err, ok } from "../base/result.ts";
-import type { GpuDriver, ObservedGpu } from "../ports/gpu-driver.ts";
+import { NO_DIRT, type GpuDriver, type ObservedGpu } from "../ports/gpu-driver.ts";
 import { createIsolationWatch } from "./isolation-watch.ts";
 
 const NAME = instanceName("bronze-hot-1");
@@ -38,8 +38,9 @@ async function createRig(mode: PartitionMode = "mps") {
       state.asked += 1;
       if (state.isAway) return AWAY;
       const { pid, grantedMs, usedMs } = state;
-      const holders = pid === null ? [] : [{ instance: NAME, pid, usedBytes: 1e9, compute: { grantedMs, usedMs } }];
-      const gpu: ObservedGpu = { node: nodeName("gpu-a"), gpu: 0, health: "ok", memoryBytes: 80e9, holders };
+      const holders =
+        pid === null ? [] : [{ instance: NAME, pid, usedBytes: 1e9, state: "awake" as const, compute: { grantedMs, usedMs } }];
+      const gpu: ObservedGpu = { node: nodeName("gpu-a"), gpu: 0, health: "ok", memoryBytes: 80e9, holders, ...NO_DIRT };
       return ok([gpu]);
     },
   };

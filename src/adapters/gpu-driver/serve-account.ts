@@ -13,6 +13,7 @@ import {
 } from "./parse-account-message.ts";
 import type { TermsAnswer } from "./parse-compute-message.ts";
 import { serveCompute } from "./serve-compute.ts";
+import { accountErrorOf } from "./process-watches.ts";
 import type { SimulatedAccount } from "./simulated.ts";
 
 export type AccountListenError =
@@ -87,7 +88,9 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
         return ok(null);
       case "hold-gpu":
         return ofEngine((own) =>
-          question.isGrab === true ? own.grabGpu(question, question.bytes) : own.holdGpu(question, question.bytes),
+          question.isGrab === true
+            ? own.grabGpu(question, question.bytes)
+            : own.holdGpu(question, question.bytes, question.isParked === true ? "parked" : "awake"),
         );
       case "hold-host":
         return ofEngine((own) => own.holdHost(question.node, question.bytes));
@@ -104,6 +107,8 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
       case "tell-use":
         return opened === null ? NOT_OPENED : compute.answer(opened.account, question);
       case "lose-gpus":
+      case "fail-application":
+      case "slow-teardown":
       case "restore-gpus":
       case "list-lost":
         return answerFault(account, question);
@@ -140,12 +145,18 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
 
 const NOT_OPENED = err({ code: "ACCOUNT_UNAVAILABLE", reason: "the connection was not opened by an engine" } as const);
 
-type FaultQuestion = Extract<AccountQuestion, { ask: "lose-gpus" | "restore-gpus" | "list-lost" }>;
+type FaultQuestion = Extract<AccountQuestion, { ask: "lose-gpus" | "fail-application" | "slow-teardown" | "restore-gpus" | "list-lost" }>;
 
 function answerFault(account: SimulatedAccount, question: FaultQuestion): AccountAnswer | LostAnswer {
   switch (question.ask) {
     case "lose-gpus":
-      return account.loseGpus({ kind: "gpu-lost", mode: "fallen_off_bus", node: question.node, gpu: question.gpu }, question.forMs);
+      return account.loseGpus({ kind: "gpu-lost", mode: question.mode, node: question.node, gpu: question.gpu }, question.forMs);
+    case "fail-application": {
+      const hit = account.failApplication({ ...question, kind: "gpu-fault" });
+      return hit.ok ? ok(null) : hit;
+    }
+    case "slow-teardown":
+      return account.slowTeardown({ ...question, kind: "slow-teardown" }, question.forMs);
     case "restore-gpus":
       account.restoreGpus(question);
       return ok(null);
@@ -159,7 +170,7 @@ function answerFault(account: SimulatedAccount, question: FaultQuestion): Accoun
 /** The watch lives as long as the connection. */
 function untilLost(own: GpuAccount, gpus: Parameters<GpuAccount["watchLoss"]>[0], socket: Socket): ReturnType<GpuAccount["holdGpu"]> {
   return new Promise((resolve) => {
-    const stop = own.watchLoss(gpus, ({ node, gpu }) => resolve(err({ code: "GPU_LOST", node, gpu })));
+    const stop = own.watchLoss(gpus, (end) => resolve(accountErrorOf(end)));
     socket.once("close", stop);
   });
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { instanceName, monotonicMs, nodeName, serviceName, tenantId } from "../../base/ids.ts";
 import { createRegistry } from "../../base/metric.ts";
-import type { ObservedGpu } from "../../ports/gpu-driver.ts";
+import { NO_DIRT, type ObservedGpu } from "../../ports/gpu-driver.ts";
 import { renderPrometheus } from "../../wire/prometheus-text.ts";
 import { addViolations, createShareMeter } from "./isolation-metrics.ts";
 
@@ -12,7 +12,8 @@ const gpuWith = (compute: { readonly grantedMs: number; readonly usedMs: number 
     gpu: 0,
     health: "ok",
     memoryBytes: 80e9,
-    holders: [{ instance: instanceName("gold-hot-1"), pid, usedBytes: 1e9, compute }],
+    ...NO_DIRT,
+    holders: [{ instance: instanceName("gold-hot-1"), pid, usedBytes: 1e9, state: "awake", compute }],
   },
 ];
 

@@ -9,6 +9,7 @@ import type { GpuDriver } from "../../ports/gpu-driver.ts";
 import type { WallMs } from "../../base/ids.ts";
 import { renderPrometheus } from "../../wire/prometheus-text.ts";
 import { addViolations, createShareMeter, type ShareMeter } from "./isolation-metrics.ts";
+import { addGpus } from "./gpu-metrics.ts";
 import { addAlertStates, addLadderState, createMoveCounts, mergeFamilies, type MoveCounts } from "./ladder-metrics.ts";
 
 export interface PlatformMetrics {
@@ -58,7 +59,8 @@ async function renderOnce(ports: MetricPorts, moves: MoveCounts, shares: ShareMe
   addAlertStates(registry, ports.link.alertStates());
   addViolations(registry, ports.isolation.counts());
   const records = ports.store.list("FailoverRecord");
-  await Promise.all([addServices(registry, ports.store), addReservations(registry, ports.store), addUse(registry, ports, shares)]);
+  const looked = addGpus(registry, ports.driver).then((gpus) => shares.look(registry, gpus, ports.clock.monotonicMs()));
+  await Promise.all([addServices(registry, ports.store), addReservations(registry, ports.store), looked]);
   const listed = await records;
   if (listed.ok) moves.look(listed.value.items);
   return renderPrometheus({ families: () => mergeFamilies(registry.families(), moves.families()) });
@@ -99,19 +101,4 @@ async function addReservations(registry: MetricRegistry, store: ClusterStore): P
     sums.set(key, (sums.get(key) ?? 0) + partition.value.memoryBytes);
   }
   for (const [key, bytes] of sums) reserved.with(...key.split(" ")).set(bytes);
-}
-
-async function addUse(
-  registry: MetricRegistry,
-  { driver, clock }: Pick<MetricPorts, "driver" | "clock">,
-  shares: ShareMeter,
-): Promise<void> {
-  const seen = await driver.observe();
-  const used = registry.gauge("tidegate_gpu_used_bytes", "Bytes that processes hold on a GPU.", ["node", "gpu"]);
-  const size = registry.gauge("tidegate_gpu_memory_bytes", "Bytes that a GPU has.", ["node", "gpu"]);
-  for (const { node, gpu, memoryBytes, holders } of seen.ok ? seen.value : []) {
-    used.with(node, `${gpu}`).set(holders.reduce((sum, holder) => sum + holder.usedBytes, 0));
-    size.with(node, `${gpu}`).set(memoryBytes);
-  }
-  if (seen.ok) shares.look(registry, seen.value, clock.monotonicMs());
 }
