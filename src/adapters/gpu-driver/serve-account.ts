@@ -87,11 +87,7 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
         opened = account.open(question);
         return ok(null);
       case "hold-gpu":
-        return ofEngine((own) =>
-          question.isGrab === true
-            ? own.grabGpu(question, question.bytes)
-            : own.holdGpu(question, question.bytes, question.isParked === true ? "parked" : "awake"),
-        );
+        return ofEngine((own) => holdOf(own, question));
       case "hold-host":
         return ofEngine((own) => own.holdHost(question.node, question.bytes));
       case "transfer": {
@@ -141,6 +137,11 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
   // Resets of dead engines; `close` follows.
   socket.on("error", () => socket.destroy());
   socket.once("close", () => opened?.close());
+}
+
+function holdOf(own: GpuAccount, question: Extract<AccountQuestion, { ask: "hold-gpu" }>): ReturnType<GpuAccount["holdGpu"]> {
+  if (question.isGrab === true) return own.grabGpu(question, question.bytes);
+  return own.holdGpu(question, question.bytes, question.isParked === true ? "parked" : "awake");
 }
 
 const NOT_OPENED = err({ code: "ACCOUNT_UNAVAILABLE", reason: "the connection was not opened by an engine" } as const);
