@@ -2,6 +2,7 @@ import { instanceName, wallMs, type NodeName, type WallMs } from "../../base/ids
 import type { Clock, Timer } from "../../ports/clock.ts";
 import type { GpuHolder } from "../../ports/gpu-driver.ts";
 import type { HeldBytes } from "./account-state.ts";
+import type { Member } from "./compute-account.ts";
 import type { MemoryOwner } from "./dirty-memory.ts";
 import { gpuKey, gpuOf, type GpuPlace } from "./gpu-losses.ts";
 
@@ -23,6 +24,8 @@ export interface Holder {
   /** Aborted when the process is dead. */
   life: AbortController;
   freeing: Timer | null;
+  /** Its part in the compute of its GPUs; null = it takes none. */
+  compute: Member | null;
   /** null = it lives, as far as anybody knows. */
   freeAtWallMs: WallMs | null;
 }
@@ -69,11 +72,11 @@ export class AccountHolders {
   }
 
   onGpu(node: NodeName, gpu: number): readonly GpuHolder[] {
-    return [...this.#holders.values()].flatMap(({ instance, pid, gpuHolds, freeAtWallMs }): readonly GpuHolder[] => {
+    return [...this.#holders.values()].flatMap(({ instance, pid, gpuHolds, freeAtWallMs, compute }): readonly GpuHolder[] => {
       const hold = gpuHolds.get(gpuKey(node, gpu));
       if (hold === undefined) return [];
       const state = freeAtWallMs !== null ? "gone" : hold.isParked ? "parked" : "awake";
-      return [{ instance: instanceName(instance), pid, usedBytes: hold.bytes, state }];
+      return [{ instance: instanceName(instance), pid, usedBytes: hold.bytes, state, compute: compute?.useOn({ node, gpu }) ?? null }];
     });
   }
 
@@ -126,6 +129,7 @@ const emptyHolder = (instance: string, pid: number): Holder => ({
   hostBytes: new Map(),
   life: new AbortController(),
   freeing: null,
+  compute: null,
   freeAtWallMs: null,
 });
 
