@@ -12,12 +12,12 @@ export interface BenchOptions {
   readonly json: string | null;
 }
 
-const ROW_NAMES = ["allocation", "partitions", "operations", "departures"] as const;
+const ROW_NAMES = ["allocation", "partitions", "operations", "departures", "gangs"] as const;
 export type RowName = (typeof ROW_NAMES)[number];
-/** Departures are no row of the paper's, and take long. */
+/** The others are no rows of the paper's, and take minutes each. */
 const DEFAULT_ROWS: readonly RowName[] = ["allocation", "partitions", "operations"];
 /** The others make up their own. */
-const READS_TRACE: ReadonlySet<RowName> = new Set(["allocation", "departures"]);
+const READS_TRACE: ReadonlySet<RowName> = new Set(["allocation", "departures", "gangs"]);
 
 /** Those of the paper. Nothing is chosen on them. */
 const SCORED_SEEDS = "42-51";
