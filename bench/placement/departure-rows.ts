@@ -3,7 +3,7 @@ import type { Progress } from "../failover/progress.ts";
 import type { Life } from "./come-and-leave.ts";
 import { comparedRows, type Measure } from "./compared-rows.ts";
 import { livesOf, runDepartures, type DepartureOutcome } from "./departures.ts";
-import { INFERENCE_SHAPES, livesOfShapes } from "./gang-mixes.ts";
+import { INFERENCE_MIXES, livesOfShapes } from "./gang-mixes.ts";
 import type { BenchOptions } from "./options.ts";
 import { OURS, type PolicyName } from "./policies.ts";
 import { readNodes, readTrace, traceNames } from "./read-openb.ts";
@@ -56,14 +56,14 @@ export function departureRows(options: BenchOptions, progress: Progress): readon
   );
 }
 
-/** Requests for 2, 4 and 8 whole GPUs of one node among shared ones, of three mixes. */
+/** Requests for 2, 4 and 8 whole GPUs of one node among shared ones, of four mixes. */
 export function gangRows(options: BenchOptions, progress: Progress): readonly PlacementRow[] {
   const timed = readTrace(options.dir, TIMED_TRACE);
   const nodes = halfOf(readNodes(options.dir));
   const known = traceNames(options.dir);
   const mixes = [
     ...GANG_TRACES.filter((trace) => known.includes(trace)).map((trace) => ({ mix: trace, shapes: readTrace(options.dir, trace).pods })),
-    { mix: "inference", shapes: INFERENCE_SHAPES },
+    ...INFERENCE_MIXES.map(([mix, shapes]) => ({ mix, shapes })),
   ];
   return mixes.flatMap(({ mix, shapes }) =>
     GANG_LOADS.flatMap((load) => {

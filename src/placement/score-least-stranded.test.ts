@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bindShape, createFleetIndex, type FleetIndex, type FleetNode, type PlacementShape } from "./fleet-index.ts";
+import { bindShape, createFleetIndex, releaseShape, type FleetIndex, type FleetNode, type PlacementShape } from "./fleet-index.ts";
 import { createFleetPlacer } from "./place-on-fleet.ts";
 import { createLeastStranded } from "./score-least-stranded.ts";
 
@@ -72,6 +72,27 @@ test("while there is room for pairs, a pair counts for half of what it came", ()
   // Alone on a GPU with CPU for the heavy ones, or one of two GPUs that could take a pair: by counts as they came it would be the former.
   const fleet = fleetOf(node("a", { gpuCount: 1 }), node("b", { gpuCount: 2, cpuMilli: 32_000 }));
   assert.equal(chosen(fleet, asked, small), "b");
+  for (let count = 0; count < 5; count++) {
+    bindShape(fleet, small, { node: 0, gpus: [0] });
+    releaseShape(fleet, small, { node: 0, gpus: [0] });
+  }
+  assert.equal(chosen(fleet, asked, small), "b", "what left before the policy was there says nothing");
+});
+
+test("once requests leave, a pair counts four times", () => {
+  const small = { ...whole, cpuMilli: 1_000 };
+  const heavy = { ...whole, cpuMilli: 60_000 };
+  const fleet = fleetOf(node("a", { gpuCount: 1 }), node("b", { gpuCount: 2, cpuMilli: 32_000 }));
+  const policy = createLeastStranded(fleet);
+  const hear = (shapes: readonly PlacementShape[]): void => shapes.forEach((shape) => policy.observe(shape));
+  hear([...times(10, small), ...times(12, { ...small, gpuCount: 2 }), ...times(17, heavy)]);
+  for (let count = 0; count < 5; count++) {
+    bindShape(fleet, small, { node: 0, gpus: [0] });
+    releaseShape(fleet, small, { node: 0, gpus: [0] });
+  }
+  hear(times(10, heavy));
+  const place = createFleetPlacer(fleet, policy).choose(small);
+  assert.equal(fleet.names[place?.node ?? -1], "a");
 });
 
 test("the last whole nodes are kept for those who need all of one, even at the price of a scarce model", () => {

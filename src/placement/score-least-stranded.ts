@@ -9,10 +9,12 @@ import { largestShape, mixOfModel, scarcityOfModels, weighedByGpus, WorkloadMix,
 const CPU_WEIGHT = 0.2;
 /** Scores closer than this are equal, and the first node wins. Wider: too much is decided by the order; 0: by noise. */
 const BUCKET_MILLI = 10;
-/** While there is room for large requests they count the less the larger: what fills the rest of a fleet is the small ones. */
-const ENOUGH_POWER = -1;
-/** While that room is short they count the more: a request for eight 64 times. Less serves fewer of them where requests come and leave. */
-const SHORT_POWER = 2;
+/** A fleet that fills up, with room for large requests: they count the less the larger, as it is the small ones that fill the rest. */
+const FILLING_POWER = -1;
+/** Once that room is short, or others leave: they count the more, a request for eight 64 times, or no node ever becomes whole again. */
+const KEEPING_POWER = 2;
+/** Requests leave: at least so many of those that came, between two readings of the mix. */
+const LEAVING_RATIO = 0.1;
 /** Requests after which the mix is read for the first time. */
 const FIRST_READ = 20;
 /** It is read again when so many times more have come: about forty times in ten thousand requests. */
@@ -21,7 +23,8 @@ const READ_GROWTH = 1.2;
 /**
  * Our policy. As FGD it takes the place where the least becomes unusable to what is usually asked for, and differs in five things:
  * what a node's CPU cannot carry counts as unusable in part; a model that is asked for by name is kept for those who name it; requests of
- * several GPUs count for less, but for more while few nodes could take the largest usual one; of places that are nearly equal the first
+ * several GPUs count for less while a fleet fills up, but for more once few nodes could take the largest usual one, or once requests leave
+ * again; of places that are nearly equal the first
  * node's is taken, so that the last nodes of a fleet in use become empty again; and it learns what is usual from the requests that came,
  * from nothing.
  */
@@ -32,6 +35,9 @@ export function createLeastStranded(fleet: FleetIndex): ScoringPolicy {
   const stock = new LargeStock(fleet);
   let shares: readonly ShapeShare[] = [];
   let isShort = false;
+  let isLeaving = false;
+  let cameCount = 0;
+  let readAt = { cameCount, releasedCount: fleet.releasedCount };
   let scorer: UnusableScorer | null = null;
   let nextRead = FIRST_READ;
   let revision = 0;
@@ -41,10 +47,12 @@ export function createLeastStranded(fleet: FleetIndex): ScoringPolicy {
     stock.watch(largestShape(shares));
     scarcity = scarcityOfModels(shares, fleet.models, capacityMilli);
     nextRead = Math.ceil(mix.total * READ_GROWTH);
+    isLeaving = fleet.releasedCount - readAt.releasedCount >= LEAVING_RATIO * (cameCount - readAt.cameCount);
+    readAt = { cameCount, releasedCount: fleet.releasedCount };
     score();
   }
   function score(): void {
-    const weighed = weighedByGpus(shares, isShort ? SHORT_POWER : ENOUGH_POWER);
+    const weighed = weighedByGpus(shares, isShort || isLeaving ? KEEPING_POWER : FILLING_POWER);
     scorer = new UnusableScorer(fleet, {
       mixes: fleet.models.map((model) => mixOfModel(weighed, model)),
       cpuWeight: CPU_WEIGHT,
@@ -59,6 +67,7 @@ export function createLeastStranded(fleet: FleetIndex): ScoringPolicy {
     revision: () => revision,
     observe(shape) {
       mix.add(shape);
+      cameCount++;
       const wasShort = isShort;
       isShort = stock.isShort();
       if (mix.total >= nextRead) read();
