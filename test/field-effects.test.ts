@@ -10,7 +10,7 @@ const EFFECTS: Readonly<Record<string, string>> = {
   priority: "inside a tier the higher priority is placed first",
   tier: "absent levels take the row of the tier",
   qosClass: "a QoS class is the share of compute of a shared GPU",
-  isolation: "medium isolation takes a slice with caps",
+  isolation: "isolation is what each partition must give at least",
   "model.name": "gateway: a tenant sees and reaches its own models only",
   "model.engine": "the steps of sleep and wake are those of",
   "model.revision": "engines of one model give one known answer, of another revision another",

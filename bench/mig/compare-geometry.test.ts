@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MIG_GPUS, MIG_PROFILES, MIG_SHAPES, migResourceName } from "../../src/placement/mig-geometry.ts";
+import { MIG_GPUS, MIG_PROFILES, MIG_SHAPES, migResourceName } from "../../src/api/mig-geometry.ts";
 import { compareGeometry } from "./compare-geometry.ts";
 import type { GpuRecord, ProfileRecord } from "./parse-profiles.ts";
 

@@ -1,6 +1,6 @@
-import { MIG_GPUS, MIG_SHAPES, migGpuOf, migResourceName, type MigGpu, type MigProfile } from "../../src/placement/mig-geometry.ts";
-import { MIG_PROFILES } from "../../src/placement/mig-geometry.ts";
-import { countsOf, enumerateLayouts, isMaximal } from "../../src/placement/mig-layout.ts";
+import { MIG_GPUS, MIG_SHAPES, migGpuOf, migResourceName, type MigGpu, type MigProfile } from "../../src/api/mig-geometry.ts";
+import { MIG_PROFILES } from "../../src/api/mig-geometry.ts";
+import { countsOf, enumerateLayouts, isMaximal } from "../../src/api/mig-layout.ts";
 import type { GpuRecord, ProfileRecord } from "./parse-profiles.ts";
 
 /** Ours on purpose: two drivers were read, and the lower figure is planned with. */

@@ -1,5 +1,5 @@
-import { EMPTY_ROOM, placementIndex, roomAfter, roomBefore } from "../../src/placement/mig-layout.ts";
-import { MIG_PROFILES, MIG_SHAPES, type MigProfile } from "../../src/placement/mig-geometry.ts";
+import { EMPTY_ROOM, placementIndex, roomAfter, roomBefore } from "../../src/api/mig-layout.ts";
+import { MIG_PROFILES, MIG_SHAPES, type MigProfile } from "../../src/api/mig-geometry.ts";
 import { bestStart } from "../../src/placement/mig-value.ts";
 import type { MigRoom } from "../../src/base/ids.ts";
 

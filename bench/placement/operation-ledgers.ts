@@ -1,8 +1,8 @@
 import { GiB } from "../../src/base/bytes.ts";
 import { migRoom, type MigRoom } from "../../src/base/ids.ts";
 import { createFleetIndex, releaseShape, type FleetNode, type FleetPlace, type PlacementShape } from "../../src/placement/fleet-index.ts";
-import type { MigProfile } from "../../src/placement/mig-geometry.ts";
-import { EMPTY_ROOM, placementIndex, roomAfter, roomBefore } from "../../src/placement/mig-layout.ts";
+import type { MigProfile } from "../../src/api/mig-geometry.ts";
+import { EMPTY_ROOM, placementIndex, roomAfter, roomBefore } from "../../src/api/mig-layout.ts";
 import { bestStart } from "../../src/placement/mig-value.ts";
 import { PartitionIndex, type PartitionAsk, type PartitionGpu } from "../../src/placement/partition-index.ts";
 import { createFleetPlacer } from "../../src/placement/place-on-fleet.ts";

@@ -77,15 +77,6 @@ function sharedFindings(config: HotStandbyConfig, key: LevelKey, level: LevelSpe
       }),
     );
   }
-  if (config.isolation === "strong") {
-    found.push(
-      problem("ISOLATION_NOT_MET", ["spec", key, "gpuMemoryShare"], {
-        what: `spec.${key} shares its GPU, and spec.isolation is strong.`,
-        why: "Of the shared modes of this version none isolates faults and bandwidth in hardware.",
-        next: `Set spec.${key}.gpuMemoryShare: false, or isolation: medium.`,
-      }),
-    );
-  }
   return found;
 }
 

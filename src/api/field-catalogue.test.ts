@@ -31,6 +31,6 @@ test("a path with indexes and keys finds its field, and items of lists and maps 
   assert.deepEqual(fieldAt("HotStandbyConfig", ["spec", "model", "args", 0])?.isItem, true);
   assert.deepEqual(fieldAt("HotStandbyConfig", ["spec", "hotStandby", "nodeSelector", "a.b/c"])?.isItem, true);
   assert.equal(fieldAt("HotStandbyConfig", ["spec", "nothing"]), null);
-  assert.deepEqual(namesBelow("GPUNode", ["spec", "gpus", 0]), ["model", "count"]);
+  assert.deepEqual(namesBelow("GPUNode", ["spec", "gpus", 0]), ["model", "count", "modes"]);
   assert.deepEqual(namesBelow("GPUNode", ["spec"]), ["capacityType", "hostMemory", "links", "gpus"]);
 });

@@ -1,3 +1,4 @@
+import { PARTITION_MODE_NAMES } from "./gpu-partition.ts";
 import { fieldOf, oneOf, QUANTITY_FORM, whole, type Field, type FieldRow } from "./field.ts";
 
 const rows: readonly FieldRow[] = [
@@ -32,6 +33,13 @@ const rows: readonly FieldRow[] = [
     fallback: null,
   },
   { path: "gpus[].count", form: whole(1, 64), example: "4", meaning: "So many GPUs of this model.", fallback: "1" },
+  {
+    path: "gpus[].modes",
+    form: `a list of ${PARTITION_MODE_NAMES.join(", ")}`,
+    example: "[exclusive, mig]",
+    meaning: "Ways in which these GPUs may be cut.",
+    fallback: "all; mig only where the model's geometry is known",
+  },
 ];
 
 /** Every field of a GPUNode's `spec`, in the order of the reference. */

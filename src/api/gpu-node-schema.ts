@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { PARTITION_MODE_NAMES } from "./gpu-partition.ts";
 import { count, quantity, text } from "./schema-parts.ts";
 
 /** The shape of a GPUNode's `spec`; unknown fields are refused. */
@@ -7,7 +8,13 @@ export const gpuNodeSpec = z.strictObject({
   hostMemory: quantity().optional(),
   links: z.strictObject({ hostToGpu: quantity().optional(), disk: quantity().optional(), network: quantity().optional() }).optional(),
   gpus: z
-    .array(z.strictObject({ model: text(), count: count(1, 64).optional() }))
+    .array(
+      z.strictObject({
+        model: text(),
+        count: count(1, 64).optional(),
+        modes: z.array(z.enum(PARTITION_MODE_NAMES)).min(1).max(64).optional(),
+      }),
+    )
     .min(1)
     .max(64),
 });

@@ -1,4 +1,5 @@
 import type { NodeName } from "../base/ids.ts";
+import type { PartitionMode } from "./gpu-partition.ts";
 import type { CapacityType } from "./hot-standby-config.ts";
 
 export const ZONE_LABEL = "topology.kubernetes.io/zone";
@@ -8,6 +9,8 @@ export interface Gpu {
   readonly index: number;
   readonly model: string;
   readonly memoryBytes: number;
+  /** Ways in which it may be cut, at least one. */
+  readonly modes: readonly PartitionMode[];
 }
 
 /** Bytes per second of the links that weights travel over. */

@@ -1,13 +1,16 @@
 import type { Explanation } from "../base/result.ts";
 import type { InstanceName, NodeName, PartitionName, ServiceName, TenantId } from "../base/ids.ts";
+import type { MigPlacement } from "./mig-layout.ts";
 
-export type PartitionMode = "exclusive" | "mig" | "vgpu" | "mps" | "time-slicing";
+export const PARTITION_MODE_NAMES = ["exclusive", "mig", "vgpu", "mps", "time-slicing"] as const;
+export type PartitionMode = (typeof PARTITION_MODE_NAMES)[number];
 
 interface PartitionClaim {
   readonly name: PartitionName;
   readonly tenant: TenantId;
   readonly service: ServiceName;
   readonly instance: InstanceName;
+  /** Of an unplaced one: the mode that it would rather have. */
   readonly mode: PartitionMode;
   readonly memoryBytes: number;
   readonly computePercent: number;
@@ -17,6 +20,8 @@ interface PartitionClaim {
 export interface GpuPartition extends PartitionClaim {
   readonly node: NodeName;
   readonly gpu: number;
+  /** Which MIG instance of the GPU it is; null in every other mode. */
+  readonly mig: MigPlacement | null;
   readonly phase: "Pending" | "Bound" | "Releasing";
 }
 
@@ -24,6 +29,7 @@ export interface GpuPartition extends PartitionClaim {
 export interface UnplacedPartition extends PartitionClaim {
   readonly node: null;
   readonly gpu: null;
+  readonly mig: null;
   readonly phase: "Pending";
   readonly refusal: Explanation & { readonly code: string };
 }

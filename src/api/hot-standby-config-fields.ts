@@ -278,7 +278,8 @@ const rows: readonly FieldRow[] = [
     path: "isolation",
     form: oneOf("none", "weak", "medium", "strong"),
     example: "medium",
-    meaning: "Least that any partition of the service must give. strong = GPUs of its own in this version.",
+    meaning:
+      "Least that any partition of the service must give. A shared level of strong takes a MIG instance, or a whole GPU where none is to be had.",
     fallback: "none",
   },
   ...levelRows("hotStandby"),

@@ -5,6 +5,8 @@ import { formatPath, problemOf, type ProblemFinding } from "./finding.ts";
 import { GPU_MODELS, gpuMemoryBytes } from "./gpu-models.ts";
 import { ZONE_LABEL, type Gpu, type GpuNode } from "./gpu-node.ts";
 import { gpuNodeSpec } from "./gpu-node-schema.ts";
+import { PARTITION_MODE_NAMES, type PartitionMode } from "./gpu-partition.ts";
+import { MIG_GPUS, migGpuOf } from "./mig-geometry.ts";
 import { nameFindings } from "./name-findings.ts";
 import { nearestName } from "./nearest-name.ts";
 import type { Problem } from "./problem.ts";
@@ -33,7 +35,10 @@ export function readGpuNode(resource: ParsedFrom): Result<GpuNode, readonly Prob
   groups.forEach((group, index) => {
     const memoryBytes = gpuMemoryBytes(group.model);
     if (memoryBytes === null) found.push(unknownModel(group.model, index));
-    else for (let copy = 0; copy < (group.count ?? 1); copy += 1) gpus.push({ index: gpus.length, model: group.model, memoryBytes });
+    else if (group.modes?.includes("mig") === true && migGpuOf(group.model) === null) found.push(noGeometry(group.model, index));
+    else
+      for (let copy = 0; copy < (group.count ?? 1); copy += 1)
+        gpus.push({ index: gpus.length, model: group.model, memoryBytes, modes: group.modes ?? modesOf(group.model) });
   });
   for (const key of ["hostToGpu", "disk", "network"] as const) if (links?.[key] === 0) found.push(emptyLink(key));
   if (found.length > 0) return err(found);
@@ -46,6 +51,22 @@ export function readGpuNode(resource: ParsedFrom): Result<GpuNode, readonly Prob
     links: { hostToGpu: links?.hostToGpu ?? LINKS.hostToGpu, disk: links?.disk ?? LINKS.disk, network: links?.network ?? LINKS.network },
     gpus,
   });
+}
+
+/** All that the card can do; MIG only where its geometry is known. */
+const modesOf = (model: string): readonly PartitionMode[] =>
+  migGpuOf(model) === null ? PARTITION_MODE_NAMES.filter((mode) => mode !== "mig") : PARTITION_MODE_NAMES;
+
+function noGeometry(model: string, index: number): ProblemFinding {
+  const at = ["spec", "gpus", index, "modes"];
+  return {
+    code: "WRONG_VALUE",
+    at,
+    mark: "value",
+    what: `${formatPath(at)} has mig, and no MIG geometry is known of ${model}.`,
+    why: "Where a MIG instance may start, and how large it is, must be known before it is promised.",
+    next: `Leave mig out; known are ${MIG_GPUS.flatMap(({ models }) => models).join(", ")}.`,
+  };
 }
 
 function unknownModel(model: string, index: number): ProblemFinding {

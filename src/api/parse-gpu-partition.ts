@@ -3,22 +3,32 @@ import { instanceName, nodeName, partitionName, serviceName, tenantId } from "..
 import type { JsonObject } from "../base/json.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { dataProblems } from "./data-problems.ts";
-import type { GpuPartition, UnplacedPartition } from "./gpu-partition.ts";
+import { PARTITION_MODE_NAMES, type GpuPartition, type UnplacedPartition } from "./gpu-partition.ts";
+import { MIG_MEMORY_SLICES, MIG_PROFILES } from "./mig-geometry.ts";
+import { placementIndex } from "./mig-layout.ts";
 import { formatQuantity } from "./parse-quantity.ts";
 import type { Problem } from "./problem.ts";
 import type { Resource } from "./resource.ts";
 import { count, label, quantity, text } from "./schema-parts.ts";
 
-const spec = z.strictObject({
+const shape = z.strictObject({
   tenant: label(),
   service: label(),
   // Longer than a label: the service's name with its level and number.
   instance: text(),
-  mode: z.enum(["exclusive", "mig", "vgpu", "mps", "time-slicing"]),
+  mode: z.enum(PARTITION_MODE_NAMES),
+  mig: z.strictObject({ profile: z.enum(MIG_PROFILES), start: count(0, MIG_MEMORY_SLICES - 1) }).optional(),
   node: label().optional(),
   gpu: count(0, 4_096).optional(),
   memory: quantity(),
   computePercent: count(1, 100),
+});
+const spec = shape.superRefine(({ mode, node, mig }, context) => {
+  if ((mode === "mig" && node !== undefined) !== (mig !== undefined)) {
+    context.addIssue({ code: "custom", path: ["mig"], message: "a MIG partition that has its GPU, and no other, says where on it" });
+  } else if (mig !== undefined && placementIndex(mig) < 0) {
+    context.addIssue({ code: "custom", path: ["mig", "start"], message: `${mig.profile} cannot start at ${mig.start}` });
+  }
 });
 const status = z.object({
   /** The spec's generation that the phase speaks of. */
@@ -42,7 +52,7 @@ export function parseGpuPartition(
   if (!parsed.success) return err(dataProblems(`GPUPartition ${resource.name}`, parsed.error.issues));
   const parsedStatus = status.safeParse(resource.status ?? { phase: "Pending" });
   if (!parsedStatus.success) return err(dataProblems(`Status of GPUPartition ${resource.name}`, parsedStatus.error.issues));
-  const { tenant, service, instance, mode, node, gpu, memory, computePercent } = parsed.data;
+  const { tenant, service, instance, mode, node, gpu, mig = null, memory, computePercent } = parsed.data;
   const claim = {
     name: partitionName(resource.name),
     tenant: tenantId(tenant),
@@ -53,16 +63,16 @@ export function parseGpuPartition(
     computePercent,
   };
   if (node === undefined || gpu === undefined) {
-    return ok({ ...claim, node: null, gpu: null, phase: "Pending", refusal: parsedStatus.data.refusal ?? NOT_PLACED_YET });
+    return ok({ ...claim, node: null, gpu: null, mig: null, phase: "Pending", refusal: parsedStatus.data.refusal ?? NOT_PLACED_YET });
   }
   const { phase, observedGeneration = resource.generation } = parsedStatus.data;
   // Bound elsewhere, or with other bytes, is not bound here.
-  return ok({ ...claim, node: nodeName(node), gpu, phase: observedGeneration === resource.generation ? phase : "Pending" });
+  return ok({ ...claim, node: nodeName(node), gpu, mig, phase: observedGeneration === resource.generation ? phase : "Pending" });
 }
 
 /** The `spec` that `parseGpuPartition` reads back to the same partition. */
 export function gpuPartitionSpec(partition: GpuPartition | UnplacedPartition): JsonObject {
-  const { tenant, service, instance, mode, node, gpu, memoryBytes, computePercent } = partition;
-  const place = node === null ? {} : { node, gpu };
+  const { tenant, service, instance, mode, node, gpu, mig, memoryBytes, computePercent } = partition;
+  const place = node === null ? {} : { node, gpu, ...(mig === null ? {} : { mig: { profile: mig.profile, start: mig.start } }) };
   return { tenant, service, instance, mode, ...place, memory: formatQuantity(memoryBytes), computePercent };
 }

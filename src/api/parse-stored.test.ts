@@ -25,6 +25,7 @@ const partition: GpuPartition = {
   computePercent: 50,
   node: nodeName("gpu-a"),
   gpu: 3,
+  mig: null,
   phase: "Bound",
 };
 const stored = (spec: JsonObject, status: JsonObject | null) => ({ name: partition.name, generation: 2, spec, status });

@@ -60,6 +60,7 @@ const reserve: GpuPartition = {
   computePercent: 100,
   node: nodeName("gpu-b"),
   gpu: 3,
+  mig: null,
   phase: "Bound",
 };
 const HOT = [instanceOf("hot", 1, "Ready"), instanceOf("hot", 2, "Ready")];

@@ -3,6 +3,7 @@ import type { FailoverRecord } from "../api/failover-record.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
 import type { Resource } from "../api/resource.ts";
 import type { ServiceStatus } from "../api/service-status.ts";
+import { formatPlacement } from "../api/mig-layout.ts";
 import { formatBytes } from "../base/bytes.ts";
 import { formatDuration } from "../base/time.ts";
 import { isBudgetSpent, tellBudget } from "../failover/error-budget.ts";
@@ -124,7 +125,7 @@ function reserved({ partitions, style }: Description): string {
   const rows = partitions.map((partition): readonly Cell[] => [
     plainCell(partition.instance),
     plainCell(partition.node === null ? "-" : `${partition.node}/${partition.gpu}`),
-    plainCell(partition.mode),
+    plainCell(partition.mig === null ? partition.mode : `${partition.mode} ${formatPlacement(partition.mig)}`),
     plainCell(formatBytes(partition.memoryBytes)),
     { text: partition.phase, tone: partition.phase === "Bound" ? "good" : "busy" },
     plainCell(partition.node === null ? `${partition.refusal.what} ${partition.refusal.why} ${partition.refusal.next}` : ""),

@@ -153,6 +153,13 @@ function tierOf(spec: JsonObject): string {
   return inferTier(target.ok ? target.value : null);
 }
 
+/** MIG with its instance, as in `mig 2g@4`. */
+function modeOf(spec: JsonObject): string {
+  const profile = textAt(spec, "mig", "profile");
+  const mode = textAt(spec, "mode") ?? "-";
+  return profile === null ? mode : `${mode} ${profile}@${numberAt(spec, "mig", "start") ?? 0}`;
+}
+
 function partitionCells(partition: Resource): readonly Cell[] {
   const { spec, status } = partition;
   const phase = textAt(status, "phase") ?? "Pending";
@@ -161,7 +168,7 @@ function partitionCells(partition: Resource): readonly Cell[] {
   return [
     plainCell(partition.name),
     cell(spec, "instance"),
-    cell(spec, "mode"),
+    plainCell(modeOf(spec)),
     plainCell(node === null ? "-" : `${node}/${numberAt(spec, "gpu") ?? 0}`),
     plainCell(typeof memory === "number" ? formatBytes(memory) : textOf(memory)),
     { text: phase, tone: phase === "Bound" ? "good" : "busy" },

@@ -43,7 +43,7 @@ test("place --dry-run says of every node why or why not, in the order in which p
   );
   assert.match(
     run.out,
-    /\ntenant-gold-warm-1 \(gold warm, a share of 1 GPU with \d+ GB, mps, at most \d+ % of it under contention\): b\/0\n/,
+    /\ntenant-gold-warm-1 \(gold warm, a share of 1 GPU with \d+ GB\): b\/0 by mps, at most \d+ % of it under contention\n/,
   );
   assert.match(run.out, / {2}a +refused +It has 0 of 1 GPU with \d+ GB: 0 belongs to one instance alone\.\n/);
   assert.match(run.out, /\n2 instances: 2 placed, 0 where they stand, 0 without a place\. Nothing was changed\.\n$/);

@@ -2,10 +2,11 @@ import { parseManifests, type ParsedManifests } from "../api/parse-manifests.ts"
 import type { Resource } from "../api/resource.ts";
 import type { JsonObject } from "../base/json.ts";
 import { explainPlacement, type PlacementReport } from "../placement/explain-placement.ts";
+import type { PlacedMember } from "../placement/placement-request.ts";
 import { createAdminClient, explainClientError } from "./client.ts";
 import { formatExplanation, refuse, type ExitCode } from "./explain.ts";
 import { findAdmin } from "./find-admin.ts";
-import { formatPlacement } from "./format-placement.ts";
+import { formatPlacements } from "./format-placements.ts";
 import type { ClientOptions } from "./options.ts";
 import { storedPlacement, worldOf } from "./place-world.ts";
 import { printData } from "./print-data.ts";
@@ -59,7 +60,7 @@ async function show(reports: readonly PlacementReport[], output: string): Promis
     await printData({ kind: "PlacementExplanation", instances: reports.map(reportData) }, output);
     return exitCode;
   }
-  process.stdout.write(formatPlacement(reports, terminalStyle()));
+  process.stdout.write(formatPlacements(reports, terminalStyle()));
   for (const refusal of refusals) process.stderr.write(formatExplanation(refusal));
   return exitCode;
 }
@@ -95,23 +96,31 @@ async function readStored(options: ClientOptions, hasManifests: boolean): Promis
 }
 
 function reportData({ request, outcome, candidates, notices }: PlacementReport): JsonObject {
-  const { instance, service, tenant, level, tier, mode, isExclusive, memberBytes, computePercent, hostBytes } = request;
+  const { instance, service, tenant, level, tier, isolation, isExclusive, memberBytes, computePercent, hostBytes } = request;
   return {
     instance,
     service,
     tenant,
     level,
     tier,
-    mode,
+    isolation,
     isExclusive,
     memberBytes: [...memberBytes],
     computePercent,
     hostBytes,
     outcome:
-      outcome.kind === "refused" ? { kind: outcome.kind, ...outcome.refusal } : { kind: outcome.kind, gpus: outcome.members.map(gpuOf) },
+      outcome.kind === "refused"
+        ? { kind: outcome.kind, ...outcome.refusal }
+        : { kind: outcome.kind, gpus: outcome.members.map(gpuOf), shares: outcome.members.map(shareOf) },
     notices: notices.map((notice) => ({ ...notice })),
     candidates: candidates.map(({ node, verdict, gpus, why }) => ({ node, verdict, gpus: [...gpus], why })),
   };
 }
 
+const shareOf = ({ mode, mig, memoryBytes, computePercent }: PlacedMember): JsonObject => ({
+  mode,
+  mig: mig === null ? null : { profile: mig.profile, start: mig.start },
+  memoryBytes,
+  computePercent,
+});
 const gpuOf = ({ node, gpu }: { readonly node: string; readonly gpu: number }): string => `${node}/${gpu}`;

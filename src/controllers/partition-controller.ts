@@ -2,6 +2,7 @@ import { serviceName } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
 import { oncePer } from "../base/once-per.ts";
 import { isSameJson } from "../base/same-json.ts";
+import type { Result } from "../base/result.ts";
 import { formatWall } from "../base/time.ts";
 import type { GpuPartition } from "../api/gpu-partition.ts";
 import { gpuPartitionSpec } from "../api/parse-gpu-partition.ts";
@@ -11,7 +12,7 @@ import { requestsOf } from "../placement/requests-of.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ClusterStore, StoreChange } from "../ports/cluster-store.ts";
 import type { EventLog } from "../ports/event-log.ts";
-import type { GpuDriver } from "../ports/gpu-driver.ts";
+import type { GpuDriver, GpuDriverError } from "../ports/gpu-driver.ts";
 import { listAll, observeNodes } from "./observe-service.ts";
 import { readConfig, readPartition, readStatus } from "./read-stored.ts";
 import type { Requeue } from "./requeue.ts";
@@ -92,7 +93,7 @@ async function giveBack({ driver, log }: PartitionPorts, known: readonly AnyPart
   const desired = new Map(plan.desired.map(({ partition }) => [partition.name, partition]));
   const moved = known.filter((partition) => {
     const next = desired.get(partition.name);
-    return next !== undefined && (next.node !== partition.node || next.gpu !== partition.gpu);
+    return next !== undefined && (next.node !== partition.node || next.gpu !== partition.gpu || !isSameJson(next.mig, partition.mig));
   });
   for (const partition of [...plan.removed, ...moved]) {
     if (partition.node === null) continue;
@@ -145,8 +146,9 @@ async function bindAndReport(ports: PartitionPorts, plan: PartitionPlan): Promis
       continue;
     }
     const bound = await bind(ports, partition);
-    const status = { phase: bound ? "Bound" : "Pending", lentTo: null, notices: notices.map((notice) => ({ ...notice })) };
-    isAllBound = (await report(ports, resource, status)) && bound && isAllBound;
+    const refusal = bound.ok ? {} : { refusal: notBound(partition, bound.error) };
+    const status = { phase: bound.ok ? "Bound" : "Pending", ...refusal, lentTo: null, notices: notices.map((notice) => ({ ...notice })) };
+    isAllBound = (await report(ports, resource, status)) && bound.ok && isAllBound;
   }
   for (const partition of plan.releasing) {
     const resource = stored.get(partition.name);
@@ -155,12 +157,18 @@ async function bindAndReport(ports: PartitionPorts, plan: PartitionPlan): Promis
   return isAllBound;
 }
 
-async function bind({ driver, log }: PartitionPorts, partition: GpuPartition): Promise<boolean> {
+async function bind({ driver, log }: PartitionPorts, partition: GpuPartition): Promise<Result<null, GpuDriverError>> {
   const bound = await driver.ensurePartition(partition);
-  if (!bound.ok)
-    log.record({ level: "warn", event: "partition.not-bound", fields: { partition: partition.name, reason: bound.error.reason } });
-  return bound.ok;
+  if (!bound.ok) log.record({ level: "warn", event: "partition.not-bound", fields: { partition: partition.name, ...bound.error } });
+  return bound;
 }
+
+const notBound = ({ instance, node, gpu, mode }: GpuPartition, { code, reason }: GpuDriverError): JsonObject => ({
+  code,
+  what: `${instance} has no share of ${node}/${gpu} by ${mode} yet.`,
+  why: `Its driver says: ${reason}.`,
+  next: "It is tried again; look at who else uses or cuts this GPU.",
+});
 
 /** Writes only what differs: a report that wakes this loop again would never rest. */
 async function report({ store }: PartitionPorts, resource: Resource, status: JsonObject): Promise<boolean> {

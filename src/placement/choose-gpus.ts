@@ -1,14 +1,18 @@
 import type { GpuNode } from "../api/gpu-node.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { FleetRoom, GpuRoom } from "./fleet-room.ts";
+import { memberOf, offerAt, offerStanding, verdictsAt, type GpuOffer } from "./gpu-offer.ts";
 import { proximityOf } from "./proximity.ts";
-import { placeKey, type GpuPlace, type InstanceRequest, type PlacementRefusal } from "./placement-request.ts";
+import { placeKey, type InstanceRequest, type PlacedMember, type PlacementRefusal } from "./placement-request.ts";
 
 /** The best GPUs of one node for an instance, or what stands in its way. Two of one service never share a GPU. */
-export function chooseGpus(request: InstanceRequest, room: FleetRoom): Result<readonly GpuPlace[], PlacementRefusal> {
+export function chooseGpus(request: InstanceRequest, room: FleetRoom): Result<readonly PlacedMember[], PlacementRefusal> {
+  const neededBytes = Math.max(...request.memberBytes);
+  if (request.capBytes !== null && neededBytes > request.capBytes)
+    return err({ code: "CAP_EXCEEDED", instance: request.instance, neededBytes, capBytes: request.capBytes });
   const matching = room.matching(request);
   if (matching.length === 0) return err(noMatchingNode(request, room));
-  const fitting = matching.filter((node) => usableGpus(request, node, room).length >= request.memberBytes.length);
+  const fitting = matching.filter((node) => offersOn(request, node, room).length >= request.memberBytes.length);
   if (fitting.length === 0) return err(noGpu(request, matching, room));
   const hosting = fitting.filter((node) => room.freeHostBytes(node) >= request.hostBytes);
   if (hosting.length === 0) {
@@ -21,7 +25,7 @@ export function chooseGpus(request: InstanceRequest, room: FleetRoom): Result<re
 
 /** A node that can take an instance. */
 export interface Candidate {
-  readonly members: readonly GpuPlace[];
+  readonly members: readonly PlacedMember[];
   readonly node: GpuNode;
   /** Compared from the left; smaller is better. What each place in it means: `explain-candidates.ts`. */
   readonly rank: readonly number[];
@@ -32,8 +36,7 @@ export const rankedCandidates = (request: InstanceRequest, nodes: readonly GpuNo
   nodes.map((node) => candidateOf(request, node, room)).toSorted(byRank);
 
 function candidateOf(request: InstanceRequest, node: GpuNode, room: FleetRoom): Candidate {
-  const gpus = usableGpus(request, node, room).toSorted(byFit(request));
-  const chosen = gpus.slice(0, request.memberBytes.length);
+  const chosen = offersOn(request, node, room).toSorted(byFit).slice(0, request.memberBytes.length);
   const proximity = proximityOf(request, node, room);
   const [first] = chosen;
   const rank = [
@@ -42,43 +45,50 @@ function candidateOf(request: InstanceRequest, node: GpuNode, room: FleetRoom): 
     request.level === "hot" && node.capacityType === "spot" ? 1 : 0,
     proximity.sameZoneCount,
     // Keep whole GPUs whole, and large ones for those who need them.
-    request.isExclusive ? 0 : first === undefined || first.holderCount === 0 ? 1 : 0,
-    request.isExclusive ? (first?.memoryBytes ?? 0) : (first?.freeBytes ?? 0),
+    request.isExclusive ? 0 : first === undefined || first.gpu.holderCount === 0 ? 1 : 0,
+    first?.wasteMilli ?? 0,
+    first?.tightness ?? 0,
     // Then fill nodes that are in use already: the free node stays free for a large instance.
     room.gpusOf(node.name).filter((gpu) => gpu.holderCount === 0).length,
   ];
-  return { members: chosen.map(({ gpu }) => ({ node: node.name, gpu })), node, rank };
+  return { members: chosen.map((offer, index) => memberOf(offer, request.memberBytes[index] ?? 0)), node, rank };
 }
 
-export function usableGpus(request: InstanceRequest, node: GpuNode, room: FleetRoom): readonly GpuRoom[] {
-  const neededBytes = Math.max(...request.memberBytes);
-  return room.gpusOf(node.name).filter((gpu) => isUsable(request, gpu, room) && gpu.freeBytes >= neededBytes);
-}
+/** What the GPUs of a node would give it, in the order of their indexes; those that cannot are left out. */
+export const offersOn = (request: InstanceRequest, node: GpuNode, room: FleetRoom): readonly GpuOffer[] =>
+  room.gpusOf(node.name).flatMap((gpu) => (isOpen(request, gpu, room) ? (offerAt(request, gpu) ?? []) : []));
 
-function isUsable(request: InstanceRequest, gpu: GpuRoom, room: FleetRoom): boolean {
+/** Whether the instance may be there at all, room or not. */
+function isOpen(request: InstanceRequest, gpu: GpuRoom, room: FleetRoom): boolean {
   if (gpu.isTaken || room.isQuarantined(gpu, request.service)) return false;
   return request.isExclusive ? gpu.holderCount === 0 : !gpu.services.has(request.service);
 }
 
-/** Whether exactly these GPUs would do, in this order: what an instance that stands there already is asked. */
-export function fitsAt(request: InstanceRequest, members: readonly GpuPlace[], room: FleetRoom): boolean {
+/** What an instance that stands there already is given now, in the order of its members; null = these GPUs do not do any more. */
+export function fitAt(request: InstanceRequest, members: readonly PlacedMember[], room: FleetRoom): readonly PlacedMember[] | null {
   const node = room.matching(request).find((candidate) => candidate.name === members[0]?.node);
-  if (node === undefined || room.freeHostBytes(node) < request.hostBytes) return false;
+  if (node === undefined || room.freeHostBytes(node) < request.hostBytes) return null;
+  if (request.capBytes !== null && Math.max(...request.memberBytes) > request.capBytes) return null;
   const gpus = room.gpusOf(node.name);
-  return members.every((place, index) => {
-    const gpu = gpus.find((candidate) => placeKey(candidate) === placeKey(place));
-    return gpu !== undefined && isUsable(request, gpu, room) && gpu.freeBytes >= (request.memberBytes[index] ?? 0);
+  const fitting = members.flatMap((member, index) => {
+    const gpu = gpus.find((candidate) => placeKey(candidate) === placeKey(member));
+    if (gpu === undefined || !isOpen(request, gpu, room)) return [];
+    const offer = offerStanding(request, gpu, member);
+    return offer.ok ? [memberOf(offer.value, request.memberBytes[index] ?? 0)] : [];
   });
+  return fitting.length === members.length ? fitting : null;
 }
 
-/** Shared: the fullest GPU that still fits. Exclusive: the smallest that is large enough. Then by index. */
-const byFit =
-  (request: InstanceRequest) =>
-  (left: GpuRoom, right: GpuRoom): number => {
-    if (request.isExclusive) return left.memoryBytes - right.memoryBytes || left.gpu - right.gpu;
-    const isUnused = (gpu: GpuRoom): number => (gpu.holderCount === 0 ? 1 : 0);
-    return isUnused(left) - isUnused(right) || left.freeBytes - right.freeBytes || left.gpu - right.gpu;
-  };
+/** Shared: the GPU in use that loses least. Exclusive: the smallest that is large enough. Then by index. */
+function byFit(left: GpuOffer, right: GpuOffer): number {
+  const isUnused = ({ gpu }: GpuOffer): number => (gpu.holderCount === 0 ? 1 : 0);
+  return (
+    isUnused(left) - isUnused(right) ||
+    left.wasteMilli - right.wasteMilli ||
+    left.tightness - right.tightness ||
+    left.gpu.gpu - right.gpu.gpu
+  );
+}
 
 function byRank(left: Candidate, right: Candidate): number {
   for (const [index, value] of left.rank.entries()) {
@@ -95,13 +105,26 @@ function noMatchingNode(request: InstanceRequest, room: FleetRoom): PlacementRef
 }
 
 function noGpu(request: InstanceRequest, matching: readonly GpuNode[], room: FleetRoom): PlacementRefusal {
-  const { instance } = request;
+  const { instance, isolation } = request;
   const neededBytes = Math.max(...request.memberBytes);
   const neededCount = request.memberBytes.length;
   if (request.isExclusive) {
-    const freeCount = Math.max(...matching.map((node) => usableGpus(request, node, room).length));
+    const freeCount = Math.max(...matching.map((node) => offersOn(request, node, room).length));
     return { code: "NO_EXCLUSIVE_GPU", instance, neededCount, neededBytes, freeCount };
   }
-  const open = matching.flatMap((node) => room.gpusOf(node.name)).filter((gpu) => isUsable(request, gpu, room));
+  const open = matching.flatMap((node) => room.gpusOf(node.name)).filter((gpu) => isOpen(request, gpu, room));
+  const refused = open.flatMap((gpu) => {
+    const verdicts = verdictsAt(request, gpu);
+    return verdicts === null ? [] : [{ gpu, ...verdicts }];
+  });
+  const nearest = refused.find(({ code }) => code === "GEOMETRY");
+  if (nearest !== undefined) {
+    const why = nearest.verdicts.find(({ mode }) => mode === "mig")?.why ?? "";
+    return { code: "GEOMETRY", instance, neededBytes, gpu: { node: nearest.gpu.node, gpu: nearest.gpu.gpu }, why };
+  }
+  if (refused.length > 0 && refused.every(({ code }) => code === "ISOLATION_UNAVAILABLE")) {
+    const modes = [...new Set(matching.flatMap(({ gpus }) => gpus.flatMap((gpu) => gpu.modes)))].toSorted();
+    return { code: "ISOLATION_UNAVAILABLE", instance, isolation, modes };
+  }
   return { code: "NO_CAPACITY", instance, neededBytes, freeBytes: Math.max(0, ...open.map((gpu) => gpu.freeBytes)) };
 }

@@ -10,9 +10,10 @@ import {
   migGpuOf,
   migGrantOf,
   type MigGpu,
+  type MigGrant,
   type MigProfile,
-} from "./mig-geometry.ts";
-import { EMPTY_LAYOUT, formatLayout, roomOf, type MigPlacement } from "./mig-layout.ts";
+} from "../api/mig-geometry.ts";
+import { EMPTY_LAYOUT, formatLayout, formatPlacement, roomOf, withPlacement, type MigPlacement } from "../api/mig-layout.ts";
 import { bestStart } from "./mig-value.ts";
 import type { CandidateGpu, ModeRefusal, PartitionRequirements, PartitionShare } from "./partition-requirements.ts";
 
@@ -38,39 +39,62 @@ interface Question {
 /** The smallest profile that is large and fast enough, where it leaves the most value. @errors with what the nearest profile lacks. */
 export function chooseMigShare({ needs, gpu, lossPercent }: Question): Result<MigShare, ModeRefusal> {
   const card = migGpuOf(gpu.model);
-  if (card === null) return err({ code: "GEOMETRY_UNKNOWN", why: `No MIG geometry is known of ${gpu.model}.` });
+  if (card === null) return err({ code: "GEOMETRY_UNKNOWN", why: () => `No MIG geometry is known of ${gpu.model}.` });
   const layout = gpu.cut?.mode === "mig" ? gpu.cut.layout : EMPTY_LAYOUT;
   const refusals: ModeRefusal[] = [];
   for (const profile of BY_RATIO) {
-    const grant = migGrantOf(card, profile);
+    const grant = sufficient(profile, card, { needs, gpu, lossPercent });
     if (!grant.ok) {
-      const { what, why } = explainUnknownMigFigure(grant.error);
-      refusals.push({ code: "GEOMETRY_UNKNOWN", why: `${what} ${why}` });
-      continue;
-    }
-    const { name, memoryBytes } = grant.value;
-    if (memoryBytes < needs.memoryBytes) {
-      refusals.push({
-        code: "NO_CAPACITY",
-        why: `It needs ${formatBytes(needs.memoryBytes)}; ${name}, the largest, has ${formatBytes(memoryBytes)}.`,
-      });
-      continue;
-    }
-    const slow = tooSlow({ card, profile, leastPercent: needs.leastComputePercent, lossPercent });
-    if (slow !== null) {
-      refusals.push(slow);
+      refusals.push(grant.error);
       continue;
     }
     const start = bestStart(roomOf(layout), profile);
-    if (start === null) {
-      refusals.push({ code: "GEOMETRY", why: `${name} would do, and has no legal start beside ${formatLayout(layout)}.` });
-      continue;
-    }
-    const computePercent = Math.floor(sharePercent(card, profile) ?? (MIG_SHAPES[profile].computeSlices * 100) / MIG_COMPUTE_SLICES);
-    const share = { memoryBytes, computePercent, cardRatio: ratioOf(profile), profileName: name };
-    return ok({ mode: "mig", placement: { profile, start }, ...share });
+    if (start !== null) return ok(shareAt({ profile, start }, card, grant.value));
+    const { name } = grant.value;
+    refusals.push({ code: "GEOMETRY", why: () => `${name} would do, and has no legal start beside ${formatLayout(layout)}.` });
   }
   return err(nearest(refusals));
+}
+
+/** The share of an instance that has its place already, where that is still enough. `gpu` is without it. */
+export function keepMigShare(placement: MigPlacement, { needs, gpu, lossPercent }: Question): Result<MigShare, ModeRefusal> {
+  const card = migGpuOf(gpu.model);
+  if (card === null) return err({ code: "GEOMETRY_UNKNOWN", why: () => `No MIG geometry is known of ${gpu.model}.` });
+  const layout = gpu.cut?.mode === "mig" ? gpu.cut.layout : EMPTY_LAYOUT;
+  const grant = sufficient(placement.profile, card, { needs, gpu, lossPercent });
+  if (!grant.ok) return grant;
+  if (withPlacement(layout, placement) !== null) return ok(shareAt(placement, card, grant.value));
+  return err({ code: "GEOMETRY", why: () => `${formatPlacement(placement)} does not fit beside ${formatLayout(layout)}.` });
+}
+
+function shareAt(placement: MigPlacement, card: MigGpu, { name, memoryBytes }: MigGrant): MigShare {
+  const { profile } = placement;
+  const computePercent = Math.floor(sharePercent(card, profile) ?? (MIG_SHAPES[profile].computeSlices * 100) / MIG_COMPUTE_SLICES);
+  return { mode: "mig", placement, memoryBytes, computePercent, cardRatio: ratioOf(profile), profileName: name };
+}
+
+/** What the profile gives, if that is enough. */
+function sufficient(profile: MigProfile, card: MigGpu, { needs, gpu, lossPercent }: Question): Result<MigGrant, ModeRefusal> {
+  const grant = migGrantOf(card, profile);
+  if (!grant.ok) {
+    const why = (): string => {
+      const told = explainUnknownMigFigure(grant.error);
+      return `${told.what} ${told.why}`;
+    };
+    return err({ code: "GEOMETRY_UNKNOWN", why });
+  }
+  const { name } = grant.value;
+  // A card is planned with the memory that its node states, which rounds down what is there: its parts make no more than the whole.
+  const memoryBytes = Math.min(
+    grant.value.memoryBytes,
+    Math.floor((gpu.memoryBytes * MIG_SHAPES[profile].memorySlices) / MIG_MEMORY_SLICES),
+  );
+  if (memoryBytes < needs.memoryBytes) {
+    const why = (): string => `It needs ${formatBytes(needs.memoryBytes)}; ${name}, the largest, has ${formatBytes(memoryBytes)}.`;
+    return err({ code: "NO_CAPACITY", why });
+  }
+  const slow = tooSlow({ card, profile, leastPercent: needs.leastComputePercent, lossPercent });
+  return slow === null ? ok({ ...grant.value, memoryBytes }) : err(slow);
 }
 
 /** The profile's part of the card's multiprocessors; null = not known. */
@@ -89,11 +113,12 @@ function tooSlow(of: {
   if (leastPercent === 0) return null;
   const { name } = card.figures[profile];
   const share = sharePercent(card, profile);
-  if (share === null) return { code: "GEOMETRY_UNKNOWN", why: `What part of the card's multiprocessors ${name} has is not known.` };
+  if (share === null) return { code: "GEOMETRY_UNKNOWN", why: () => `What part of the card's multiprocessors ${name} has is not known.` };
   const left = (share * (100 - lossPercent)) / 100;
   if (left >= leastPercent) return null;
-  const parts = `${card.figures[profile].multiprocessors} of ${card.multiprocessors} multiprocessors`;
-  const why = `${leastPercent} % of the card's compute are asked; ${name} has ${parts}, ${left.toFixed(1)} % after ${lossPercent} % of loss.`;
+  const parts = (): string => `${card.figures[profile].multiprocessors} of ${card.multiprocessors} multiprocessors`;
+  const why = (): string =>
+    `${leastPercent} % of the card's compute are asked; ${name} has ${parts()}, ${left.toFixed(1)} % after ${lossPercent} % of loss.`;
   return { code: "PERFORMANCE", why };
 }
 

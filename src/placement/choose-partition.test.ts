@@ -5,7 +5,7 @@ import { GB } from "../base/bytes.ts";
 import { tenantId } from "../base/ids.ts";
 import type { PartitionMode } from "../api/gpu-partition.ts";
 import { choosePartition, explainChoice, type PartitionChoice } from "./choose-partition.ts";
-import { EMPTY_LAYOUT, enumerateLayouts, layoutOf, withPlacement, type MigPlacement } from "./mig-layout.ts";
+import { EMPTY_LAYOUT, enumerateLayouts, layoutOf, withPlacement, type MigPlacement } from "../api/mig-layout.ts";
 import { DEFAULT_PLANNING_LOSS_PERCENT, isolationRank, PARTITION_MODES } from "./partition-modes.ts";
 import { partitionRequirements, type CandidateGpu, type GpuCut, type PartitionRequirements } from "./partition-requirements.ts";
 
@@ -142,7 +142,7 @@ const refused: readonly {
   },
   { mode: "vgpu", needs: asks(), gpu: h100({ cut: soft("vgpu", { holderCount: 10 }) }), why: /10 holders of at most 10/ },
   { mode: "exclusive", needs: asks({ memoryBytes: 90 * GB }), why: /^It needs 90 GB; 80 GB are free\.$/ },
-  { mode: "mig", needs: asks({ memoryBytes: 86 * GB }), why: /^It needs 86 GB; 7g\.80gb, the largest, has 85\.1 GB\.$/ },
+  { mode: "mig", needs: asks({ memoryBytes: 86 * GB }), why: /^It needs 86 GB; 7g\.80gb, the largest, has 80 GB\.$/ },
   {
     mode: "mig",
     needs: asks({ memoryBytes: 40 * GB }),
@@ -157,13 +157,13 @@ const refused: readonly {
   {
     mode: "mig",
     needs: asks({ memoryBytes: 60 * GB }),
-    gpu: h100({ model: "B200-192GB" }),
+    gpu: h100({ model: "B200-192GB", memoryBytes: 192 * GB }),
     why: /^MIG profile 3g\.90gb of B200-180GB is not planned\. Its memory has not been read/,
   },
   {
     mode: "mig",
     needs: asks({ leastComputePercent: 5 }),
-    gpu: h100({ model: "B200-192GB" }),
+    gpu: h100({ model: "B200-192GB", memoryBytes: 192 * GB }),
     why: /^What part of the card's multiprocessors 1g\.23gb has is not known\.$/,
   },
   { mode: "mig", needs: asks(), gpu: h100({ model: "L4-24GB" }), why: /^No MIG geometry is known of L4-24GB\.$/ },
@@ -257,7 +257,10 @@ test("what is chosen isolates enough, fits, and no possible mode takes less of t
     assert.ok(isolationRank(PARTITION_MODES[share.mode].isolation) >= isolationRank(needs.isolation));
     assert.equal(isHard, share.mode === "exclusive" || share.mode === "mig");
     assert.ok(share.memoryBytes >= needs.memoryBytes && share.computePercent >= 1 && share.computePercent <= 100);
-    assert.ok(verdicts.every((verdict) => verdict.verdict === "refused" || verdict.cardRatio >= share.cardRatio));
+    const isFixed = (mode: PartitionMode): boolean => PARTITION_MODES[mode].isHard && needs.isolation !== "strong";
+    const rivals = verdicts.flatMap((verdict) => (verdict.verdict === "refused" ? [] : [verdict]));
+    const nearer = rivals.filter(({ mode }) => isFixed(mode) <= isFixed(share.mode));
+    assert.ok(nearer.every(({ mode, cardRatio }) => isFixed(mode) === isFixed(share.mode) && cardRatio >= share.cardRatio));
     if (needs.isWholeGpu) assert.equal(share.mode, "exclusive");
     if (gpu.cut !== null) assert.equal(share.mode, gpu.cut.mode);
     if ("placement" in share) {
@@ -268,11 +271,16 @@ test("what is chosen isolates enough, fits, and no possible mode takes less of t
   fc.assert(property, { seed, numRuns: 5_000 });
 });
 
-test("what a config asks: only an explicit bronze agrees to be oversold, and a whole GPU means all of its compute", () => {
-  const request = { tenant: gold, isExclusive: false, memberBytes: [7, 5], computePercent: 20 };
-  const of = (more: object): PartitionRequirements =>
-    partitionRequirements({ isolation: "weak", qosClass: "bronze", isQosClassExplicit: true }, { ...request, ...more });
-  assert.deepEqual(of({}), {
+test("what an instance asks: its largest member's bytes, and where it wants a whole GPU all of its compute", () => {
+  const request = {
+    tenant: gold,
+    isolation: "weak" as const,
+    isExclusive: false,
+    memberBytes: [7, 5],
+    computePercent: 20,
+    mayBeOversold: true,
+  };
+  assert.deepEqual(partitionRequirements(request), {
     tenant: gold,
     isolation: "weak",
     isWholeGpu: false,
@@ -281,7 +289,5 @@ test("what a config asks: only an explicit bronze agrees to be oversold, and a w
     ceilingPercent: 20,
     mayBeOversold: true,
   });
-  assert.equal(of({ isExclusive: true }).leastComputePercent, 100);
-  assert.equal(partitionRequirements({ isolation: "weak", qosClass: "bronze", isQosClassExplicit: false }, request).mayBeOversold, false);
-  assert.equal(partitionRequirements({ isolation: "weak", qosClass: "gold", isQosClassExplicit: true }, request).mayBeOversold, false);
+  assert.equal(partitionRequirements({ ...request, isExclusive: true }).leastComputePercent, 100);
 });

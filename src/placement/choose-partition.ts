@@ -3,7 +3,14 @@ import { formatBytes } from "../base/bytes.ts";
 import { err, ok, type Explanation, type Result } from "../base/result.ts";
 import { chooseMigShare, type MigShare } from "./choose-mig-share.ts";
 import { DEFAULT_PLANNING_LOSS_PERCENT, isolationRank, PARTITION_MODES, type PlanningLossPercent } from "./partition-modes.ts";
-import type { CandidateGpu, ModeRefusal, ModeRefusalCode, PartitionRequirements, PartitionShare } from "./partition-requirements.ts";
+import type {
+  CandidateGpu,
+  GpuCut,
+  ModeRefusal,
+  ModeRefusalCode,
+  PartitionRequirements,
+  PartitionShare,
+} from "./partition-requirements.ts";
 
 export type ChosenShare = PartitionShare | MigShare;
 /** One line for each mode: taken, possible but dearer, or refused. */
@@ -27,34 +34,62 @@ export interface NoPartition {
 const MODES: readonly PartitionMode[] = ["exclusive", "mig", "vgpu", "mps", "time-slicing"];
 
 /**
- * The mode that takes least of the card among those that isolate enough and leave enough compute; of equals the one that loses least, then
- * the one that isolates more. Every mode gets a verdict with its arithmetic.
+ * The mode that takes least of the card among those that isolate enough and leave enough compute, soft ones first where strong isolation is
+ * not asked for; of equals the one that loses least, then the one that isolates more. Every mode gets a verdict with its arithmetic.
  */
 export function choosePartition(
   needs: PartitionRequirements,
   gpu: CandidateGpu,
   loss: PlanningLossPercent = DEFAULT_PLANNING_LOSS_PERCENT,
 ): Result<PartitionChoice, NoPartition> {
-  const answers = MODES.map((mode) => ({ mode, share: shareOf(mode, { needs, gpu, lossPercent: loss[mode] }) }));
-  const possible = answers.flatMap(({ share }) => (share.ok ? [share.value] : []));
-  const [best] = possible.toSorted((one, other) => compareShares(one, other, loss));
+  const answers = MODES.map((mode) => ({ mode, share: shareIn(mode, { needs, gpu }, loss) }));
+  const best = cheapest(
+    answers.map(({ share }) => share),
+    { needs, loss },
+  );
   const verdicts = answers.map(({ mode, share }): ModeVerdict => {
-    if (!share.ok) return { mode, verdict: "refused", ...share.error };
+    if (!share.ok) return { mode, verdict: "refused", code: share.error.code, why: share.error.why() };
     const { cardRatio } = share.value;
     const verdict = share.value === best ? "chosen" : "dearer";
-    return { mode, verdict, cardRatio, why: explainShare(share.value, { gpu, lossPercent: loss[mode] }) };
+    return { mode, verdict, cardRatio, why: explainShare(share.value, { needs, gpu, lossPercent: loss[mode] }) };
   });
-  if (best === undefined) return err({ code: codeOf(verdicts), verdicts });
+  if (best === null) return err({ code: codeOf(verdicts), verdicts });
   return ok({ share: best, isHard: PARTITION_MODES[best.mode].isHard, verdicts });
 }
 
-interface Question {
+interface Wish {
   readonly needs: PartitionRequirements;
   readonly gpu: CandidateGpu;
+}
+interface Question extends Wish {
   readonly lossPercent: number;
 }
 
-function shareOf(mode: PartitionMode, question: Question): Result<ChosenShare, ModeRefusal> {
+/** What `choosePartition` takes, without its reasons: for whoever asks of many GPUs. null = nothing. */
+export const cheapestShare = (wish: Wish, loss: PlanningLossPercent = DEFAULT_PLANNING_LOSS_PERCENT): ChosenShare | null =>
+  cheapest(
+    MODES.map((mode) => shareIn(mode, wish, loss)),
+    { needs: wish.needs, loss },
+  );
+
+interface Preference {
+  readonly needs: PartitionRequirements;
+  readonly loss: PlanningLossPercent;
+}
+
+function cheapest(answers: readonly Result<ChosenShare, ModeRefusal>[], by: Preference): ChosenShare | null {
+  let best: ChosenShare | null = null;
+  for (const answer of answers) if (answer.ok && (best === null || compareShares(answer.value, best, by) < 0)) best = answer.value;
+  return best;
+}
+
+/** The share in this one mode. @errors with what stands in its way. */
+export function shareIn(
+  mode: PartitionMode,
+  { needs, gpu }: Wish,
+  loss: PlanningLossPercent = DEFAULT_PLANNING_LOSS_PERCENT,
+): Result<ChosenShare, ModeRefusal> {
+  const question = { needs, gpu, lossPercent: loss[mode] };
   const refusal = unsuitable(mode, question);
   if (refusal !== null) return err(refusal);
   if (mode === "mig") return chooseMigShare(question);
@@ -65,23 +100,32 @@ function shareOf(mode: PartitionMode, question: Question): Result<ChosenShare, M
 function unsuitable(mode: PartitionMode, { needs, gpu }: Question): ModeRefusal | null {
   const { isolation } = PARTITION_MODES[mode];
   if (isolationRank(isolation) < isolationRank(needs.isolation)) {
-    return { code: "ISOLATION_UNAVAILABLE", why: `It isolates ${describe(mode)}; asked is ${needs.isolation}.` };
+    return { code: "ISOLATION_UNAVAILABLE", why: () => `It isolates ${describe(mode)}; asked is ${needs.isolation}.` };
   }
-  if (needs.isWholeGpu && mode !== "exclusive") return { code: "WHOLE_GPU_ASKED", why: "The instance wants its GPU for itself." };
-  if (!gpu.modes.includes(mode)) return { code: "NOT_OFFERED", why: `This GPU's driver offers ${gpu.modes.join(", ") || "no mode"}.` };
-  if (gpu.cut !== null && (gpu.cut.mode !== mode || mode === "exclusive")) {
-    return { code: "OTHER_MODE", why: `The GPU is ${gpu.cut.mode === "exclusive" ? "held whole" : `cut by ${gpu.cut.mode}`} now.` };
-  }
+  if (needs.isWholeGpu && mode !== "exclusive") return { code: "WHOLE_GPU_ASKED", why: () => "The instance wants its GPU for itself." };
+  if (!gpu.modes.includes(mode))
+    return { code: "NOT_OFFERED", why: () => `This GPU's driver offers ${gpu.modes.join(", ") || "no mode"}.` };
+  const { cut } = gpu;
+  if (cut !== null && !mayJoin(mode, cut)) return { code: "OTHER_MODE", why: () => `The GPU is ${describeCut(cut)} now.` };
   const strangers = gpu.tenants.filter((tenant) => tenant !== needs.tenant);
   if (strangers.length > 0 && !gpu.mayMixTenants) {
-    const why = `${strangers[0]} is on the GPU, and its node is not known to run NVIDIA Container Toolkit 1.17.8 or newer, below which a container can reach its neighbours.`;
+    const why = (): string =>
+      `${strangers[0]} is on the GPU, and its node is not known to run NVIDIA Container Toolkit 1.17.8 or newer, below which a container can reach its neighbours.`;
     return { code: "TENANTS_MIXED", why };
   }
   if (mode === "time-slicing" && !needs.mayBeOversold) {
-    return { code: "OPT_IN_NEEDED", why: "Nothing limits a neighbour's memory there; only an explicit class of bronze agrees to that." };
+    const why = (): string => "Nothing limits a neighbour's memory there; only an explicit class of bronze agrees to that.";
+    return { code: "OPT_IN_NEEDED", why };
   }
   return null;
 }
+
+/** A GPU is in one mode at a time; what nobody promised keeps a card from being given whole, or cut. */
+const mayJoin = (mode: PartitionMode, cut: GpuCut): boolean =>
+  mode !== "exclusive" && (cut.mode === mode || (cut.mode === null && mode !== "mig"));
+
+const describeCut = ({ mode }: GpuCut): string =>
+  mode === null ? "in use by a process that was promised nothing" : mode === "exclusive" ? "held whole" : `cut by ${mode}`;
 
 const describe = (mode: PartitionMode): string => {
   const { isolation, memory, faults } = PARTITION_MODES[mode];
@@ -98,14 +142,15 @@ function softShare(mode: "vgpu" | "mps" | "time-slicing", { needs, gpu, lossPerc
   const used = gpu.cut === null || gpu.cut.mode === "mig" || gpu.cut.mode === "exclusive" ? null : gpu.cut;
   const { maxHolders } = PARTITION_MODES[mode];
   if (maxHolders !== null && used !== null && used.holderCount >= maxHolders) {
-    return err({ code: "TOO_MANY_HOLDERS", why: `It has ${used.holderCount} holders of at most ${maxHolders}.` });
+    return err({ code: "TOO_MANY_HOLDERS", why: () => `It has ${used.holderCount} holders of at most ${maxHolders}.` });
   }
   const freeBytes = gpu.memoryBytes - (used?.usedBytes ?? 0);
   if (needs.memoryBytes > freeBytes) return err(noRoom(needs.memoryBytes, freeBytes));
   const askedPercent = (needs.leastComputePercent * 100) / (100 - lossPercent);
   const freePercent = 100 - (used?.promisedPercent ?? 0);
   if (askedPercent > freePercent) {
-    const why = `To leave ${needs.leastComputePercent} % after ${lossPercent} % of loss it needs ${round(askedPercent)} % of the card; ${round(freePercent)} % are not promised.`;
+    const why = (): string =>
+      `To leave ${needs.leastComputePercent} % after ${lossPercent} % of loss it needs ${round(askedPercent)} % of the card; ${round(freePercent)} % are not promised.`;
     return err({ code: "PERFORMANCE", why });
   }
   const cardRatio = Math.max(needs.memoryBytes / gpu.memoryBytes, askedPercent / 100);
@@ -114,19 +159,26 @@ function softShare(mode: "vgpu" | "mps" | "time-slicing", { needs, gpu, lossPerc
 
 const noRoom = (neededBytes: number, freeBytes: number): ModeRefusal => ({
   code: "NO_CAPACITY",
-  why: `It needs ${formatBytes(neededBytes)}; ${formatBytes(freeBytes)} are free.`,
+  why: () => `It needs ${formatBytes(neededBytes)}; ${formatBytes(freeBytes)} are free.`,
 });
 
-const compareShares = (one: ChosenShare, other: ChosenShare, loss: PlanningLossPercent): number =>
+const compareShares = (one: ChosenShare, other: ChosenShare, { needs, loss }: Preference): number =>
+  Number(isFixed(one, needs)) - Number(isFixed(other, needs)) ||
   one.cardRatio - other.cardRatio ||
   loss[one.mode] - loss[other.mode] ||
   isolationRank(PARTITION_MODES[other.mode].isolation) - isolationRank(PARTITION_MODES[one.mode].isolation) ||
   MODES.indexOf(one.mode) - MODES.indexOf(other.mode);
 
-function explainShare(share: ChosenShare, { gpu, lossPercent }: Pick<Question, "gpu" | "lossPercent">): string {
+/** A hard share cannot use what its neighbours leave idle: taken where that isolation is asked for, or nothing else is there. */
+const isFixed = ({ mode }: ChosenShare, { isolation }: PartitionRequirements): boolean =>
+  PARTITION_MODES[mode].isHard && isolation !== "strong";
+
+function explainShare(share: ChosenShare, { needs, gpu, lossPercent }: Question): string {
+  const { mode } = share;
   const place = "profileName" in share ? ` as ${share.profileName} at slice ${share.placement.start}` : "";
   const kept = PARTITION_MODES[share.mode].isHard ? "hard" : "soft";
-  return `It takes ${round(share.cardRatio * 100)} % of the card${place}: ${formatBytes(share.memoryBytes)} of ${formatBytes(gpu.memoryBytes)}, ${kept}, with ${lossPercent} % of compute planned as lost.`;
+  const fixed = mode === "mig" && isFixed(share, needs) ? " Its compute is fixed, which nobody asked for." : "";
+  return `It takes ${round(share.cardRatio * 100)} % of the card${place}: ${formatBytes(share.memoryBytes)} of ${formatBytes(gpu.memoryBytes)}, ${kept}, with ${lossPercent} % of compute planned as lost.${fixed}`;
 }
 
 /** The nearest mode lacks room or compute; only where none is suitable at all is it the isolation. */

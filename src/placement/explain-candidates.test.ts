@@ -31,7 +31,8 @@ function held(at: string, gpu: number, of: Partial<HeldSlice>): HeldSlice {
     service: serviceName("other"),
     level: "hot",
     memoryBytes: 60 * GB,
-    isExclusive: false,
+    mode: "mps",
+    mig: null,
     hostBytes: 0,
     ...of,
   };
@@ -86,7 +87,7 @@ const cases: readonly {
     request: SHARED,
     nodes: [node("a", { gpus: [{ model: "H100-80GB", count: 4 }] })],
     fleet: {
-      held: [held("a", 0, { isExclusive: true }), held("a", 1, {})],
+      held: [held("a", 0, { mode: "exclusive" }), held("a", 1, {})],
       lost: [{ node: nodeName("a"), gpu: 2 }],
       quarantined: [{ node: nodeName("a"), gpu: 3, service: SHARED.service }],
     },

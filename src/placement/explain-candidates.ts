@@ -1,8 +1,10 @@
 import type { GpuNode } from "../api/gpu-node.ts";
 import { formatBytes } from "../base/bytes.ts";
 import type { NodeName } from "../base/ids.ts";
-import { rankedCandidates, usableGpus, type Candidate } from "./choose-gpus.ts";
+import { offersOn, rankedCandidates, type Candidate } from "./choose-gpus.ts";
+import type { NoPartition } from "./choose-partition.ts";
 import type { FleetRoom, GpuRoom } from "./fleet-room.ts";
+import { verdictsAt } from "./gpu-offer.ts";
 import type { InstanceRequest } from "./placement-request.ts";
 
 /** What one node is to an instance that looks for a place. */
@@ -49,7 +51,7 @@ function refusalAt(request: InstanceRequest, node: GpuNode, room: FleetRoom): st
     if (has !== value) return `Its label ${label} is ${has ?? "absent"}; ${value} is asked for.`;
   }
   const neededCount = request.memberBytes.length;
-  const usableCount = usableGpus(request, node, room).length;
+  const usableCount = offersOn(request, node, room).length;
   if (usableCount < neededCount) return explainGpus(request, { node, room, usableCount });
   const freeBytes = room.freeHostBytes(node);
   if (freeBytes >= hostBytes) return null;
@@ -83,28 +85,46 @@ function gpuRefusal(request: InstanceRequest, gpu: GpuRoom, room: FleetRoom): st
   if (gpu.isTaken) return "belongs to one instance alone";
   if (request.isExclusive && gpu.holderCount > 0) return `is in use by ${gpu.holderCount}`;
   if (!request.isExclusive && gpu.services.has(request.service)) return "has another of the service";
-  if (gpu.freeBytes >= Math.max(...request.memberBytes)) return null;
+  const verdicts = verdictsAt(request, gpu);
+  if (verdicts === null) return null;
+  if (verdicts.code !== "NO_CAPACITY") return `cannot: ${nearestWhy(verdicts)}`;
   return `has ${formatBytes(Math.max(0, gpu.freeBytes))} of ${formatBytes(gpu.memoryBytes)} left`;
 }
 
+/** Why the mode that came nearest does not do. */
+function nearestWhy({ code, verdicts }: NoPartition): string {
+  const nearest = verdicts.find((verdict) => verdict.verdict === "refused" && verdict.code === code) ?? verdicts[0];
+  return nearest === undefined ? code : `${nearest.mode}: ${nearest.why.replace(/\.$/, "")}`;
+}
+
 /** What a place in `Candidate.rank` means, where a node loses by it. In the order of that list. */
-type RankReason = (mine: number, best: number, by: { readonly node: NodeName; readonly isExclusive: boolean }) => string;
+type RankReason = (
+  mine: number,
+  best: number,
+  by: { readonly node: NodeName; readonly isExclusive: boolean; readonly isMig: boolean },
+) => string;
 const RANK_REASONS: readonly RankReason[] = [
   (mine, best, { node }) => `It has ${mine} of the service on it; ${node} has ${best}.`,
   (_mine, _best, { node }) => `It is spot, which may go without a fault; ${node} is not.`,
   (mine, best, { node }) => `Its zone has ${mine} of the service; that of ${node} has ${best}.`,
   (_mine, _best, { node }) => `It would begin an unused GPU; ${node} has one in use with room.`,
-  (mine, best, { node, isExclusive }) =>
-    isExclusive
-      ? `Its GPU is larger than need be: ${formatBytes(mine)}, that of ${node} ${formatBytes(best)}.`
-      : `Its GPU has ${formatBytes(mine)} free, that of ${node} ${formatBytes(best)}: the fuller one is filled first.`,
+  (mine, best, { node }) =>
+    `The smallest share of its GPU that will do is ${mine / 10} % larger than asked; that of ${node} ${best / 10} %.`,
+  (mine, best, { node, isExclusive, isMig }) =>
+    isMig
+      ? `Its GPU keeps less room for other MIG profiles than that of ${node}.`
+      : isExclusive
+        ? `Its GPU is larger than need be: ${formatBytes(mine)}, that of ${node} ${formatBytes(best)}.`
+        : `Its GPU has ${formatBytes(mine)} free, that of ${node} ${formatBytes(best)}: the fuller one is filled first.`,
   (mine, best, { node }) => `It has ${mine} unused GPUs, ${node} ${best}: the fuller node is filled first.`,
 ];
 
 function explainRank({ isExclusive }: InstanceRequest, candidate: Candidate, best: Candidate): string {
+  const isMig = candidate.members[0]?.mode === "mig";
   for (const [index, mine] of candidate.rank.entries()) {
     const other = best.rank[index] ?? 0;
-    if (mine !== other) return RANK_REASONS[index]?.(mine, other, { node: best.node.name, isExclusive }) ?? `${best.node.name} is better.`;
+    if (mine !== other)
+      return RANK_REASONS[index]?.(mine, other, { node: best.node.name, isExclusive, isMig }) ?? `${best.node.name} is better.`;
   }
   return `As good as ${best.node.name}, which comes first by name.`;
 }

@@ -3,15 +3,15 @@ import type { Explanation } from "../base/result.ts";
 import { explainCandidates, type CandidateReport } from "./explain-candidates.ts";
 import { planPartitions, type AnyPartition, type PartitionWorld } from "./plan-partitions.ts";
 import { byPromise } from "./place-instances.ts";
-import type { GpuPlace, InstanceRequest, PlacementNotice } from "./placement-request.ts";
+import type { InstanceRequest, PlacedMember, PlacementNotice } from "./placement-request.ts";
 
 /** Where one instance stands, would stand, or why it would stand nowhere. */
 export interface PlacementReport {
   readonly request: InstanceRequest;
   readonly outcome:
     /** It has its place, and keeps it. */
-    | { readonly kind: "stands"; readonly members: readonly GpuPlace[] }
-    | { readonly kind: "placed"; readonly members: readonly GpuPlace[] }
+    | { readonly kind: "stands"; readonly members: readonly PlacedMember[] }
+    | { readonly kind: "placed"; readonly members: readonly PlacedMember[] }
     | { readonly kind: "refused"; readonly refusal: Explanation & { readonly code: string } };
   /** Every node, as it was when this one's turn came; none of one that stands. */
   readonly candidates: readonly CandidateReport[];
@@ -34,5 +34,8 @@ export function explainPlacement(world: PartitionWorld): readonly PlacementRepor
   });
 }
 
-const placeOf = (partition: AnyPartition): readonly GpuPlace[] =>
-  partition.node === null ? [] : [{ node: partition.node, gpu: partition.gpu }];
+function placeOf(partition: AnyPartition): readonly PlacedMember[] {
+  if (partition.node === null) return [];
+  const { node, gpu, mode, mig, memoryBytes, computePercent } = partition;
+  return [{ node, gpu, mode, mig, memoryBytes, computePercent }];
+}

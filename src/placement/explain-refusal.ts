@@ -1,6 +1,6 @@
 import { formatBytes } from "../base/bytes.ts";
 import type { Explanation } from "../base/result.ts";
-import type { PlacementRefusal } from "./placement-request.ts";
+import { placeKey, type PlacementRefusal } from "./placement-request.ts";
 
 export function explainRefusal(refusal: PlacementRefusal): Explanation {
   const what = `${refusal.instance} has no place.`;
@@ -18,6 +18,18 @@ export function explainRefusal(refusal: PlacementRefusal): Explanation {
     case "NO_CAPACITY": {
       const why = `It needs ${formatBytes(refusal.neededBytes)} on one GPU; the largest room on a GPU that it may share is ${formatBytes(refusal.freeBytes)}.`;
       return { what, why, next: "Lower memoryReserved, add a GPU, or loosen nodeSelector." };
+    }
+    case "ISOLATION_UNAVAILABLE": {
+      const why = `It asks for ${refusal.isolation} isolation on a shared GPU; the GPUs that it may use offer ${refusal.modes.join(", ")}, and nothing of that isolates so much there now.`;
+      return { what, why, next: "Set gpuMemoryShare: false for that level, ask for less isolation, or add GPUs that MIG can cut." };
+    }
+    case "GEOMETRY": {
+      const why = `It needs ${formatBytes(refusal.neededBytes)} of a MIG GPU; nearest is ${placeKey(refusal.gpu)}: ${refusal.why}`;
+      return { what, why, next: "Free a MIG instance, add a GPU that MIG can cut, or ask for less isolation." };
+    }
+    case "CAP_EXCEEDED": {
+      const why = `It needs ${formatBytes(refusal.neededBytes)} on a shared GPU; its class allows ${formatBytes(refusal.capBytes)}.`;
+      return { what, why, next: "Lower memoryReserved, choose a higher qosClass or none, or set gpuMemoryShare: false." };
     }
     case "NO_HOST_MEMORY": {
       const why = `Asleep, it keeps ${formatBytes(refusal.neededBytes)} of weights in host memory; the node with the most has ${formatBytes(refusal.freeBytes)} left.`;

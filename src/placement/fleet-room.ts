@@ -1,10 +1,17 @@
 import { matchesNode } from "../api/match-node.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
+import type { PartitionMode } from "../api/gpu-partition.ts";
+import { layoutOf } from "../api/mig-layout.ts";
 import type { InstanceName, NodeName, ServiceName } from "../base/ids.ts";
+import type { GpuCut } from "./partition-requirements.ts";
 import { placeKey, type Fleet, type GpuPlace, type HeldSlice, type InstanceRequest } from "./placement-request.ts";
 
 export interface GpuRoom extends GpuPlace {
+  readonly model: string;
   readonly memoryBytes: number;
+  readonly modes: readonly PartitionMode[];
+  /** null = nobody holds anything of it. */
+  readonly cut: GpuCut | null;
   readonly freeBytes: number;
   /** Someone has it alone. */
   readonly isTaken: boolean;
@@ -64,10 +71,8 @@ export function createFleetRoom(fleet: Fleet): FleetRoom {
   function gpusOf(name: NodeName): readonly GpuRoom[] {
     const known = gpusByNode.get(name);
     if (known !== undefined) return known;
-    const places = (nodeByName.get(name)?.gpus ?? []).map(({ index, memoryBytes }) => ({ node: name, gpu: index, memoryBytes }));
-    const rooms = places
-      .filter((place) => !lost.has(placeKey(place)))
-      .map((place) => roomOf(place, place.memoryBytes, byGpu.get(placeKey(place)) ?? []));
+    const places = (nodeByName.get(name)?.gpus ?? []).map(({ index, ...card }) => ({ node: name, gpu: index, ...card }));
+    const rooms = places.filter((place) => !lost.has(placeKey(place))).map((place) => gpuRoom(place, byGpu.get(placeKey(place)) ?? []));
     gpusByNode.set(name, rooms);
     return rooms;
   }
@@ -93,15 +98,30 @@ export function createFleetRoom(fleet: Fleet): FleetRoom {
   };
 }
 
-function roomOf(place: GpuPlace, memoryBytes: number, slices: readonly HeldSlice[]): GpuRoom {
+type Card = Pick<GpuRoom, "node" | "gpu" | "model" | "memoryBytes" | "modes">;
+
+function gpuRoom(card: Card, slices: readonly HeldSlice[]): GpuRoom {
+  const usedBytes = sum(slices.map((slice) => slice.memoryBytes));
   return {
-    ...place,
-    memoryBytes,
-    freeBytes: memoryBytes - sum(slices.map((slice) => slice.memoryBytes)),
-    isTaken: slices.some((slice) => slice.isExclusive),
+    ...card,
+    freeBytes: card.memoryBytes - usedBytes,
+    cut: cutOf(slices, usedBytes),
+    isTaken: slices.some(({ mode }) => mode === "exclusive"),
     holderCount: slices.length,
     services: new Set(slices.flatMap((slice) => slice.service ?? [])),
   };
+}
+
+/** A GPU is in the mode of those who were promised a part of it. */
+function cutOf(slices: readonly HeldSlice[], usedBytes: number): GpuCut | null {
+  if (slices.length === 0) return null;
+  const modes = slices.flatMap(({ mode }) => mode ?? []);
+  if (modes.includes("exclusive")) return { mode: "exclusive" };
+  const placements = slices.flatMap(({ mig }) => mig ?? []);
+  const layout = layoutOf(placements);
+  if (placements.length > 0 && layout.ok) return { mode: "mig", layout: layout.value };
+  const mode = modes.find((each) => each !== "exclusive" && each !== "mig") ?? null;
+  return { mode, usedBytes, promisedPercent: 0, holderCount: slices.length };
 }
 
 function append<Key>(map: Map<Key, HeldSlice[]>, key: Key, slice: HeldSlice): void {

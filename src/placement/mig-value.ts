@@ -1,6 +1,6 @@
 import type { MigRoom } from "../base/ids.ts";
-import { MIG_PROFILES, MIG_SHAPES, type MigProfile } from "./mig-geometry.ts";
-import { placementIndex, roomAfter } from "./mig-layout.ts";
+import { MIG_PROFILES, MIG_SHAPES, type MigProfile } from "../api/mig-geometry.ts";
+import { placementIndex, roomAfter } from "../api/mig-layout.ts";
 
 /** What is asked for in the thought behind the value. Media engines are asked for too rarely to keep room for. */
 const ASKED: readonly MigProfile[] = MIG_PROFILES.filter((profile) => profile !== "1g+me");

@@ -2,9 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { instanceName, type InstanceName } from "../base/ids.ts";
-import { MIG_PROFILES, type MigProfile } from "./mig-geometry.ts";
-import { EMPTY_LAYOUT, enumerateLayouts, formatPlacement, holds, layoutOf, placementsOf, without, withPlacement } from "./mig-layout.ts";
-import type { MigPlacement } from "./mig-layout.ts";
+import { MIG_PROFILES, type MigProfile } from "../api/mig-geometry.ts";
+import {
+  EMPTY_LAYOUT,
+  enumerateLayouts,
+  formatPlacement,
+  holds,
+  layoutOf,
+  placementsOf,
+  without,
+  withPlacement,
+} from "../api/mig-layout.ts";
+import type { MigPlacement } from "../api/mig-layout.ts";
 import {
   nextRepartitionStep,
   STEP_TRIES,

@@ -1,6 +1,15 @@
 import type { InstanceName, MigLayout } from "../base/ids.ts";
 import type { Explanation } from "../base/result.ts";
-import { common, EMPTY_LAYOUT, formatLayout, formatPlacement, holds, without, withPlacement, type MigPlacement } from "./mig-layout.ts";
+import {
+  common,
+  EMPTY_LAYOUT,
+  formatLayout,
+  formatPlacement,
+  holds,
+  without,
+  withPlacement,
+  type MigPlacement,
+} from "../api/mig-layout.ts";
 import { isSamePlace } from "./order-repartition.ts";
 import type { RepartitionPlan, RepartitionStep, RevertibleStep } from "./repartition.ts";
 

@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.ts";
 import type { InstanceName, MigLayout } from "../base/ids.ts";
-import { holds, layoutOf, placementsOf, without, withPlacement, type MigPlacement } from "./mig-layout.ts";
+import { holds, layoutOf, placementsOf, without, withPlacement, type MigPlacement } from "../api/mig-layout.ts";
 import {
   MIG_CHANGE_MS,
   type MigTenant,

@@ -1,5 +1,5 @@
 import type { GpuPartition, PartitionMode } from "../api/gpu-partition.ts";
-import type { HotStandbyConfig, Isolation } from "../api/hot-standby-config.ts";
+import type { Isolation } from "../api/hot-standby-config.ts";
 import type { MigLayout, TenantId } from "../base/ids.ts";
 import type { InstanceRequest } from "./placement-request.ts";
 
@@ -25,7 +25,8 @@ export type GpuCut =
   | { readonly mode: "exclusive" }
   | { readonly mode: "mig"; readonly layout: MigLayout }
   | {
-      readonly mode: SoftMode;
+      /** null = only processes that nobody promised anything: the card is in use, and not cut. */
+      readonly mode: SoftMode | null;
       readonly usedBytes: number;
       /** Sum of what was promised as the least, loss included: 0..100. */
       readonly promisedPercent: number;
@@ -45,23 +46,20 @@ export interface CandidateGpu {
 }
 
 /**
- * What a config asks for one instance. It names a ceiling and no least share: guarantees are the classes' weights over a GPU's holders, known
- * only there, so `leastComputePercent` is for whoever promises more. Only an explicit class of bronze agrees to be oversold.
+ * What an instance asks of each of its GPUs. It names a ceiling and no least share: guarantees are the classes' weights over a GPU's holders,
+ * known only there, so `leastComputePercent` is for whoever promises more.
  */
-export function partitionRequirements(
-  { isolation, qosClass, isQosClassExplicit }: Pick<HotStandbyConfig, "isolation" | "qosClass" | "isQosClassExplicit">,
-  { tenant, isExclusive, memberBytes, computePercent }: Pick<InstanceRequest, "tenant" | "isExclusive" | "memberBytes" | "computePercent">,
-): PartitionRequirements {
-  return {
-    tenant,
-    isolation,
-    isWholeGpu: isExclusive,
-    memoryBytes: Math.max(...memberBytes),
-    leastComputePercent: isExclusive ? 100 : 0,
-    ceilingPercent: computePercent,
-    mayBeOversold: isQosClassExplicit && qosClass === "bronze",
-  };
-}
+export const partitionRequirements = (
+  request: Pick<InstanceRequest, "tenant" | "isolation" | "isExclusive" | "memberBytes" | "computePercent" | "mayBeOversold">,
+): PartitionRequirements => ({
+  tenant: request.tenant,
+  isolation: request.isolation,
+  isWholeGpu: request.isExclusive,
+  memoryBytes: Math.max(...request.memberBytes),
+  leastComputePercent: request.isExclusive ? 100 : 0,
+  ceilingPercent: request.computePercent,
+  mayBeOversold: request.mayBeOversold,
+});
 
 /** The share that a choice gives: what a GPUPartition is written from. */
 export interface PartitionShare extends Pick<GpuPartition, "mode" | "memoryBytes" | "computePercent"> {
@@ -85,5 +83,6 @@ export type ModeRefusalCode =
   | "GEOMETRY_UNKNOWN";
 export interface ModeRefusal {
   readonly code: ModeRefusalCode;
-  readonly why: string;
+  /** Said only when somebody reads it: placement asks of thousands of GPUs. */
+  readonly why: () => string;
 }

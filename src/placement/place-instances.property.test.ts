@@ -20,7 +20,12 @@ const gpuNode = (index: number) =>
       gpuBytes: fc.array(fc.integer({ min: 1, max: 80 }), { minLength: 1, maxLength: 4 }),
     })
     .map(({ gpuBytes, ...rest }): GpuNode => {
-      const gpus = gpuBytes.map((gigabytes, gpu) => ({ index: gpu, model: "X", memoryBytes: gigabytes * GB }));
+      const gpus = gpuBytes.map((gigabytes, gpu) => ({
+        index: gpu,
+        model: "X",
+        memoryBytes: gigabytes * GB,
+        modes: ["exclusive", "vgpu", "mps"] as const,
+      }));
       return { ...rest, name: nodeName(`n${index}`), labels: {}, links: { hostToGpu: 1, disk: 1, network: 1 }, gpus };
     });
 
@@ -30,6 +35,7 @@ const request = (index: number) =>
       service: fc.constantFrom("s1", "s2", "s3").map(serviceName),
       level: fc.constantFrom("hot" as const, "warm" as const, "cold" as const),
       tier: fc.constantFrom("platinum" as const, "gold" as const, "silver" as const),
+      isolation: fc.constantFrom("none" as const, "medium" as const, "strong" as const),
       priority: fc.integer({ min: -1, max: 1 }),
       isExclusive: fc.boolean(),
       memberCount: fc.integer({ min: 1, max: 2 }),
@@ -41,7 +47,8 @@ const request = (index: number) =>
       ...rest,
       instance: instanceName(`i${index}`),
       tenant: tenantId("t"),
-      mode: rest.isExclusive ? "exclusive" : "mps",
+      mayBeOversold: false,
+      capBytes: null,
       computePercent: 50,
       memberBytes: splitBytes(levelBytes, memberCount),
       nodeSelector: {},
@@ -65,7 +72,7 @@ test("placed slices never exceed a GPU or a host, and an exclusive GPU has one h
           .flatMap((of) => of.gpus.map((each) => ({ key: `${of.name}/${each.index}`, ...each })))
           .find((each) => each.key === key);
         assert.ok(slices.reduce((total, slice) => total + slice.memoryBytes, 0) <= (gpu?.memoryBytes ?? 0));
-        if (slices.some((slice) => slice.isExclusive)) assert.equal(slices.length, 1);
+        if (slices.some((slice) => slice.mode === "exclusive")) assert.equal(slices.length, 1);
         assert.equal(new Set(slices.map((slice) => slice.service)).size, slices.length, "two of one service share a GPU");
       }
       for (const of of nodes) {
@@ -105,7 +112,7 @@ test("a later request never moves what is held", () => {
       const { placed } = placeInstances([late], { ...empty(nodes), held });
       const all = [...held, ...placed.flatMap(({ request: of, members }) => slicesOf(of, members))];
       for (const slices of Map.groupBy(all, placeKey).values()) {
-        if (slices.some((slice) => slice.isExclusive)) assert.equal(slices.length, 1);
+        if (slices.some((slice) => slice.mode === "exclusive")) assert.equal(slices.length, 1);
       }
     }),
   );
@@ -136,7 +143,7 @@ test("candidates: every node is told of once, and the chosen one is what is chos
         const chosen = told.filter(({ verdict }) => verdict === "chosen");
         assert.deepEqual(
           chosen.flatMap(({ node: at, gpus }) => gpus.map((gpu) => ({ node: at, gpu }))),
-          choice.ok ? choice.value : [],
+          choice.ok ? choice.value.map(({ node: at, gpu }) => ({ node: at, gpu })) : [],
         );
         assert.equal(
           told.some(({ verdict }) => verdict !== "refused"),

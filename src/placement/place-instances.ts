@@ -2,7 +2,7 @@ import { assert } from "../base/assert.ts";
 import type { Level, Tier } from "../api/hot-standby-config.ts";
 import { chooseGpus } from "./choose-gpus.ts";
 import { createFleetRoom, type FleetRoom } from "./fleet-room.ts";
-import type { Fleet, GpuPlace, HeldSlice, InstanceRequest, PlacedInstance, PlacementRefusal } from "./placement-request.ts";
+import type { Fleet, HeldSlice, InstanceRequest, PlacedInstance, PlacedMember, PlacementRefusal } from "./placement-request.ts";
 
 export interface Placements {
   readonly placed: readonly PlacedInstance[];
@@ -45,16 +45,17 @@ export function placeInto(requests: readonly InstanceRequest[], room: FleetRoom,
 }
 
 /** What an instance holds once it has those GPUs. */
-export function slicesOf(request: InstanceRequest, members: readonly GpuPlace[]): readonly HeldSlice[] {
-  const { instance, service, level, isExclusive, hostBytes } = request;
-  return members.map(({ node, gpu }, index) => ({
+export function slicesOf(request: InstanceRequest, members: readonly PlacedMember[]): readonly HeldSlice[] {
+  const { instance, service, level, hostBytes } = request;
+  return members.map(({ node, gpu, memoryBytes, mode, mig }) => ({
     node,
     gpu,
     instance,
     service,
     level,
-    memoryBytes: request.memberBytes[index] ?? 0,
-    isExclusive,
+    memoryBytes,
+    mode,
+    mig,
     hostBytes,
   }));
 }

@@ -1,6 +1,7 @@
-import type { CapacityType, Level, NodeSelector, Tier } from "../api/hot-standby-config.ts";
+import type { CapacityType, Isolation, Level, NodeSelector, Tier } from "../api/hot-standby-config.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
 import type { PartitionMode } from "../api/gpu-partition.ts";
+import type { MigPlacement } from "../api/mig-layout.ts";
 import type { InstanceName, NodeName, ServiceName, TenantId } from "../base/ids.ts";
 import type { Explanation } from "../base/result.ts";
 
@@ -18,8 +19,14 @@ export interface InstanceRequest {
   readonly level: Level;
   readonly tier: Tier;
   readonly priority: number;
-  readonly mode: PartitionMode;
+  /** The least that each of its partitions must give. */
+  readonly isolation: Isolation;
+  /** Its owner agreed to a GPU where nothing limits its neighbours' memory. */
+  readonly mayBeOversold: boolean;
+  /** On a shared GPU, the most of its compute while others want it: 1..100. */
   readonly computePercent: number;
+  /** On a shared GPU, the most bytes that its class allows; null = no class was written. */
+  readonly capBytes: number | null;
   /** One entry a GPU; all GPUs belong to one node. */
   readonly memberBytes: readonly number[];
   /** true = each GPU is this instance's alone. */
@@ -30,6 +37,15 @@ export interface InstanceRequest {
   readonly hostBytes: number;
 }
 
+/** One GPU of an instance, and what of it the instance gets. */
+export interface PlacedMember extends GpuPlace {
+  readonly mode: PartitionMode;
+  /** The MIG instance; null in every other mode. */
+  readonly mig: MigPlacement | null;
+  readonly memoryBytes: number;
+  readonly computePercent: number;
+}
+
 /** Bytes of one GPU that somebody holds or was promised. */
 export interface HeldSlice extends GpuPlace {
   readonly instance: InstanceName;
@@ -37,7 +53,9 @@ export interface HeldSlice extends GpuPlace {
   readonly service: ServiceName | null;
   readonly level: Level | null;
   readonly memoryBytes: number;
-  readonly isExclusive: boolean;
+  /** null = nobody promised it: a process that is still there. */
+  readonly mode: PartitionMode | null;
+  readonly mig: MigPlacement | null;
   /** Of the whole instance; counted once per instance and node. */
   readonly hostBytes: number;
 }
@@ -62,6 +80,22 @@ export type PlacementRefusal =
       readonly freeCount: number;
     }
   | { readonly code: "NO_CAPACITY"; readonly instance: InstanceName; readonly neededBytes: number; readonly freeBytes: number }
+  /** `modes` = all that the GPUs of the nodes in question offer; `isolation` is more than each of them gives. */
+  | {
+      readonly code: "ISOLATION_UNAVAILABLE";
+      readonly instance: InstanceName;
+      readonly isolation: Isolation;
+      readonly modes: readonly PartitionMode[];
+    }
+  /** `why` = what stands in the way on the GPU that comes nearest. */
+  | {
+      readonly code: "GEOMETRY";
+      readonly instance: InstanceName;
+      readonly neededBytes: number;
+      readonly gpu: GpuPlace;
+      readonly why: string;
+    }
+  | { readonly code: "CAP_EXCEEDED"; readonly instance: InstanceName; readonly neededBytes: number; readonly capBytes: number }
   | { readonly code: "NO_HOST_MEMORY"; readonly instance: InstanceName; readonly neededBytes: number; readonly freeBytes: number };
 
 /** Placed, but closer to its own service than it should be. */
@@ -72,7 +106,7 @@ export interface PlacementNotice extends Explanation {
 export interface PlacedInstance {
   readonly request: InstanceRequest;
   /** In the order of `memberBytes`. */
-  readonly members: readonly GpuPlace[];
+  readonly members: readonly PlacedMember[];
 }
 
 export const placeKey = ({ node, gpu }: GpuPlace): string => `${node}/${gpu}`;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { migLayout, type MigLayout } from "../base/ids.ts";
-import { MIG_PROFILES, MIG_SHAPES, type MigProfile } from "./mig-geometry.ts";
+import { MIG_PROFILES, MIG_SHAPES, type MigProfile } from "../api/mig-geometry.ts";
 import {
   countsOf,
   EMPTY_LAYOUT,
@@ -18,7 +18,7 @@ import {
   withPlacement,
   type MigCounts,
   type MigPlacement,
-} from "./mig-layout.ts";
+} from "../api/mig-layout.ts";
 import { bestStart, valueLost, valueOfRoom } from "./mig-value.ts";
 import { explainNoLayout, planLayout, sumOfCounts } from "./plan-layout.ts";
 

@@ -1,7 +1,16 @@
 import type { MigLayout, MigRoom } from "../base/ids.ts";
 import { err, ok, type Explanation, type Result } from "../base/result.ts";
-import { MIG_COMPUTE_SLICES, MIG_MEMORY_SLICES, MIG_PROFILES, MIG_SHAPES, type MigProfile } from "./mig-geometry.ts";
-import { countsOf, EMPTY_LAYOUT, enumerateLayouts, formatLayout, isWithin, MIG_PLACEMENTS, roomOf, type MigCounts } from "./mig-layout.ts";
+import { MIG_COMPUTE_SLICES, MIG_MEMORY_SLICES, MIG_PROFILES, MIG_SHAPES, type MigProfile } from "../api/mig-geometry.ts";
+import {
+  countsOf,
+  EMPTY_LAYOUT,
+  enumerateLayouts,
+  formatLayout,
+  isWithin,
+  MIG_PLACEMENTS,
+  roomOf,
+  type MigCounts,
+} from "../api/mig-layout.ts";
 import { valueOfRoom } from "./mig-value.ts";
 
 /** A proof that there is no such layout: every legal one was looked at. */

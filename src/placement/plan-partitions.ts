@@ -1,7 +1,7 @@
 import type { GpuNode } from "../api/gpu-node.ts";
-import type { GpuPartition, UnplacedPartition } from "../api/gpu-partition.ts";
+import type { GpuPartition, PartitionMode, UnplacedPartition } from "../api/gpu-partition.ts";
 import { partitionName, type InstanceName, type PartitionName, type ServiceName } from "../base/ids.ts";
-import { fitsAt } from "./choose-gpus.ts";
+import { fitAt } from "./choose-gpus.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { createFleetRoom, type FleetRoom } from "./fleet-room.ts";
 import { byPromise, placeInto, slicesOf, type PlacementLook, type Placements } from "./place-instances.ts";
@@ -11,6 +11,7 @@ import {
   type HeldSlice,
   type InstanceRequest,
   type PlacedInstance,
+  type PlacedMember,
   type PlacementNotice,
 } from "./placement-request.ts";
 import { noticesOf } from "./proximity.ts";
@@ -73,7 +74,7 @@ export function planPartitions(world: PartitionWorld, look?: PlacementLook): Par
 
 interface Candidate {
   readonly request: InstanceRequest;
-  readonly members: readonly GpuPlace[];
+  readonly members: readonly PlacedMember[];
   /** What it is promised now, which may differ from what it wants now. */
   readonly slices: readonly HeldSlice[];
   readonly isHeld: boolean;
@@ -90,7 +91,14 @@ function stayingOf(request: InstanceRequest, known: ReadonlyMap<PartitionName, A
   const isInUse = own.some((partition) => isHeld(partition, world.seen));
   const isWhole = own.length === request.memberBytes.length;
   if (isShunned || (!isWhole && !isInUse)) return [];
-  const members = own.map(({ node, gpu }) => ({ node, gpu }));
+  const members = own.map(({ node, gpu, mode, mig, memoryBytes, computePercent }) => ({
+    node,
+    gpu,
+    mode,
+    mig,
+    memoryBytes,
+    computePercent,
+  }));
   const slices = own.map((partition) => ({ ...sliceOf(partition), level: request.level, hostBytes: request.hostBytes }));
   return [{ request, members, slices, isHeld: isInUse, isWhole }];
 }
@@ -98,35 +106,45 @@ function stayingOf(request: InstanceRequest, known: ReadonlyMap<PartitionName, A
 /** Gives what is wanted now where it stands, if that fits; else what runs keeps what it has, and what does not run moves. */
 function settle({ request, members, slices, isHeld: mustStay, isWhole }: Candidate, room: FleetRoom): readonly PlacedInstance[] {
   room.release(request.instance, members);
-  if (isWhole && fitsAt(request, members, room)) {
-    room.hold(slicesOf(request, members));
-    return [{ request, members }];
+  const fitting = isWhole ? fitAt(request, members, room) : null;
+  if (fitting !== null) {
+    room.hold(slicesOf(request, fitting));
+    return [{ request, members: fitting }];
   }
   if (!mustStay) return [];
   room.hold(slices);
-  const isExclusive = slices.some((slice) => slice.isExclusive);
-  const mode = isExclusive === request.isExclusive ? request.mode : isExclusive ? "exclusive" : "mps";
-  return [{ request: { ...request, memberBytes: slices.map((slice) => slice.memoryBytes), isExclusive, mode }, members }];
+  return [{ request, members }];
 }
 
 function placedPartitions(standing: readonly PlacedInstance[], room: FleetRoom): PartitionPlan["desired"] {
   return standing.flatMap(({ request, members }) => {
     const node = members[0] === undefined ? null : room.nodeOf(members[0].node);
     const notices = node === null ? [] : noticesOf(request, node, room);
-    return members.map((place, index) => ({ partition: { ...claimOf(request, index), ...place, phase: "Bound" as const }, notices }));
+    return members.map((member, index) => ({ partition: { ...claimOf(request, index), ...member, phase: "Bound" as const }, notices }));
   });
 }
 
 function refusedPartitions(refused: Placements["refused"]): PartitionPlan["desired"] {
   return refused.flatMap(({ request, refusal }) => {
-    const unplaced = { node: null, gpu: null, phase: "Pending", refusal: { code: refusal.code, ...explainRefusal(refusal) } } as const;
-    return request.memberBytes.map((_, index) => ({ partition: { ...claimOf(request, index), ...unplaced }, notices: [] }));
+    const unplaced = { node: null, gpu: null, mig: null, phase: "Pending" } as const;
+    const { computePercent } = request;
+    const asked = { mode: preferredMode(request), computePercent, refusal: { code: refusal.code, ...explainRefusal(refusal) } };
+    return request.memberBytes.map((memoryBytes, index) => ({
+      partition: { ...claimOf(request, index), ...asked, memoryBytes, ...unplaced },
+      notices: [],
+    }));
   });
 }
 
 function claimOf(request: InstanceRequest, index: number) {
-  const { tenant, service, instance, mode, computePercent } = request;
-  return { name: nameOf(request, index), tenant, service, instance, mode, memoryBytes: request.memberBytes[index] ?? 0, computePercent };
+  const { tenant, service, instance } = request;
+  return { name: nameOf(request, index), tenant, service, instance };
+}
+
+/** What a partition without a GPU is written down as: the mode that it would get on a GPU that can do all of them. */
+function preferredMode({ isExclusive, isolation }: InstanceRequest): PartitionMode {
+  if (isExclusive) return "exclusive";
+  return isolation === "strong" ? "mig" : isolation === "medium" ? "vgpu" : "mps";
 }
 
 /** Deterministic, so that a second writer would meet the first one's object. */
@@ -143,8 +161,8 @@ function isHeld(partition: AnyPartition, seen: readonly SeenGpu[] | null): boole
 }
 
 function sliceOf(partition: GpuPartition): HeldSlice {
-  const { node, gpu, instance, service, memoryBytes, mode } = partition;
-  return { node, gpu, instance, service, level: null, memoryBytes, isExclusive: mode === "exclusive", hostBytes: 0 };
+  const { node, gpu, instance, service, memoryBytes, mode, mig } = partition;
+  return { node, gpu, instance, service, level: null, memoryBytes, mode, mig, hostBytes: 0 };
 }
 
 /** Bytes in use that nobody was promised there: processes of the past, until they are gone. */
@@ -160,7 +178,8 @@ function strangers(seen: readonly SeenGpu[], promised: readonly HeldSlice[]): re
         service: null,
         level: null,
         memoryBytes: usedBytes,
-        isExclusive: false,
+        mode: null,
+        mig: null,
         hostBytes: 0,
       })),
   );

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { instanceName } from "../base/ids.ts";
-import { MIG_PROFILES, MIG_SHAPES, type MigProfile } from "./mig-geometry.ts";
-import { enumerateLayouts, formatPlacement, isLegal, placementsOf, type MigPlacement } from "./mig-layout.ts";
+import { MIG_PROFILES, MIG_SHAPES, type MigProfile } from "../api/mig-geometry.ts";
+import { enumerateLayouts, formatPlacement, isLegal, placementsOf, type MigPlacement } from "../api/mig-layout.ts";
 import { explainRepartitionRefusal, planRepartition } from "./plan-repartition.ts";
 import type { MigTenancy, MigUse, MigWish, RepartitionCost, RepartitionPlan } from "./repartition.ts";
 

@@ -1,7 +1,7 @@
 import { assert } from "../base/assert.ts";
 import { migLayout, type MigLayout } from "../base/ids.ts";
 import { err, ok, type Explanation, type Result } from "../base/result.ts";
-import { MIG_MEMORY_SLICES, MIG_SHAPES, type MigProfile } from "./mig-geometry.ts";
+import { MIG_MEMORY_SLICES, MIG_SHAPES, type MigProfile } from "../api/mig-geometry.ts";
 import {
   countsOf,
   formatPlacement,
@@ -12,8 +12,8 @@ import {
   roomOf,
   without,
   withPlacement,
-} from "./mig-layout.ts";
-import type { MigCounts } from "./mig-layout.ts";
+} from "../api/mig-layout.ts";
+import type { MigCounts } from "../api/mig-layout.ts";
 import { valueOfRoom } from "./mig-value.ts";
 import { orderRepartition } from "./order-repartition.ts";
 import { explainNoLayout, layoutsOf, planLayout, sumOfCounts } from "./plan-layout.ts";

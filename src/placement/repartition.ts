@@ -1,7 +1,7 @@
 import type { Level } from "../api/hot-standby-config.ts";
 import type { InstanceName, MigLayout } from "../base/ids.ts";
-import type { MigProfile } from "./mig-geometry.ts";
-import type { MigPlacement } from "./mig-layout.ts";
+import type { MigProfile } from "../api/mig-geometry.ts";
+import type { MigPlacement } from "../api/mig-layout.ts";
 import type { NoLayout } from "./plan-layout.ts";
 
 /** Who uses a MIG instance, and what it would take to move it. */

@@ -8,7 +8,8 @@ function slicesOf(spec: JsonObject): readonly string[] {
   const config = parseHotStandbyConfig({ name: "s", spec: { tenant: "s", tier: "silver", ...spec } });
   assert.ok(config.ok);
   return requestsOf(config.value).map(
-    ({ instance, mode, computePercent, hostBytes }) => `${instance} ${mode} ${computePercent} ${hostBytes}`,
+    ({ instance, isExclusive, isolation, computePercent, hostBytes }) =>
+      `${instance} ${isExclusive ? "exclusive" : isolation} ${computePercent} ${hostBytes}`,
   );
 }
 
@@ -16,14 +17,14 @@ const cases: readonly { readonly name: string; readonly spec: JsonObject; readon
   {
     name: "a QoS class is the share of compute of a shared GPU",
     spec: { qosClass: "bronze", model: { name: "m", weights: "4GB" } },
-    slices: ["s-hot-1 mps 20 0"],
+    slices: ["s-hot-1 none 20 0"],
   },
-  { name: "medium isolation takes a slice with caps", spec: { isolation: "medium" }, slices: ["s-hot-1 vgpu 50 0"] },
+  { name: "isolation is what each partition must give at least", spec: { isolation: "medium" }, slices: ["s-hot-1 medium 50 0"] },
   { name: "an exclusive GPU has no ceiling", spec: { hotStandby: { gpuMemoryShare: false } }, slices: ["s-hot-1 exclusive 100 0"] },
   {
     name: "a warm instance that rests asleep keeps its weights in host memory",
     spec: { warmStandby: { rest: "asleep", lend: "never" } },
-    slices: ["s-hot-1 mps 50 0", "s-warm-1 mps 50 16000000000"],
+    slices: ["s-hot-1 none 50 0", "s-warm-1 none 50 16000000000"],
   },
 ];
 for (const { name, spec, slices } of cases) {

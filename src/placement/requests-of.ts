@@ -1,5 +1,4 @@
 import type { ColdSpec, HotStandbyConfig, Level, LevelSpec, WarmSpec } from "../api/hot-standby-config.ts";
-import type { PartitionMode } from "../api/gpu-partition.ts";
 import { QOS_TABLE } from "../api/qos-table.ts";
 import { instanceName } from "../base/ids.ts";
 import type { InstanceRequest } from "./placement-request.ts";
@@ -21,8 +20,9 @@ function levelRequests(config: HotStandbyConfig, level: Level, spec: LevelSpec |
   const memberCount = config.model.tensorParallelSize;
   const bytes = splitBytes(spec.memoryReservedBytes, spec.gpuCount);
   // An engine over several GPUs runs in step: a neighbour on one of them would slow all. A reserve runs nothing.
-  const isExclusive = !spec.isShared || (memberCount > 1 && level !== "cold");
-  const mode = isExclusive ? "exclusive" : sharedMode(config);
+  // Slices of several MIG GPUs make no engine, so what must be isolated in hardware takes whole ones.
+  const isExclusive = !spec.isShared || (memberCount > 1 && (level !== "cold" || config.isolation === "strong"));
+  const { computePercent, memoryCapBytes } = QOS_TABLE[config.qosClass];
   return Array.from({ length: Math.floor(spec.gpuCount / memberCount) }, (_, index) => ({
     instance: instanceName(`${config.name}-${level}-${index + 1}`),
     tenant: config.tenant,
@@ -30,8 +30,10 @@ function levelRequests(config: HotStandbyConfig, level: Level, spec: LevelSpec |
     level,
     tier: config.tier,
     priority: config.priority,
-    mode,
-    computePercent: isExclusive ? 100 : QOS_TABLE[config.qosClass].computePercent,
+    isolation: config.isolation,
+    mayBeOversold: config.isQosClassExplicit && config.qosClass === "bronze",
+    computePercent: isExclusive ? 100 : computePercent,
+    capBytes: config.isQosClassExplicit && !isExclusive ? memoryCapBytes : null,
     memberBytes: bytes.slice(index * memberCount, (index + 1) * memberCount),
     isExclusive,
     nodeSelector: spec.nodeSelector,
@@ -44,9 +46,4 @@ function levelRequests(config: HotStandbyConfig, level: Level, spec: LevelSpec |
 export function splitBytes(bytes: number, partCount: number): readonly number[] {
   const each = Math.floor(bytes / partCount);
   return Array.from({ length: partCount }, (_, index) => (index === 0 ? bytes - each * (partCount - 1) : each));
-}
-
-/** The softest mode that still isolates as much as the service asks. Strong is exclusive: its config refuses sharing. */
-function sharedMode({ isolation }: HotStandbyConfig): PartitionMode {
-  return isolation === "medium" ? "vgpu" : "mps";
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GpuNode } from "../api/gpu-node.ts";
-import type { GpuPartition } from "../api/gpu-partition.ts";
+import type { MigPlacement } from "../api/mig-layout.ts";
+import { PARTITION_MODE_NAMES, type GpuPartition } from "../api/gpu-partition.ts";
 import { instanceName, nodeName, partitionName, serviceName, tenantId } from "../base/ids.ts";
 import type { Result } from "../base/result.ts";
 import type { GpuAccount } from "./gpu-account.ts";
@@ -33,6 +34,7 @@ export function gpuDriverContract(adapter: string, open: () => Promise<DriverRig
   inventory(fact);
   holds(fact);
   caps(fact);
+  cuts(fact);
   deaths(fact);
   links(fact);
 }
@@ -54,8 +56,8 @@ export const gpuNode = (name: string): GpuNode => ({
   hostMemoryBytes: 100 * GB,
   links: { hostToGpu: 10 * GB, disk: 2 * GB, network: GB },
   gpus: [
-    { index: 0, model: "H100-80GB", memoryBytes: 80 * GB },
-    { index: 1, model: "H100-80GB", memoryBytes: 80 * GB },
+    { index: 0, model: "H100-80GB", memoryBytes: 80 * GB, modes: PARTITION_MODE_NAMES },
+    { index: 1, model: "H100-80GB", memoryBytes: 80 * GB, modes: PARTITION_MODE_NAMES },
   ],
 });
 
@@ -67,6 +69,7 @@ const partition = (instance: string, mode: GpuPartition["mode"], memoryBytes: nu
   mode,
   node: NODE,
   gpu: 0,
+  mig: null,
   memoryBytes,
   computePercent: 50,
   phase: "Bound",
@@ -174,6 +177,58 @@ function caps(fact: Fact): void {
     assert.deepEqual(await rig.driver.removePartition(exclusive), DONE);
     assert.deepEqual(await rig.driver.removePartition(exclusive), DONE);
     assert.deepEqual(await other.holdGpu(FIRST, GB), DONE);
+  });
+}
+
+function cuts(fact: Fact): void {
+  const slice = (instance: string, mig: MigPlacement, memoryBytes: number): GpuPartition => ({
+    ...partition(instance, "mig", memoryBytes),
+    mig,
+  });
+  const codeOf = (result: Result<null, { readonly code: string }>): string => (result.ok ? "made" : result.error.code);
+  fact("MIG instances start where their profile may, overlap nowhere, and have no more bytes than it", async ({ driver }) => {
+    const made = [];
+    for (const [instance, mig, bytes] of [
+      ["a", { profile: "2g", start: 1 }, 20 * GB],
+      ["a", { profile: "2g", start: 0 }, 22 * GB],
+      ["a", { profile: "2g", start: 0 }, 20 * GB],
+      ["b", { profile: "4g", start: 0 }, 40 * GB],
+      ["b", { profile: "3g", start: 4 }, 40 * GB],
+      ["a", { profile: "2g", start: 2 }, 20 * GB],
+    ] as const)
+      made.push(codeOf(await driver.ensurePartition(slice(instance, mig, bytes))));
+    assert.deepEqual(made, ["GEOMETRY", "GEOMETRY", "made", "GEOMETRY", "made", "made"]);
+  });
+  fact("a process gets what its MIG instance has and no more, and one without any gets nothing", async (rig) => {
+    const [owner, other] = [rig.connect("a", 1).account, rig.connect("by-hand", 2).account];
+    assert.deepEqual(await rig.driver.ensurePartition(slice("a", { profile: "2g", start: 0 }, 20 * GB)), DONE);
+    const refused = await owner.holdGpu(FIRST, 20 * GB + 1);
+    assert.ok(!refused.ok && refused.error.code === "NO_GPU_MEMORY" && refused.error.freeBytes === 20 * GB);
+    assert.deepEqual(await owner.holdGpu(FIRST, 20 * GB), DONE);
+    assert.equal((await other.holdGpu(FIRST, 1)).ok, false);
+  });
+  fact("a MIG instance in use is neither destroyed nor moved, and no other mode comes beside it", async (rig) => {
+    const { account } = rig.connect("a", 1);
+    const own = slice("a", { profile: "2g", start: 0 }, 20 * GB);
+    assert.deepEqual(await rig.driver.ensurePartition(own), DONE);
+    assert.deepEqual(await account.holdGpu(FIRST, GB), DONE);
+    assert.equal(codeOf(await rig.driver.removePartition(own)), "IN_USE");
+    assert.equal(codeOf(await rig.driver.ensurePartition({ ...own, mig: { profile: "2g", start: 2 } })), "IN_USE");
+    assert.equal(codeOf(await rig.driver.ensurePartition(partition("b", "mps", GB))), "GEOMETRY");
+    assert.deepEqual(await account.holdGpu(FIRST, 0), DONE);
+    assert.deepEqual(await rig.driver.removePartition(own), DONE);
+    assert.deepEqual(await rig.driver.ensurePartition(partition("b", "mps", GB)), DONE);
+  });
+  fact("MIG does not begin on a card that is shared, or in use by a process that was promised nothing", async (rig) => {
+    const { account } = rig.connect("by-hand", 1);
+    const wanted = slice("a", { profile: "1g", start: 6 }, 9 * GB);
+    assert.deepEqual(await account.holdGpu(FIRST, GB), DONE);
+    assert.equal(codeOf(await rig.driver.ensurePartition(wanted)), "IN_USE");
+    assert.deepEqual(await account.holdGpu(FIRST, 0), DONE);
+    assert.deepEqual(await rig.driver.ensurePartition(partition("b", "vgpu", GB)), DONE);
+    assert.equal(codeOf(await rig.driver.ensurePartition(wanted)), "GEOMETRY");
+    assert.deepEqual(await rig.driver.removePartition(partition("b", "vgpu", GB)), DONE);
+    assert.deepEqual(await rig.driver.ensurePartition(wanted), DONE);
   });
 }
 

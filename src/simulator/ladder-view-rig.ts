@@ -116,6 +116,7 @@ export const partition = (name: string, more: Partial<GpuPartition> = {}): GpuPa
   service: serviceName(NAME),
   instance: instanceName(name),
   mode: "exclusive",
+  mig: null,
   memoryBytes: 40,
   computePercent: 100,
   node: nodeName("gpu-a"),

@@ -112,6 +112,7 @@ const PARTITION: GpuPartition = {
   computePercent: 100,
   node: nodeName("gpu-a"),
   gpu: 0,
+  mig: null,
   phase: "Bound",
 };
 const NOTHING = { head: () => undefined, data: () => undefined, end: () => undefined, failed: () => undefined };

@@ -28,5 +28,6 @@ export function connectAccountDriver(path: string, clock: Clock = createSystemCl
 }
 
 function driverError(error: Extract<AccountAnswer, { ok: false }>["error"]): Result<never, GpuDriverError> {
+  if (error.code === "GEOMETRY" || error.code === "IN_USE") return err({ code: error.code, reason: error.reason });
   return err({ code: "DRIVER_UNAVAILABLE", reason: "reason" in error ? error.reason : error.code });
 }

@@ -81,6 +81,8 @@ const BROKEN_OFF: Result<null, AccountError> = err({ code: "ACCOUNT_UNAVAILABLE"
 
 function accountResult(answer: AccountAnswer): Result<null, AccountError> {
   if (answer.ok) return ok(null);
-  if (answer.error.code === "DRIVER_UNAVAILABLE") return err({ code: "ACCOUNT_UNAVAILABLE", reason: answer.error.reason });
+  // The last two answer questions that no engine asks.
+  if (answer.error.code === "DRIVER_UNAVAILABLE" || answer.error.code === "GEOMETRY" || answer.error.code === "IN_USE")
+    return err({ code: "ACCOUNT_UNAVAILABLE", reason: answer.error.reason });
   return err(answer.error);
 }

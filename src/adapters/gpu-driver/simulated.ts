@@ -2,15 +2,18 @@ import type { GpuLost } from "../../api/fault.ts";
 import type { GpuNode } from "../../api/gpu-node.ts";
 import type { GpuPartition } from "../../api/gpu-partition.ts";
 import { assert } from "../../base/assert.ts";
-import { instanceName, type NodeName } from "../../base/ids.ts";
+import type { NodeName } from "../../base/ids.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { isSameJson } from "../../base/same-json.ts";
-import type { Clock, Timer } from "../../ports/clock.ts";
+import type { Clock } from "../../ports/clock.ts";
 import type { AccountError, GpuAccount } from "../../ports/gpu-account.ts";
 import type { GpuDriver, GpuDriverError, ObservedGpu } from "../../ports/gpu-driver.ts";
-import type { AccountState, HeldBytes } from "./account-state.ts";
+import { AccountHolders, setOrDelete, type Holder } from "./account-holders.ts";
+import { AccountInventory } from "./account-inventory.ts";
+import type { AccountState } from "./account-state.ts";
+import { capOfInstance } from "./cap-of-instance.ts";
+import { cutObstacle, destroyObstacle } from "./cut-obstacle.ts";
 import { createGpuLosses, gpuKey, gpuOf, type GpuLosses, type GpuPlace } from "./gpu-losses.ts";
-import { createSharedLink, type SharedLink } from "./shared-link.ts";
 
 /** A real driver gives a dead process's memory back about so long after its end. */
 const TEARDOWN_MS = 100;
@@ -40,23 +43,6 @@ export interface SimulatedAccount {
   onChange(listener: () => void): void;
 }
 
-interface Node {
-  spec: GpuNode;
-  /** false = no longer in the inventory, and still held by some process. */
-  isListed: boolean;
-  readonly links: { readonly hostToGpu: SharedLink; readonly disk: SharedLink; readonly network: SharedLink };
-}
-interface Holder {
-  readonly instance: string;
-  readonly pid: number;
-  /** By `node/gpu`, and by node. */
-  readonly gpuBytes: Map<string, number>;
-  readonly hostBytes: Map<string, number>;
-  /** Aborted when the process is dead. */
-  life: AbortController;
-  freeing: Timer | null;
-}
-
 export function createSimulatedAccount(
   clock: Clock,
   { teardownMs = TEARDOWN_MS }: { readonly teardownMs?: number } = {},
@@ -67,7 +53,7 @@ export function createSimulatedAccount(
       observe: async () => ok(account.observe()),
       ensureInventory: async (nodes) => ok(account.ensureInventory(nodes)),
       ensurePartition: async (partition) => account.ensurePartition(partition),
-      removePartition: async ({ name }) => ok(account.removePartition(name)),
+      removePartition: async ({ name }) => account.removePartition(name),
     },
     open: (who) => account.open(who),
     loseGpus: (loss, forMs) => account.loseGpus(loss, forMs),
@@ -83,24 +69,22 @@ class Account {
   readonly listeners = new Set<() => void>();
   readonly #clock: Clock;
   readonly #teardownMs: number;
-  readonly #nodes = new Map<string, Node>();
+  readonly #inventory: AccountInventory;
   readonly #partitions = new Map<string, GpuPartition>();
-  readonly #holders = new Map<string, Holder>();
+  readonly #holders: AccountHolders;
   /** What `observe` said last, until something changes. */
   #observed: readonly ObservedGpu[] | null = null;
 
   constructor(clock: Clock, teardownMs: number) {
     this.#clock = clock;
     this.#teardownMs = teardownMs;
+    this.#inventory = new AccountInventory(clock);
+    this.#holders = new AccountHolders(clock, () => this.#changed());
     this.#losses = createGpuLosses(clock, (at) => this.#cameBack(at));
   }
 
   open({ instance, pid, isPromised = false }: AccountHolder): { readonly account: GpuAccount; close(): void } {
-    const key = `${instance}#${pid}`;
-    const holder = this.#holders.get(key) ?? emptyHolder(instance, pid);
-    this.#holders.set(key, holder);
-    holder.freeing?.cancel();
-    holder.freeing = null;
+    const holder = this.#holders.open(instance, pid);
     // A life of its own: the end of an older connection says nothing about a newer one.
     const life = new AbortController();
     holder.life = life;
@@ -113,20 +97,20 @@ class Account {
       },
       close: () => {
         life.abort();
-        if (holder.life === life) this.#free(holder, this.#teardownMs);
+        if (holder.life === life) this.#holders.freeAfter(holder, this.#teardownMs);
       },
     };
   }
 
   observe(): readonly ObservedGpu[] {
     this.#observed ??= Object.freeze(
-      [...this.#nodes.values()].flatMap(({ spec }) =>
+      this.#inventory.all().flatMap(({ spec }) =>
         spec.gpus.map((gpu) => ({
           node: spec.name,
           gpu: gpu.index,
           health: this.#isLost(spec.name, gpu.index) ? ("lost" as const) : ("ok" as const),
           memoryBytes: gpu.memoryBytes,
-          holders: this.#holdersOf(spec.name, gpu.index),
+          holders: this.#holders.onGpu(spec.name, gpu.index),
         })),
       ),
     );
@@ -137,8 +121,8 @@ class Account {
   ensureInventory(nodes: readonly GpuNode[]): null {
     const named = new Set<string>(nodes.map((node) => node.name));
     let isChanged = false;
-    for (const spec of nodes) isChanged = this.#ensureNode(spec) || isChanged;
-    for (const node of this.#nodes.values()) {
+    for (const spec of nodes) isChanged = this.#inventory.ensure(spec) || isChanged;
+    for (const node of this.#inventory.all()) {
       const isListed = named.has(node.spec.name);
       if (node.isListed !== isListed) this.#observed = null;
       node.isListed = isListed;
@@ -152,21 +136,27 @@ class Account {
 
   ensurePartition(partition: GpuPartition): Result<null, GpuDriverError> {
     const { node, gpu, name } = partition;
-    if (this.#memoryOf(node, gpu) === null)
+    if (this.#inventory.memoryOf(node, gpu) === null)
       return err({ code: "DRIVER_UNAVAILABLE", reason: `GPU ${node}/${gpu} is not in the inventory` });
+    const model = this.#inventory.modelOf(node, gpu);
+    const obstacle = cutObstacle(partition, { model, partitions: this.#partitionsOn(partition), holders: this.#holders.onGpu(node, gpu) });
+    if (obstacle !== null) return err(obstacle);
     const isNew = !isSameJson(this.#partitions.get(name), partition);
     this.#partitions.set(name, partition);
     if (isNew) this.#changed();
     return ok(null);
   }
 
-  removePartition(name: string): null {
+  removePartition(name: string): Result<null, GpuDriverError> {
+    const known = this.#partitions.get(name);
+    const obstacle = known === undefined ? null : destroyObstacle(known, this.#holders.onGpu(known.node, known.gpu));
+    if (obstacle !== null) return err(obstacle);
     if (this.#partitions.delete(name)) this.#changed();
-    return null;
+    return ok(null);
   }
 
   loseGpus({ node, gpu }: Pick<GpuLost, "node" | "gpu">, forMs: number): Result<null, AccountError> {
-    const gpus = this.#gpusAt(node, gpu);
+    const gpus = this.#inventory.gpusAt(node, gpu);
     if (gpus.length === 0) return err({ code: "UNKNOWN_GPU", node, gpu: gpu ?? 0 });
     this.#observed = null;
     for (const index of gpus) this.#losses.lose({ node, gpu: index }, forMs);
@@ -175,45 +165,39 @@ class Account {
   }
 
   restoreGpus({ node, gpu }: Pick<GpuLost, "node" | "gpu">): void {
-    for (const index of this.#gpusAt(node, gpu)) this.#losses.restore({ node, gpu: index });
+    for (const index of this.#inventory.gpusAt(node, gpu)) this.#losses.restore({ node, gpu: index });
   }
 
   state(): AccountState {
     return {
       lost: this.#losses.list(),
-      nodes: [...this.#nodes.values()].map(({ spec }) => spec),
+      nodes: this.#inventory.all().map(({ spec }) => spec),
       partitions: [...this.#partitions.values()],
-      holders: [...this.#holders.values()].map(heldBytes),
+      holders: this.#holders.state(),
     };
   }
 
   restore({ nodes, partitions, holders, lost }: AccountState): void {
-    assert(this.#nodes.size === 0, "only a fresh account is restored");
+    assert(this.#inventory.size === 0, "only a fresh account is restored");
     this.#observed = null;
-    for (const node of nodes) this.#ensureNode(node);
+    for (const node of nodes) this.#inventory.ensure(node);
     for (const { node, gpu, untilWallMs } of lost) this.#losses.lose({ node, gpu }, untilWallMs - this.#clock.wallMs());
     for (const partition of partitions) this.#partitions.set(partition.name, partition);
-    for (const held of holders) {
-      const holder = emptyHolder(held.instance, held.pid);
-      for (const { node, gpu, bytes } of held.gpus) holder.gpuBytes.set(gpuKey(node, gpu), bytes);
-      for (const { node, bytes } of held.hosts) holder.hostBytes.set(node, bytes);
-      this.#holders.set(`${held.instance}#${held.pid}`, holder);
-      this.#free(holder, RETURN_MS);
-    }
+    this.#holders.restore(holders, RETURN_MS);
   }
 
   #holdGpu(holder: Holder, want: GpuPlace & { readonly bytes: number; readonly isPromised: boolean }): Result<null, AccountError> {
     const { node, gpu, bytes } = want;
     assert(Number.isSafeInteger(bytes) && bytes >= 0, "held bytes are whole and not negative");
-    const memoryBytes = this.#memoryOf(node, gpu);
+    const memoryBytes = this.#inventory.memoryOf(node, gpu);
     if (memoryBytes === null) return err({ code: "UNKNOWN_GPU", node, gpu });
     const key = gpuKey(node, gpu);
     const heldNow = holder.gpuBytes.get(key) ?? 0;
     if (bytes > heldNow) {
       if (this.#isLost(node, gpu)) return err({ code: "GPU_LOST", node, gpu });
-      const others = this.#holdersOf(node, gpu).filter(({ instance, pid }) => instance !== holder.instance || pid !== holder.pid);
+      const others = this.#holders.onGpu(node, gpu).filter(({ instance, pid }) => instance !== holder.instance || pid !== holder.pid);
       const otherBytes = others.reduce((sum, { usedBytes }) => sum + usedBytes, 0);
-      const freeBytes = Math.min(memoryBytes - otherBytes, this.#capOf(holder.instance, want));
+      const freeBytes = Math.min(memoryBytes - otherBytes, capOfInstance(this.#partitions.values(), holder.instance, want));
       if (bytes > freeBytes)
         return err({ code: "NO_GPU_MEMORY", node, gpu, neededBytes: bytes, freeBytes, holders: others.map(withoutPid) });
     }
@@ -224,12 +208,7 @@ class Account {
 
   #holdHost(holder: Holder, node: NodeName, bytes: number): Result<null, AccountError> {
     assert(Number.isSafeInteger(bytes) && bytes >= 0, "held bytes are whole and not negative");
-    const memoryBytes = this.#nodes.get(node)?.spec.hostMemoryBytes ?? 0;
-    const othersBytes = [...this.#holders.values()].reduce(
-      (sum, other) => sum + (other === holder ? 0 : (other.hostBytes.get(node) ?? 0)),
-      0,
-    );
-    const freeBytes = memoryBytes - othersBytes;
+    const freeBytes = this.#inventory.hostMemoryOf(node) - this.#holders.hostBytesOfOthers(node, holder);
     if (bytes > (holder.hostBytes.get(node) ?? 0) && bytes > freeBytes) {
       return err({ code: "NO_HOST_MEMORY", node, neededBytes: bytes, freeBytes });
     }
@@ -244,8 +223,8 @@ class Account {
     { node: name, link, bytes }: Parameters<GpuAccount["transfer"]>[0] & { readonly bytes: number },
     signal: AbortSignal,
   ): Promise<Result<null, AccountError>> {
-    const node = this.#nodes.get(name);
-    if (node === undefined) return err({ code: "ACCOUNT_UNAVAILABLE", reason: `node ${name} is not in the inventory` });
+    const node = this.#inventory.node(name);
+    if (node === null) return err({ code: "ACCOUNT_UNAVAILABLE", reason: `node ${name} is not in the inventory` });
     const held = [...holder.gpuBytes.keys()].map(gpuOf);
     const loss = new AbortController();
     let lostGpu: GpuPlace | null = null;
@@ -259,76 +238,27 @@ class Account {
     return lostGpu === null ? BROKEN_OFF : gpuLost(lostGpu);
   }
 
-  #cameBack({ node, gpu }: GpuPlace): void {
-    for (const holder of this.#holders.values()) holder.gpuBytes.delete(gpuKey(node, gpu));
+  #cameBack(at: GpuPlace): void {
+    this.#holders.emptyGpu(at);
     this.#changed();
   }
 
-  /** GPUs of the inventory there; none when it names none. */
-  #gpusAt(node: NodeName, gpu: number | null): readonly number[] {
-    const indexes = this.#nodes.get(node)?.spec.gpus.map(({ index }) => index) ?? [];
-    return gpu === null ? indexes : indexes.filter((index) => index === gpu);
-  }
-
-  /** On a shared GPU an instance gets what was promised to it and no more; an exclusive GPU is its owner's alone. */
-  #capOf(instance: string, { node, gpu, isPromised }: GpuPlace & { readonly isPromised: boolean }): number {
-    const here = [...this.#partitions.values()].filter((partition) => partition.node === node && partition.gpu === gpu);
-    const own = here.filter((partition) => partition.instance === instance);
-    if (own.some(({ mode }) => mode === "exclusive")) return Number.POSITIVE_INFINITY;
-    if (here.some(({ mode }) => mode === "exclusive")) return 0;
-    if (own.length === 0) return isPromised ? 0 : Number.POSITIVE_INFINITY;
-    return own.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
-  }
-
-  #free(holder: Holder, delayMs: number): void {
-    holder.freeing?.cancel();
-    holder.freeing = this.#clock.after(delayMs, () => {
-      this.#holders.delete(`${holder.instance}#${holder.pid}`);
-      this.#changed();
-    });
-  }
-
-  /** @returns whether it is new or another one. */
-  #ensureNode(spec: GpuNode): boolean {
-    const known = this.#nodes.get(spec.name);
-    if (known === undefined) {
-      const { hostToGpu, disk, network } = spec.links;
-      const link = (rate: number): SharedLink => createSharedLink(rate, this.#clock);
-      this.#nodes.set(spec.name, { spec, isListed: true, links: { hostToGpu: link(hostToGpu), disk: link(disk), network: link(network) } });
-      return true;
-    }
-    if (isSameJson(known.spec, spec)) return false;
-    for (const name of ["hostToGpu", "disk", "network"] as const) {
-      if (known.spec.links[name] !== spec.links[name]) known.links[name].setRate(spec.links[name]);
-    }
-    known.spec = spec;
-    return true;
-  }
-
   #removeNode({ name, gpus }: GpuNode): void {
-    this.#nodes.delete(name);
+    this.#inventory.remove(name);
     for (const gpu of gpus) this.#losses.restore({ node: name, gpu: gpu.index });
     for (const partition of this.#partitions.values()) if (partition.node === name) this.#partitions.delete(partition.name);
   }
 
   #isHeld({ name, gpus }: GpuNode): boolean {
-    const isHost = [...this.#holders.values()].some((holder) => holder.hostBytes.has(name));
-    return isHost || gpus.some((gpu) => this.#holdersOf(name, gpu.index).length > 0);
+    return this.#holders.isOnHost(name) || gpus.some((gpu) => this.#holders.onGpu(name, gpu.index).length > 0);
+  }
+
+  #partitionsOn({ node, gpu }: GpuPlace): readonly GpuPartition[] {
+    return [...this.#partitions.values()].filter((partition) => partition.node === node && partition.gpu === gpu);
   }
 
   #isLost(node: NodeName, gpu: number): boolean {
-    return this.#losses.has({ node, gpu }) || this.#nodes.get(node)?.isListed !== true;
-  }
-
-  #memoryOf(node: NodeName, gpu: number): number | null {
-    return this.#nodes.get(node)?.spec.gpus.find(({ index }) => index === gpu)?.memoryBytes ?? null;
-  }
-
-  #holdersOf(node: NodeName, gpu: number): ObservedGpu["holders"] {
-    return [...this.#holders.values()].flatMap(({ instance, pid, gpuBytes }) => {
-      const usedBytes = gpuBytes.get(gpuKey(node, gpu));
-      return usedBytes === undefined ? [] : [{ instance: instanceName(instance), pid, usedBytes }];
-    });
+    return this.#losses.has({ node, gpu }) || !this.#inventory.isListed(node);
   }
 
   #changed(): void {
@@ -344,21 +274,3 @@ const withoutPid = ({
   instance,
   usedBytes,
 }: ObservedGpu["holders"][number]): { readonly instance: string; readonly usedBytes: number } => ({ instance, usedBytes });
-const emptyHolder = (instance: string, pid: number): Holder => ({
-  instance,
-  pid,
-  gpuBytes: new Map(),
-  hostBytes: new Map(),
-  life: new AbortController(),
-  freeing: null,
-});
-
-function heldBytes({ instance, pid, gpuBytes, hostBytes }: Holder): HeldBytes {
-  const gpus = [...gpuBytes].map(([key, bytes]) => ({ ...gpuOf(key), bytes }));
-  return { instance, pid, gpus, hosts: [...hostBytes].map(([node, bytes]) => ({ node, bytes })) };
-}
-
-function setOrDelete(map: Map<string, number>, key: string, bytes: number): void {
-  if (bytes === 0) map.delete(key);
-  else map.set(key, bytes);
-}

@@ -1,7 +1,8 @@
+import { formatPlacement } from "../api/mig-layout.ts";
 import { formatBytes } from "../base/bytes.ts";
 import type { CandidateReport } from "../placement/explain-candidates.ts";
 import type { PlacementReport } from "../placement/explain-placement.ts";
-import type { InstanceRequest } from "../placement/placement-request.ts";
+import type { InstanceRequest, PlacedMember } from "../placement/placement-request.ts";
 import { withoutControls } from "./explain.ts";
 import { counted } from "./print-findings.ts";
 import { formatTable, plainCell, type Cell, type Style, type Tone } from "./print-table.ts";
@@ -12,7 +13,7 @@ const TITLES = ["NODE", "VERDICT", "GPUS", "WHY"];
 const TONES: Readonly<Record<CandidateReport["verdict"], Tone>> = { chosen: "good", possible: "plain", refused: "busy" };
 
 /** Each instance with its place, and the nodes under it. */
-export function formatPlacement(reports: readonly PlacementReport[], style: Style): string {
+export function formatPlacements(reports: readonly PlacementReport[], style: Style): string {
   if (reports.length === 0) return "No instance is asked for.\n";
   return `${reports.map((report) => formatReport(report, style)).join("\n")}\n${summary(reports)}\n`;
 }
@@ -21,17 +22,25 @@ function formatReport({ request, outcome, candidates, notices }: PlacementReport
   const where =
     outcome.kind === "refused"
       ? "nowhere"
-      : `${outcome.members.map(({ node, gpu }) => `${node}/${gpu}`).join(" ")}${outcome.kind === "stands" ? ", where it stands" : ""}`;
+      : `${outcome.members.map(({ node, gpu }) => `${node}/${gpu}`).join(" ")}${shareOf(outcome.members)}${outcome.kind === "stands" ? ", where it stands" : ""}`;
   const title = withoutControls(`${request.instance} (${needsOf(request)}): ${where}`);
   const notes = notices.map(({ what, why }) => `  note: ${withoutControls(`${what} ${why}`)}\n`).join("");
   return `${title}\n${notes}${formatCandidates(candidates, style)}`;
 }
 
-function needsOf({ tier, level, memberBytes, isExclusive, mode, computePercent }: InstanceRequest): string {
+function needsOf({ tier, level, memberBytes, isExclusive, isolation }: InstanceRequest): string {
   const each = formatBytes(Math.max(...memberBytes));
   const gpus = isExclusive ? counted(memberBytes.length, "whole GPU") : `a share of ${counted(memberBytes.length, "GPU")}`;
-  const share = isExclusive ? "" : `, ${mode}, at most ${computePercent} % of it under contention`;
-  return `${tier} ${level}, ${gpus} with ${each}${memberBytes.length > 1 ? " each" : ""}${share}`;
+  const least = isExclusive || isolation === "none" ? "" : `, at least ${isolation} isolation`;
+  return `${tier} ${level}, ${gpus} with ${each}${memberBytes.length > 1 ? " each" : ""}${least}`;
+}
+
+/** How the GPUs are cut for it; nothing where they are its own. */
+function shareOf([first]: readonly PlacedMember[]): string {
+  if (first === undefined || first.mode === "exclusive") return "";
+  const { mode, mig, memoryBytes, computePercent } = first;
+  if (mig === null) return ` by ${mode}, at most ${computePercent} % of it under contention`;
+  return ` by MIG, ${formatPlacement(mig)}: ${formatBytes(memoryBytes)} and ${computePercent} % of its compute, its own`;
 }
 
 function formatCandidates(candidates: readonly CandidateReport[], style: Style): string {

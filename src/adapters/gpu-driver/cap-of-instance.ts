@@ -1,0 +1,20 @@
+import type { GpuPartition } from "../../api/gpu-partition.ts";
+import type { GpuPlace } from "./gpu-losses.ts";
+
+/**
+ * On a shared GPU an instance gets what was promised to it and no more; an exclusive GPU is its owner's alone.
+ * @param isPromised started by a platform, for partitions of its own: where it has none it gets nothing.
+ */
+export function capOfInstance(
+  partitions: Iterable<GpuPartition>,
+  instance: string,
+  { node, gpu, isPromised }: GpuPlace & { readonly isPromised: boolean },
+): number {
+  const here = [...partitions].filter((partition) => partition.node === node && partition.gpu === gpu);
+  const own = here.filter((partition) => partition.instance === instance);
+  if (own.some(({ mode }) => mode === "exclusive")) return Number.POSITIVE_INFINITY;
+  if (here.some(({ mode }) => mode === "exclusive")) return 0;
+  // A card that MIG cuts has no room outside its MIG instances.
+  if (own.length === 0) return isPromised || here.some(({ mig }) => mig !== null) ? 0 : Number.POSITIVE_INFINITY;
+  return own.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+}
