@@ -10,6 +10,7 @@ import type { PolicyName } from "./policies.ts";
 import { readPublished, type Published } from "./published.ts";
 import { readNodes, readTrace, traceNames } from "./read-openb.ts";
 import { judgeRuns, meanOf, type PlacementRow, type PolicyRuns } from "./rows.ts";
+import { migRows } from "./mig-rows.ts";
 import { operationRows } from "./operation-rows.ts";
 import { partitionRows } from "./partition-row.ts";
 import { LOADS } from "./replay-log.ts";
@@ -108,6 +109,7 @@ function main(): number {
     ...(options.rows.includes("partitions") ? partitionRows() : []),
     ...(options.rows.includes("operations") ? operationRows(progress, OPERATION_SEED) : []),
     ...(options.rows.includes("departures") ? departureRows(options, progress) : []),
+    ...(options.rows.includes("mig") ? migRows(options.seeds, progress) : []),
     ...(options.rows.includes("gangs") ? gangRows(options, progress) : []),
   ];
   if (results.length > 0) printCurves(results, published);

@@ -1,0 +1,130 @@
+import { MIG_PROFILES, MIG_SHAPES, type MigProfile } from "../../src/api/mig-geometry.ts";
+import { EMPTY_ROOM, placementIndex, roomAfter, roomBefore } from "../../src/api/mig-layout.ts";
+import type { MigRoom } from "../../src/base/ids.ts";
+import { bestStart, fleetValueLost } from "../../src/placement/mig-value.ts";
+import type { Mix } from "../mig/served-slices.ts";
+
+/** What a place of one profile on a GPU costs, less is better, of equals the first GPU; null = it does not fit there. */
+export type MigCost = (room: MigRoom, profile: MigProfile) => MigOffer | null;
+interface MigOffer {
+  readonly cost: number;
+  readonly start: number;
+}
+
+export const MIG_POLICY_NAMES = ["random", "first-fit", "best-fit", "fgd", "fgd exact", "value"] as const;
+export type MigPolicyName = (typeof MIG_POLICY_NAMES)[number];
+export const OUR_MIG_POLICY = "value" satisfies MigPolicyName;
+
+/** @param mix only FGD is told it. */
+export function createMigPolicy(name: MigPolicyName, mix: Mix, random: () => number): MigCost {
+  switch (name) {
+    case "random":
+      return (room, profile) => {
+        const starts = startsIn(room, profile);
+        const start = starts[Math.floor(random() * starts.length)];
+        return start === undefined ? null : { cost: random(), start };
+      };
+    // As a driver that takes devices by name, and the lowest start.
+    case "first-fit":
+      return remembered((room, profile) => lowest(room, profile, 0));
+    case "best-fit":
+      return remembered((room, profile) => lowest(room, profile, freeSlices(room)));
+    case "fgd":
+      return remembered(byFragmentation(mix, (savedSlices) => Math.trunc(100 / (1 + Math.exp(-savedSlices / 8)))));
+    case "fgd exact":
+      return remembered(byFragmentation(mix, (savedSlices) => Math.round(savedSlices * 1e6)));
+    case "value":
+      return (room, profile) => {
+        const cost = fleetValueLost(room, profile);
+        const start = bestStart(room, profile);
+        return cost === null || start === null ? null : { cost, start };
+      };
+  }
+}
+
+const startsIn = (room: MigRoom, profile: MigProfile): readonly number[] =>
+  MIG_SHAPES[profile].starts.filter((start) => roomAfter(room, placementIndex({ profile, start })) !== null);
+
+function lowest(room: MigRoom, profile: MigProfile, cost: number): MigOffer | null {
+  const [start] = startsIn(room, profile);
+  return start === undefined ? null : { cost, start };
+}
+
+/** What is known of a room and a profile does not change: there are 12 bits of rooms. */
+function remembered(cost: MigCost): MigCost {
+  const known = new Map<string, MigOffer | null>();
+  return (room, profile) => {
+    const key = `${room} ${profile}`;
+    const offer = known.get(key);
+    if (offer !== undefined) return offer;
+    const found = cost(room, profile);
+    known.set(key, found);
+    return found;
+  };
+}
+
+/** FGD on one GPU's memory slices: the start, and by its cost the GPU, where the fewest become unusable; the lowest start of equals. */
+function byFragmentation(mix: Mix, grade: (savedSlices: number) => number): MigCost {
+  return (room, profile) => {
+    const before = unusableSlices(room, mix);
+    let best: MigOffer | null = null;
+    for (const start of startsIn(room, profile)) {
+      const after = roomAfter(room, placementIndex({ profile, start }));
+      if (after === null) continue;
+      const cost = -grade(before - unusableSlices(after, mix));
+      if (best === null || cost < best.cost) best = { cost, start };
+    }
+    return best;
+  };
+}
+
+/** Expected free memory slices that the next request of the mix could not use: those that no legal place of its profile covers. */
+export function unusableSlices(room: MigRoom, mix: Mix): number {
+  let unusable = 0;
+  let total = 0;
+  for (const profile of MIG_PROFILES) {
+    const share = mix[profile] ?? 0;
+    total += share;
+    let covered = 0;
+    for (const start of startsIn(room, profile)) covered |= ((1 << MIG_SHAPES[profile].memorySlices) - 1) << start;
+    unusable += share * bitsOf(~room & 0xff & ~covered);
+  }
+  return unusable / total;
+}
+
+const freeSlices = (room: MigRoom): number => bitsOf(~room & 0xff);
+
+function bitsOf(bits: number): number {
+  let count = 0;
+  for (let rest = bits; rest !== 0; rest &= rest - 1) count++;
+  return count;
+}
+
+/** GPUs that are cut as they are asked for; nothing that stands is moved. */
+export class MigFleet {
+  readonly #rooms: MigRoom[];
+  readonly #cost: MigCost;
+
+  constructor(gpuCount: number, cost: MigCost) {
+    this.#rooms = Array.from({ length: gpuCount }, () => EMPTY_ROOM);
+    this.#cost = cost;
+  }
+
+  /** Takes the cheapest place until what it returns is called; null = there is none. */
+  place(profile: MigProfile): (() => void) | null {
+    let best: { readonly gpu: number; readonly offer: MigOffer } | null = null;
+    for (const [gpu, room] of this.#rooms.entries()) {
+      const offer = this.#cost(room, profile);
+      if (offer !== null && (best === null || offer.cost < best.offer.cost)) best = { gpu, offer };
+    }
+    if (best === null) return null;
+    const { gpu, offer } = best;
+    const index = placementIndex({ profile, start: offer.start });
+    const after = roomAfter(this.#rooms[gpu] ?? EMPTY_ROOM, index);
+    if (after === null) throw new Error(`${profile}@${offer.start} does not fit where the policy put it.`);
+    this.#rooms[gpu] = after;
+    return () => {
+      this.#rooms[gpu] = roomBefore(this.#rooms[gpu] ?? EMPTY_ROOM, index);
+    };
+  }
+}
