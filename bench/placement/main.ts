@@ -11,6 +11,7 @@ import { readPublished, type Published } from "./published.ts";
 import { readNodes, readTrace, traceNames } from "./read-openb.ts";
 import { judgeRuns, meanOf, type PlacementRow, type PolicyRuns } from "./rows.ts";
 import { migRows } from "./mig-rows.ts";
+import { reserveRows } from "./reserve-rows.ts";
 import { operationRows } from "./operation-rows.ts";
 import { partitionRows } from "./partition-row.ts";
 import { LOADS } from "./replay-log.ts";
@@ -111,6 +112,7 @@ function main(): number {
     ...(options.rows.includes("departures") ? departureRows(options, progress) : []),
     ...(options.rows.includes("mig") ? migRows(options.seeds, progress) : []),
     ...(options.rows.includes("gangs") ? gangRows(options, progress) : []),
+    ...(options.rows.includes("reserves") ? reserveRows(options, progress) : []),
   ];
   if (results.length > 0) printCurves(results, published);
   printRows(rows);
