@@ -18,7 +18,7 @@ export interface ComeAndLeave<Asked> {
   readonly warmUpSeconds: number;
   readonly measuredSeconds: number;
   /** Takes a place, for good or until what it returns is called; null = there is none. */
-  place(asked: Asked): (() => void) | null;
+  readonly place: (asked: Asked) => (() => void) | null;
 }
 
 export interface ComeAndLeaveOutcome {

@@ -1,22 +1,30 @@
 import { MIG_PROFILES, MIG_SHAPES, type MigProfile } from "../../src/api/mig-geometry.ts";
 import { EMPTY_ROOM, placementIndex, roomAfter, roomBefore } from "../../src/api/mig-layout.ts";
 import type { MigRoom } from "../../src/base/ids.ts";
-import { bestStart, fleetValueLost } from "../../src/placement/mig-value.ts";
+import { MigFleetValue, type MigOffer } from "../../src/placement/mig-fleet-value.ts";
 import type { Mix } from "../mig/served-slices.ts";
 
-/** What a place of one profile on a GPU costs, less is better, of equals the first GPU; null = it does not fit there. */
-export type MigCost = (room: MigRoom, profile: MigProfile) => MigOffer | null;
-interface MigOffer {
-  readonly cost: number;
-  readonly start: number;
+/** Where fleets of MIG GPUs put an instance: the cheapest offer, of equals the first GPU's. */
+export interface MigPolicy {
+  observe(profile: MigProfile): void;
+  release(): void;
+  /** null = it does not fit there. */
+  offer(room: MigRoom, profile: MigProfile): MigOffer | null;
 }
+type Offer = MigPolicy["offer"];
 
 export const MIG_POLICY_NAMES = ["random", "first-fit", "best-fit", "fgd", "fgd exact", "value"] as const;
 export type MigPolicyName = (typeof MIG_POLICY_NAMES)[number];
 export const OUR_MIG_POLICY = "value" satisfies MigPolicyName;
 
 /** @param mix only FGD is told it. */
-export function createMigPolicy(name: MigPolicyName, mix: Mix, random: () => number): MigCost {
+export function createMigPolicy(name: MigPolicyName, mix: Mix, random: () => number): MigPolicy {
+  return name === "value"
+    ? new MigFleetValue()
+    : { observe: () => undefined, release: () => undefined, offer: fixedOffer(name, mix, random) };
+}
+
+function fixedOffer(name: Exclude<MigPolicyName, "value">, mix: Mix, random: () => number): Offer {
   switch (name) {
     case "random":
       return (room, profile) => {
@@ -33,12 +41,6 @@ export function createMigPolicy(name: MigPolicyName, mix: Mix, random: () => num
       return remembered(byFragmentation(mix, (savedSlices) => Math.trunc(100 / (1 + Math.exp(-savedSlices / 8)))));
     case "fgd exact":
       return remembered(byFragmentation(mix, (savedSlices) => Math.round(savedSlices * 1e6)));
-    case "value":
-      return (room, profile) => {
-        const cost = fleetValueLost(room, profile);
-        const start = bestStart(room, profile);
-        return cost === null || start === null ? null : { cost, start };
-      };
   }
 }
 
@@ -51,20 +53,20 @@ function lowest(room: MigRoom, profile: MigProfile, cost: number): MigOffer | nu
 }
 
 /** What is known of a room and a profile does not change: there are 12 bits of rooms. */
-function remembered(cost: MigCost): MigCost {
-  const known = new Map<string, MigOffer | null>();
+function remembered(offer: Offer): Offer {
+  const known = new Map<number, MigOffer | null>();
   return (room, profile) => {
-    const key = `${room} ${profile}`;
-    const offer = known.get(key);
-    if (offer !== undefined) return offer;
-    const found = cost(room, profile);
+    const key = room * MIG_PROFILES.length + MIG_PROFILES.indexOf(profile);
+    const remembered = known.get(key);
+    if (remembered !== undefined) return remembered;
+    const found = offer(room, profile);
     known.set(key, found);
     return found;
   };
 }
 
 /** FGD on one GPU's memory slices: the start, and by its cost the GPU, where the fewest become unusable; the lowest start of equals. */
-function byFragmentation(mix: Mix, grade: (savedSlices: number) => number): MigCost {
+function byFragmentation(mix: Mix, grade: (savedSlices: number) => number): Offer {
   return (room, profile) => {
     const before = unusableSlices(room, mix);
     let best: MigOffer | null = null;
@@ -103,18 +105,19 @@ function bitsOf(bits: number): number {
 /** GPUs that are cut as they are asked for; nothing that stands is moved. */
 export class MigFleet {
   readonly #rooms: MigRoom[];
-  readonly #cost: MigCost;
+  readonly #policy: MigPolicy;
 
-  constructor(gpuCount: number, cost: MigCost) {
+  constructor(gpuCount: number, policy: MigPolicy) {
     this.#rooms = Array.from({ length: gpuCount }, () => EMPTY_ROOM);
-    this.#cost = cost;
+    this.#policy = policy;
   }
 
   /** Takes the cheapest place until what it returns is called; null = there is none. */
   place(profile: MigProfile): (() => void) | null {
+    this.#policy.observe(profile);
     let best: { readonly gpu: number; readonly offer: MigOffer } | null = null;
     for (const [gpu, room] of this.#rooms.entries()) {
-      const offer = this.#cost(room, profile);
+      const offer = this.#policy.offer(room, profile);
       if (offer !== null && (best === null || offer.cost < best.offer.cost)) best = { gpu, offer };
     }
     if (best === null) return null;
@@ -125,6 +128,7 @@ export class MigFleet {
     this.#rooms[gpu] = after;
     return () => {
       this.#rooms[gpu] = roomBefore(this.#rooms[gpu] ?? EMPTY_ROOM, index);
+      this.#policy.release();
     };
   }
 }

@@ -37,7 +37,7 @@ export interface ReserveFill {
 interface Site {
   readonly fleet: FleetIndex;
   readonly capacityMilli: number;
-  place(service: Service): readonly PlacedMember[] | null;
+  readonly place: (service: Service) => readonly PlacedMember[] | null;
 }
 
 /** FGD is told all members of all services. */

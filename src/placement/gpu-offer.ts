@@ -3,7 +3,7 @@ import { EMPTY_LAYOUT, roomOf } from "../api/mig-layout.ts";
 import { keepMigShare } from "./choose-mig-share.ts";
 import { cheapestShare, choosePartition, shareIn, type ChosenShare, type NoPartition } from "./choose-partition.ts";
 import type { GpuRoom } from "./fleet-room.ts";
-import { fleetValueLost } from "./mig-value.ts";
+import { valueLost } from "./mig-value.ts";
 import { DEFAULT_PLANNING_LOSS_PERCENT } from "./partition-modes.ts";
 import { partitionRequirements, type CandidateGpu, type ModeRefusal, type PartitionRequirements } from "./partition-requirements.ts";
 import type { InstanceRequest, PlacedMember } from "./placement-request.ts";
@@ -33,6 +33,7 @@ export function offerStanding(request: InstanceRequest, gpu: GpuRoom, member: Pl
   const needs = partitionRequirements(request);
   const wish = { needs, gpu: candidateOf(gpu) };
   if (member.mig !== null) {
+    if (gpu.cut !== null && gpu.cut.mode !== "mig") return err({ code: "OTHER_MODE", why: () => "The GPU is not cut by MIG." });
     const kept = keepMigShare(member.mig, { ...wish, lossPercent: DEFAULT_PLANNING_LOSS_PERCENT.mig });
     return kept.ok ? ok(offerOf(needs, gpu, kept.value)) : kept;
   }
@@ -50,7 +51,7 @@ export function verdictsAt(request: InstanceRequest, gpu: GpuRoom): NoPartition 
 }
 
 // Embedded GPUs are reached without a container toolkit, so no version of one stands against mixing tenants.
-const candidateOf = ({ model, memoryBytes, modes, cut }: GpuRoom): CandidateGpu => ({
+export const candidateOf = ({ model, memoryBytes, modes, cut }: GpuRoom): CandidateGpu => ({
   model,
   memoryBytes,
   modes,
@@ -64,7 +65,7 @@ function offerOf({ memoryBytes, isWholeGpu }: PartitionRequirements, gpu: GpuRoo
   const wasteMilli = Math.round((share.cardRatio - memoryBytes / gpu.memoryBytes) * 1_000);
   if (!("placement" in share)) return { gpu, share, wasteMilli: Math.max(0, wasteMilli), tightness: gpu.freeBytes };
   const layout = gpu.cut?.mode === "mig" ? gpu.cut.layout : EMPTY_LAYOUT;
-  return { gpu, share, wasteMilli: Math.max(0, wasteMilli), tightness: fleetValueLost(roomOf(layout), share.placement.profile) ?? 0 };
+  return { gpu, share, wasteMilli: Math.max(0, wasteMilli), tightness: valueLost(roomOf(layout), share.placement.profile) ?? 0 };
 }
 
 /** The member that the offer makes; a soft or whole one has just the bytes that were asked for. */

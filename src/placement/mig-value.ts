@@ -56,38 +56,3 @@ export function valueLost(room: MigRoom, profile: MigProfile): number | null {
   const start = bestStart(room, profile);
   return start === null ? null : valueOfRoom(room) - valueAfter(room, profile, start);
 }
-
-/**
- * Of ten requests that a GPU has no place for, nine go to another GPU and the next one comes: in a fleet a refusal ends nothing. Chosen on seeds
- * 1 to 10 of the placement bench, with and without departures. 0 keeps GPUs open for a 7g that goes elsewhere; from 0.95 on, no room is kept
- * for large ones.
- */
-const GOES_ON = 0.9;
-const fleetValues = new Int32Array(4_096).fill(UNKNOWN);
-
-/** As `valueOfRoom`, of a GPU that is one of many: until a refusal ends it, as one in ten does. */
-export function fleetValueOfRoom(room: MigRoom): number {
-  const known = fleetValues[room] ?? UNKNOWN;
-  if (known !== UNKNOWN) return known;
-  let sum = 0;
-  let weight = 0;
-  for (const profile of ASKED) {
-    let best = NONE;
-    for (const start of MIG_SHAPES[profile].starts) {
-      const next = roomAfter(room, placementIndex({ profile, start }));
-      if (next !== null) best = Math.max(best, fleetValueOfRoom(next));
-    }
-    if (best !== NONE) sum += MIG_SHAPES[profile].computeSlices * MILLION + best;
-    weight += best === NONE ? 1 - GOES_ON : 1;
-  }
-  const value = Math.round(sum / weight);
-  fleetValues[room] = value;
-  return value;
-}
-
-/** What one more of `profile` costs the fleet on a GPU with this room, where `bestStart` puts it; null = it does not fit. Less is better. */
-export function fleetValueLost(room: MigRoom, profile: MigProfile): number | null {
-  const start = bestStart(room, profile);
-  const next = start === null ? null : roomAfter(room, placementIndex({ profile, start }));
-  return next === null ? null : fleetValueOfRoom(room) - fleetValueOfRoom(next);
-}
