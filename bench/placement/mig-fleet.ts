@@ -44,8 +44,19 @@ function fixedOffer(name: Exclude<MigPolicyName, "value">, mix: Mix, random: () 
   }
 }
 
-const startsIn = (room: MigRoom, profile: MigProfile): readonly number[] =>
-  MIG_SHAPES[profile].starts.filter((start) => roomAfter(room, placementIndex({ profile, start })) !== null);
+const startsKnown = new Map<number, readonly number[]>();
+
+function startsIn(room: MigRoom, profile: MigProfile): readonly number[] {
+  const key = keyOf(room, profile);
+  const known = startsKnown.get(key);
+  if (known !== undefined) return known;
+  const starts = MIG_SHAPES[profile].starts.filter((start) => roomAfter(room, placementIndex({ profile, start })) !== null);
+  startsKnown.set(key, starts);
+  return starts;
+}
+
+/** A room has 12 bits. */
+const keyOf = (room: MigRoom, profile: MigProfile): number => room * MIG_PROFILES.length + MIG_PROFILES.indexOf(profile);
 
 function lowest(room: MigRoom, profile: MigProfile, cost: number): MigOffer | null {
   const [start] = startsIn(room, profile);
@@ -56,7 +67,7 @@ function lowest(room: MigRoom, profile: MigProfile, cost: number): MigOffer | nu
 function remembered(offer: Offer): Offer {
   const known = new Map<number, MigOffer | null>();
   return (room, profile) => {
-    const key = room * MIG_PROFILES.length + MIG_PROFILES.indexOf(profile);
+    const key = keyOf(room, profile);
     const remembered = known.get(key);
     if (remembered !== undefined) return remembered;
     const found = offer(room, profile);
