@@ -35,6 +35,7 @@ function findingsOf(draft: ResourceDraft): { readonly problems: readonly Problem
       return { problems: read.ok ? [] : read.error, warnings: [] };
     }
     case "GPUPartition":
+    case "GPURelocation":
     case "FailoverRecord":
     case "ApiKey":
     case "AttachedEngine":
@@ -46,6 +47,7 @@ function findingsOf(draft: ResourceDraft): { readonly problems: readonly Problem
 
 const HOW: Readonly<Record<Exclude<Kind, "HotStandbyConfig" | "GPUNode">, string>> = {
   GPUPartition: "Write what the service needs into its HotStandbyConfig; partitions follow from it.",
+  GPURelocation: "Relocations are planned where an instance has no room.",
   FailoverRecord: "Records are made by failovers.",
   ApiKey: "Make a key with `tidegate keys`.",
   AttachedEngine: "Attach an engine with `tidegate up --attach NAME=URL`.",

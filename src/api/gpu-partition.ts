@@ -22,6 +22,8 @@ export interface GpuPartition extends PartitionClaim {
   readonly gpu: number;
   /** Which MIG instance of the GPU it is; null in every other mode. */
   readonly mig: MigPlacement | null;
+  /** Its instance must leave this place, and why: it is drained when its service can do without; null = it may stay. */
+  readonly leaving: string | null;
   readonly phase: "Pending" | "Bound" | "Releasing";
 }
 
@@ -30,6 +32,7 @@ export interface UnplacedPartition extends PartitionClaim {
   readonly node: null;
   readonly gpu: null;
   readonly mig: null;
+  readonly leaving: null;
   readonly phase: "Pending";
   readonly refusal: Explanation & { readonly code: string };
 }

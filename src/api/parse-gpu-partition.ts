@@ -20,6 +20,7 @@ const shape = z.strictObject({
   mig: z.strictObject({ profile: z.enum(MIG_PROFILES), start: count(0, MIG_MEMORY_SLICES - 1) }).optional(),
   node: label().optional(),
   gpu: count(0, 4_096).optional(),
+  leaving: text().optional(),
   memory: quantity(),
   computePercent: count(1, 100),
 });
@@ -52,7 +53,7 @@ export function parseGpuPartition(
   if (!parsed.success) return err(dataProblems(`GPUPartition ${resource.name}`, parsed.error.issues));
   const parsedStatus = status.safeParse(resource.status ?? { phase: "Pending" });
   if (!parsedStatus.success) return err(dataProblems(`Status of GPUPartition ${resource.name}`, parsedStatus.error.issues));
-  const { tenant, service, instance, mode, node, gpu, mig = null, memory, computePercent } = parsed.data;
+  const { tenant, service, instance, mode, node, gpu, mig = null, leaving = null, memory, computePercent } = parsed.data;
   const claim = {
     name: partitionName(resource.name),
     tenant: tenantId(tenant),
@@ -63,16 +64,33 @@ export function parseGpuPartition(
     computePercent,
   };
   if (node === undefined || gpu === undefined) {
-    return ok({ ...claim, node: null, gpu: null, mig: null, phase: "Pending", refusal: parsedStatus.data.refusal ?? NOT_PLACED_YET });
+    return ok({
+      ...claim,
+      node: null,
+      gpu: null,
+      mig: null,
+      leaving: null,
+      phase: "Pending",
+      refusal: parsedStatus.data.refusal ?? NOT_PLACED_YET,
+    });
   }
   const { phase, observedGeneration = resource.generation } = parsedStatus.data;
   // Bound elsewhere, or with other bytes, is not bound here.
-  return ok({ ...claim, node: nodeName(node), gpu, mig, phase: observedGeneration === resource.generation ? phase : "Pending" });
+  return ok({ ...claim, node: nodeName(node), gpu, mig, leaving, phase: observedGeneration === resource.generation ? phase : "Pending" });
 }
 
 /** The `spec` that `parseGpuPartition` reads back to the same partition. */
 export function gpuPartitionSpec(partition: GpuPartition | UnplacedPartition): JsonObject {
-  const { tenant, service, instance, mode, node, gpu, mig, memoryBytes, computePercent } = partition;
+  const { tenant, service, instance, mode, node, gpu, mig, leaving, memoryBytes, computePercent } = partition;
   const place = node === null ? {} : { node, gpu, ...(mig === null ? {} : { mig: { profile: mig.profile, start: mig.start } }) };
-  return { tenant, service, instance, mode, ...place, memory: formatQuantity(memoryBytes), computePercent };
+  return {
+    tenant,
+    service,
+    instance,
+    mode,
+    ...place,
+    ...(leaving === null ? {} : { leaving }),
+    memory: formatQuantity(memoryBytes),
+    computePercent,
+  };
 }

@@ -26,6 +26,7 @@ const partition: GpuPartition = {
   node: nodeName("gpu-a"),
   gpu: 3,
   mig: null,
+  leaving: null,
   phase: "Bound",
 };
 const stored = (spec: JsonObject, status: JsonObject | null) => ({ name: partition.name, generation: 2, spec, status });

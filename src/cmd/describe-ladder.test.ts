@@ -61,6 +61,7 @@ const reserve: GpuPartition = {
   node: nodeName("gpu-b"),
   gpu: 3,
   mig: null,
+  leaving: null,
   phase: "Bound",
 };
 const HOT = [instanceOf("hot", 1, "Ready"), instanceOf("hot", 2, "Ready")];

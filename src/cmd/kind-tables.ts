@@ -58,6 +58,19 @@ export const KIND_TABLES: readonly KindTable[] = [
     cells: partitionCells,
   },
   {
+    kind: "GPURelocation",
+    names: ["relocations", "relocation", "gpurelocations", "gpurelocation"],
+    titles: ["RELOCATION", "ROOM AT", "MOVED", "PHASE", "STEP", "AGE"],
+    cells: (relocation, nowMs) => [
+      plainCell(relocation.name),
+      plainCell(placeOf(relocation.spec, "place")),
+      plainCell(objectsAt(relocation.spec, "victims").map(movedOf).join(", ")),
+      relocationPhase(relocation),
+      plainCell(textAt(relocation.status, "message") ?? ""),
+      age(relocation, nowMs),
+    ],
+  },
+  {
     kind: "FailoverRecord",
     names: ["records", "record", "failoverrecords", "failoverrecord"],
     titles: ["RECORD", "SERVICE", "FROM", "TO", "CAUSE", "PHASE", "RTO", "AGE"],
@@ -137,6 +150,19 @@ function movesOf({ spec, status }: Resource): Cell {
   if (counted === null || max === null) return plainCell("-");
   if (valueAt(spec, "failoverPolicy", "autoFailover") === false) return { text: "advises", tone: "busy" };
   return counted >= max ? { text: `${counted}/${max} hold`, tone: "bad" } : plainCell(`${counted}/${max}`);
+}
+
+function placeOf(object: JsonObject, field: string): string {
+  const profile = textAt(object, field, "mig", "profile");
+  const mig = profile === null ? "" : ` ${profile}@${numberAt(object, field, "mig", "start") ?? 0}`;
+  return `${textAt(object, field, "node") ?? "?"}/${numberAt(object, field, "gpu") ?? 0}${mig}`;
+}
+const movedOf = (victim: JsonObject): string =>
+  `${textAt(victim, "instance") ?? "?"} ${placeOf(victim, "from")} -> ${placeOf(victim, "to")}`;
+
+function relocationPhase({ status }: Resource): Cell {
+  const phase = textAt(status, "phase") ?? "Running";
+  return { text: phase, tone: phase === "Completed" ? "good" : phase === "Failed" ? "bad" : "busy" };
 }
 
 /** A request that no loop has looked at yet has no status. */

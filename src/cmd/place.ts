@@ -110,7 +110,7 @@ function reportData({ request, outcome, candidates, notices }: PlacementReport):
     hostBytes,
     outcome:
       outcome.kind === "refused"
-        ? { kind: outcome.kind, ...outcome.refusal }
+        ? { kind: outcome.kind, ...outcome.refusal, room: outcome.room }
         : { kind: outcome.kind, gpus: outcome.members.map(gpuOf), shares: outcome.members.map(shareOf) },
     notices: notices.map((notice) => ({ ...notice })),
     candidates: candidates.map(({ node, verdict, gpus, why }) => ({ node, verdict, gpus: [...gpus], why })),

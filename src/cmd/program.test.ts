@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { runCli } from "./cli-rig.ts";
+import { runCli, startCli } from "./cli-rig.ts";
 import { objectsAt, textAt } from "./json-at.ts";
 import { parseJsonObject } from "./parse-admin-answer.ts";
 import { createProgram, everyCommand } from "./program.ts";
@@ -51,7 +51,7 @@ const wrongLines: readonly { readonly args: readonly string[]; readonly says: st
   { args: ["keys", "create"], says: "Required option '--tenant <tenant>' not specified.\n  next: tidegate keys create --help\n" },
   {
     args: ["get", "podz"],
-    says: "get knows no podz.\n  why:  It knows instances, services, nodes, partitions, records, keys, attached, reservations.\n  next: tidegate get --help\n",
+    says: "get knows no podz.\n  why:  It knows instances, services, nodes, partitions, relocations, records, keys, attached, reservations.\n  next: tidegate get --help\n",
   },
   {
     args: ["get", "nodes", "-w"],
@@ -87,6 +87,12 @@ test("without a control plane a command is refused with what, why and next", asy
     err,
     /^The control plane does not answer at 127\.0\.0\.1:9\.\n {2}why: {2}.*ECONNREFUSED.*\n {2}next: Start it with `tidegate up`/,
   );
+});
+
+test("a reader that closes the pipe early, as head does, is no failure", async () => {
+  const running = startCli(["get", "--help"]);
+  running.child.stdout?.destroy();
+  assert.deepEqual([await running.exited, running.err()], [0, ""]);
 });
 
 test("the version is printed for people and for programs", async () => {

@@ -71,8 +71,8 @@ function addUp(program: Command, finish: Finish): void {
 function addReaders(program: Command, finish: Finish): void {
   const get = program
     .command("get")
-    .description("show instances, services, nodes, partitions, keys, records, attached engines or the reservation")
-    .argument("[kind]", "instances, services, nodes, partitions, keys, records, attached or reservations", "instances")
+    .description("show instances, services, nodes, partitions, relocations, keys, records, attached engines or the reservation")
+    .argument("[kind]", "instances, services, nodes, partitions, relocations, keys, records, attached or reservations", "instances")
     .argument("[name]", "one of them; of instances also a service's name")
     .option("-w, --watch", "stay, and show each change of an instance or a record as it happens");
   withOptions(get, ["output", ...CLIENT_OPTIONS])

@@ -76,5 +76,6 @@ function placementOf(partitions: readonly AnyPartition[], memberCount: number): 
   const bound = partitions.filter((partition): partition is GpuPartition => partition.node !== null && partition.phase === "Bound");
   if (bound.length !== memberCount) return { kind: "waiting" };
   const members = bound.map(({ node, gpu, name }) => ({ node, gpu, partition: name }));
-  return { kind: "bound", members: members.toSorted((left, right) => left.gpu - right.gpu) };
+  const leaving = bound.find((partition) => partition.leaving !== null)?.leaving ?? null;
+  return { kind: "bound", members: members.toSorted((left, right) => left.gpu - right.gpu), leaving };
 }

@@ -7,6 +7,7 @@ import { formatWall } from "../base/time.ts";
 import type { GpuPartition } from "../api/gpu-partition.ts";
 import { gpuPartitionSpec } from "../api/parse-gpu-partition.ts";
 import type { Resource } from "../api/resource.ts";
+import { NO_ORDERS } from "../placement/next-relocation.ts";
 import { planPartitions, type AnyPartition, type PartitionPlan, type PartitionWorld } from "../placement/plan-partitions.ts";
 import { requestsOf } from "../placement/requests-of.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -14,6 +15,7 @@ import type { ClusterStore, StoreChange } from "../ports/cluster-store.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { GpuDriver, GpuDriverError } from "../ports/gpu-driver.ts";
 import { listAll, observeNodes } from "./observe-service.ts";
+import { advanceRelocation, beginRelocation } from "./relocations.ts";
 import { readConfig, readPartition, readStatus } from "./read-stored.ts";
 import type { Requeue } from "./requeue.ts";
 
@@ -36,12 +38,18 @@ const LOOK_AGAIN_SOON_MS = 250;
  */
 export async function reconcilePartitions(ports: PartitionPorts, planOf: typeof planPartitions = planPartitions): Promise<Requeue> {
   const stored = new Map((await listAll(ports.store, "GPUPartition")).map((resource) => [resource.name, resource]));
-  const world = await observeWorld(ports, [...stored.values()]);
+  const observed = await observeWorld(ports, [...stored.values()]);
+  const relocations = await advanceRelocation(ports, observed, [...stored.values()]);
+  if (relocations === null) return { afterMs: 0 };
+  const world = { ...observed, orders: relocations.orders };
   const plan = planOf(world);
   if (!(await giveBack(ports, world.known, plan))) return { afterMs: LOOK_AGAIN_SOON_MS };
   if (!(await storePlan(ports, stored, plan))) return { afterMs: 0 };
   const isAllBound = await bindAndReport(ports, plan);
-  const isWaiting = !isAllBound || plan.releasing.length > 0 || plan.desired.some(({ partition }) => partition.node === null);
+  const hasBegun = await beginRelocation(ports, relocations, { world, plan });
+  if (hasBegun) return { afterMs: 0 };
+  const isWaiting =
+    !isAllBound || relocations.isActive || plan.releasing.length > 0 || plan.desired.some(({ partition }) => partition.node === null);
   return { afterMs: isWaiting || world.seen === null ? LOOK_AGAIN_SOON_MS : LOOK_AGAIN_MS };
 }
 
@@ -58,8 +66,11 @@ export function createPartitionPlanner(): typeof planPartitions {
 
 function isSameWorld(one: PartitionWorld, other: PartitionWorld): boolean {
   const lists = ["wanted", "known", "nodes", "seen", "quarantined"] as const;
-  return lists.every((list) => isSameJson(one[list], other[list])) && isSameJson([...one.untouched], [...other.untouched]);
+  const isSameOrders = isSameJson(ordersOf(one), ordersOf(other));
+  return isSameOrders && lists.every((list) => isSameJson(one[list], other[list])) && isSameJson([...one.untouched], [...other.untouched]);
 }
+
+const ordersOf = ({ orders = NO_ORDERS }: PartitionWorld): readonly unknown[] => [orders.closed, [...orders.of]];
 
 async function observeWorld(ports: PartitionPorts, partitions: readonly Resource[]): Promise<PartitionWorld> {
   const configs = await listAll(ports.store, "HotStandbyConfig");

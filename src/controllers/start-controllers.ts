@@ -74,7 +74,9 @@ export async function startControllers(ports: ControlPorts, giveUp?: AbortSignal
   };
   begin(keysLoop(ports.store, link));
   const planner = createPartitionPlanner();
-  begin(wholeLoop("partition", ["HotStandbyConfig", "GPUNode", "GPUPartition"], () => reconcilePartitions(ports, planner)));
+  begin(
+    wholeLoop("partition", ["HotStandbyConfig", "GPUNode", "GPUPartition", "GPURelocation"], () => reconcilePartitions(ports, planner)),
+  );
   const services = begin(standbyLoop(standby));
   const engines = begin(attachLoop(ports.store, attach));
   kick.service = (name) => services.kick(name);

@@ -2,7 +2,22 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import { generation, instanceName, monotonicMs } from "../base/ids.ts";
 import { decideInstance } from "./decide-instance.ts";
-import { DRAIN, FENCE, HEARTBEAT, JUDGE, NAME, START, judged, look, recorded, running, service, g3, type Case } from "./fake-instance.ts";
+import {
+  DRAIN,
+  FENCE,
+  HEARTBEAT,
+  JUDGE,
+  NAME,
+  START,
+  judged,
+  look,
+  member,
+  recorded,
+  running,
+  service,
+  g3,
+  type Case,
+} from "./fake-instance.ts";
 import { NEW_MEMO } from "./restart-memo.ts";
 
 const cases: readonly Case[] = [
@@ -184,6 +199,18 @@ const cases: readonly Case[] = [
     look: { recorded: recorded("Ready", { fingerprint: "f0" }), running },
     service: { rolls: NAME },
     expected: "Draining/3",
+    actions: [],
+  },
+  {
+    name: "an instance that left its GPU does not start there again",
+    look: { recorded: recorded("Draining"), placement: { kind: "bound", members: [member(0)], leaving: "makes room for x" } },
+    expected: "Pending/3",
+    actions: [],
+  },
+  {
+    name: "an instance that must leave its GPU serves until its turn comes",
+    look: { recorded: recorded("Ready"), running, placement: { kind: "bound", members: [member(0)], leaving: "makes room for x" } },
+    expected: "Ready/3",
     actions: [],
   },
   {

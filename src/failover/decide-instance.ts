@@ -3,6 +3,7 @@ import type { InstanceStatus } from "../api/service-status.ts";
 import { calmed, fenceAndRestart, restart } from "./decide-end.ts";
 import { beginRest, decideAsleep, decideGoingToSleep, decideWaking, isGoingToSleep } from "./decide-rest.ts";
 import { beginOrWait, decideStarting } from "./decide-start.ts";
+import { rollOf } from "./rolls-next.ts";
 import type { DesiredInstance } from "./desired-instances.ts";
 import { decision, gpuKey, type InstanceDecision, type InstanceLook, type ServiceLook } from "./instance-look.ts";
 import type { InstanceMemo } from "./restart-memo.ts";
@@ -98,12 +99,12 @@ function stayReady(
   const notes =
     seen.state === "Suspect" ? [{ what: `Leaves ${seen.name} as it is.`, why: `${seen.message}, but ${checked?.detail ?? ""}` }] : [];
   if (service.rolls === seen.name) {
-    const why = "The config asks for another model, engine or arguments than it was started with.";
-    const drained: InstanceStatus = { ...seen, state: "Draining", message: "drains for the changed config" };
+    const roll = rollOf(seen, look, service);
+    const drained: InstanceStatus = { ...seen, state: "Draining", message: roll.message };
     return decision(
       drained,
       { ...memo, drainingSinceMs: service.nowMs },
-      { notes: [...notes, { what: `Rolls ${seen.name}.`, why }], lookAgainAfterMs: DRAIN_LOOK_MS },
+      { notes: [...notes, roll.note], lookAgainAfterMs: DRAIN_LOOK_MS },
     );
   }
   const isKeptAwake = look.wish !== "rest" || look.desired?.rest !== "asleep";

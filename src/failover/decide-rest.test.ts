@@ -9,6 +9,7 @@ import {
   g3,
   judged,
   look,
+  member,
   NAME,
   recorded,
   REST_CHECK,
@@ -136,6 +137,12 @@ const cases: readonly Case[] = [
     service: { rolls: NAME },
     expected: "Draining/3",
     actions: [],
+  },
+  {
+    name: "a sleeper that leaves its GPU is ended, not put to sleep again",
+    look: { ...of("Draining"), wish: "rest", placement: { kind: "bound", members: [member(0)], leaving: "makes room for x" } },
+    expected: "Draining/3",
+    actions: [DRAIN],
   },
   // Waking.
   {

@@ -4,6 +4,7 @@ import type { Note } from "./add-history.ts";
 import { fenceAndRestart, restart } from "./decide-end.ts";
 import { decision, gpuKey, type InstanceAction, type InstanceDecision, type InstanceLook, type ServiceLook } from "./instance-look.ts";
 import type { InstanceMemo } from "./restart-memo.ts";
+import { leavingOf, rollOf } from "./rolls-next.ts";
 
 /** A sleeping one is asked so often whether it is there; the question is the claim that keeps it alive. */
 const REST_CHECK_MS = 5_000;
@@ -35,10 +36,10 @@ export function decideAsleep(recorded: InstanceStatus, look: InstanceLook, servi
     return beginRest(seen, memo, service, { what: `Puts ${seen.name} to sleep again.`, why });
   }
   if (service.rolls === seen.name) {
-    const why = "The config asks for another model, engine or arguments than it was started with.";
-    const next: InstanceStatus = { ...seen, state: "Draining", message: "ends for the changed config" };
+    const roll = rollOf(seen, look, service);
+    const next: InstanceStatus = { ...seen, state: "Draining", message: roll.message };
     const drained = { ...memo, drainingSinceMs: service.nowMs };
-    return decision(next, drained, { notes: [{ what: `Rolls ${seen.name}.`, why }], lookAgainAfterMs: ACKNOWLEDGE_LOOK_MS });
+    return decision(next, drained, { notes: [roll.note], lookAgainAfterMs: ACKNOWLEDGE_LOOK_MS });
   }
   const asleep: InstanceStatus = { ...seen, message: "asleep" };
   const dueInMs = memo.heardAtMs === null ? 0 : memo.heardAtMs + REST_CHECK_MS - service.nowMs;
@@ -111,7 +112,7 @@ export function beginRest(seen: InstanceStatus, memo: InstanceMemo, service: Ser
 
 /** On its way to sleep, and not to its end. */
 export const isGoingToSleep = (recorded: InstanceStatus, look: InstanceLook, service: ServiceLook): boolean =>
-  look.desired?.rest === "asleep" && recorded.fingerprint === service.fingerprint;
+  look.desired?.rest === "asleep" && recorded.fingerprint === service.fingerprint && leavingOf(look.placement) === null;
 
 function unfit(recorded: InstanceStatus, look: InstanceLook, service: ServiceLook): InstanceDecision | null {
   const { running } = look;

@@ -39,7 +39,7 @@ function configOf(change: JsonObject = {}): HotStandbyConfig {
 }
 
 const placed = (gpu: number): SeenInstance => ({
-  placement: { kind: "bound", members: [{ node: nodeName("gpu-a"), gpu, partition: partitionName(`p-${gpu}`) }] },
+  placement: { kind: "bound", members: [{ node: nodeName("gpu-a"), gpu, partition: partitionName(`p-${gpu}`) }], leaving: null },
   running: null,
   task: null,
   exit: null,

@@ -57,7 +57,7 @@ const cases: readonly Case[] = [
     look: {
       recorded: recorded("Starting"),
       task: { kind: "starting", ...g3, stage: "queued" },
-      placement: { kind: "bound", members: [member(1)] },
+      placement: { kind: "bound", members: [member(1)], leaving: null },
     },
     expected: "Fenced/3",
     actions: [FENCE],
@@ -74,13 +74,13 @@ const cases: readonly Case[] = [
   },
   {
     name: "a process that comes to GPUs which are promised elsewhere is fenced",
-    look: { recorded: recorded("Starting"), running, placement: { kind: "bound", members: [member(1)] } },
+    look: { recorded: recorded("Starting"), running, placement: { kind: "bound", members: [member(1)], leaving: null } },
     expected: "Fenced/3",
     actions: [FENCE],
   },
   {
     name: "an intent of before that has other GPUs now starts there, as its next generation",
-    look: { recorded: recorded("Starting"), placement: { kind: "bound", members: [member(1)] } },
+    look: { recorded: recorded("Starting"), placement: { kind: "bound", members: [member(1)], leaving: null } },
     expected: "Starting/4",
     actions: [{ ...START, members: [member(1)] }],
   },

@@ -29,7 +29,8 @@ export function beginOrWait(recorded: InstanceStatus, memo: InstanceMemo, look: 
   if (quarantine.length > 0) return pending(`waits for another GPU than ${quarantine.map(gpuKey).join(", ")}`);
   if (look.placement.kind === "refused") return pending(`${look.placement.what} ${look.placement.why}`);
   if (look.placement.kind === "waiting") return pending("waits for its GPU partition");
-  const { members } = look.placement;
+  const { members, leaving } = look.placement;
+  if (leaving !== null) return pending(`waits for another place: it ${leaving}`);
   const shunned = members.find((member) => service.quarantinedGpus.has(gpuKey(member)));
   if (shunned !== undefined) return pending(`waits for another GPU than ${gpuKey(shunned)}`);
   if (memo.startNotBeforeMs !== null && memo.startNotBeforeMs > service.nowMs) {

@@ -40,7 +40,7 @@ export const judged = (verdict: "alive" | "asleep" | "dead" | "unsure", purpose:
 export const look = (more: Partial<InstanceLook>): InstanceLook => ({
   desired: { name: NAME, level: "hot", weight: 80, memberCount: 1, rest: "awake" },
   recorded: null,
-  placement: { kind: "bound", members: [member(0)] },
+  placement: { kind: "bound", members: [member(0)], leaving: null },
   running: null,
   task: null,
   exit: null,

@@ -225,7 +225,7 @@ export class FakeLadder {
     return {
       placement: isLost
         ? { kind: "refused", what: "No GPU.", why: "All are taken or lost." }
-        : { kind: "bound", members: [{ node: nodeName("gpu-a"), gpu, partition: partitionName(`p-${gpu}`) }] },
+        : { kind: "bound", members: [{ node: nodeName("gpu-a"), gpu, partition: partitionName(`p-${gpu}`) }], leaving: null },
       running:
         engine === undefined || isLost
           ? null

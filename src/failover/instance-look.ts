@@ -7,7 +7,8 @@ import type { InstanceMemo } from "./restart-memo.ts";
 
 /** Where the one allocator wants the instance. */
 export type Placement =
-  | { readonly kind: "bound"; readonly members: readonly Member[] }
+  /** `leaving` = it must go from there, and why: drained when the service can do without, and not started there again; null = it may stay. */
+  | { readonly kind: "bound"; readonly members: readonly Member[]; readonly leaving: string | null }
   | { readonly kind: "refused"; readonly what: string; readonly why: string }
   | { readonly kind: "waiting" };
 

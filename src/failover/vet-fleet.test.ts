@@ -120,6 +120,7 @@ test("sleepers whose host has become smaller than what they keep are all told", 
     node: nodeName("b"),
     gpu,
     mig: null,
+    leaving: null,
     phase: "Bound" as const,
   });
   const small = [fakeNode("a", "az-1"), fakeNode("b", "az-2", { hostMemory: "31GB" })];

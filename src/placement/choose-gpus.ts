@@ -56,10 +56,10 @@ function candidateOf(request: InstanceRequest, node: GpuNode, room: FleetRoom): 
 
 /** What the GPUs of a node would give it, in the order of their indexes; those that cannot are left out. */
 export const offersOn = (request: InstanceRequest, node: GpuNode, room: FleetRoom): readonly GpuOffer[] =>
-  room.gpusOf(node.name).flatMap((gpu) => (isOpen(request, gpu, room) ? (offerAt(request, gpu) ?? []) : []));
+  room.gpusOf(node.name).flatMap((gpu) => (mayUse(request, gpu, room) && !room.isClosed(gpu) ? (offerAt(request, gpu) ?? []) : []));
 
 /** Whether the instance may be there at all, room or not. */
-function isOpen(request: InstanceRequest, gpu: GpuRoom, room: FleetRoom): boolean {
+export function mayUse(request: InstanceRequest, gpu: GpuRoom, room: FleetRoom): boolean {
   if (gpu.isTaken || room.isQuarantined(gpu, request.service)) return false;
   return request.isExclusive ? gpu.holderCount === 0 : !gpu.services.has(request.service);
 }
@@ -72,7 +72,7 @@ export function fitAt(request: InstanceRequest, members: readonly PlacedMember[]
   const gpus = room.gpusOf(node.name);
   const fitting = members.flatMap((member, index) => {
     const gpu = gpus.find((candidate) => placeKey(candidate) === placeKey(member));
-    if (gpu === undefined || !isOpen(request, gpu, room)) return [];
+    if (gpu === undefined || !mayUse(request, gpu, room)) return [];
     const offer = offerStanding(request, gpu, member);
     return offer.ok ? [memberOf(offer.value, request.memberBytes[index] ?? 0)] : [];
   });
@@ -112,7 +112,7 @@ function noGpu(request: InstanceRequest, matching: readonly GpuNode[], room: Fle
     const freeCount = Math.max(...matching.map((node) => offersOn(request, node, room).length));
     return { code: "NO_EXCLUSIVE_GPU", instance, neededCount, neededBytes, freeCount };
   }
-  const open = matching.flatMap((node) => room.gpusOf(node.name)).filter((gpu) => isOpen(request, gpu, room));
+  const open = matching.flatMap((node) => room.gpusOf(node.name)).filter((gpu) => mayUse(request, gpu, room));
   const refused = open.flatMap((gpu) => {
     const verdicts = verdictsAt(request, gpu);
     return verdicts === null ? [] : [{ gpu, ...verdicts }];

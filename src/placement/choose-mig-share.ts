@@ -56,6 +56,17 @@ export function chooseMigShare({ needs, gpu, lossPercent }: Question): Result<Mi
   return err(nearest(refusals));
 }
 
+/** The smallest profile that is large and fast enough, room or not. */
+export function smallestProfile(card: MigGpu, question: Question): Result<MigProfile, ModeRefusal> {
+  const refusals: ModeRefusal[] = [];
+  for (const profile of BY_RATIO) {
+    const grant = sufficient(profile, card, question);
+    if (grant.ok) return ok(profile);
+    refusals.push(grant.error);
+  }
+  return err(nearest(refusals));
+}
+
 /** The share of an instance that has its place already, where that is still enough. `gpu` is without it. */
 export function keepMigShare(placement: MigPlacement, { needs, gpu, lossPercent }: Question): Result<MigShare, ModeRefusal> {
   const card = migGpuOf(gpu.model);

@@ -82,12 +82,13 @@ function explainGpus(
 /** null = nothing stands in the way. */
 function gpuRefusal(request: InstanceRequest, gpu: GpuRoom, room: FleetRoom): string | null {
   if (room.isQuarantined(gpu, request.service)) return "is quarantined for the service";
+  if (room.isClosed(gpu)) return "is being cut anew";
   if (gpu.isTaken) return "belongs to one instance alone";
   if (request.isExclusive && gpu.holderCount > 0) return `is in use by ${gpu.holderCount}`;
   if (!request.isExclusive && gpu.services.has(request.service)) return "has another of the service";
   const verdicts = verdictsAt(request, gpu);
   if (verdicts === null) return null;
-  if (verdicts.code !== "NO_CAPACITY") return `cannot: ${nearestWhy(verdicts)}`;
+  if (verdicts.code !== "NO_CAPACITY") return `cannot by ${nearestWhy(verdicts)}`;
   return `has ${formatBytes(Math.max(0, gpu.freeBytes))} of ${formatBytes(gpu.memoryBytes)} left`;
 }
 

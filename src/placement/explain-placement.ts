@@ -1,9 +1,12 @@
+import type { RelocationPlace } from "../api/gpu-relocation.ts";
+import { formatPlacement } from "../api/mig-layout.ts";
 import type { InstanceName } from "../base/ids.ts";
 import type { Explanation } from "../base/result.ts";
 import { explainCandidates, type CandidateReport } from "./explain-candidates.ts";
-import { planPartitions, type AnyPartition, type PartitionWorld } from "./plan-partitions.ts";
+import { planPartitions, type AnyPartition, type PartitionWorld, type SeenGpu } from "./plan-partitions.ts";
 import { byPromise } from "./place-instances.ts";
-import type { InstanceRequest, PlacedMember, PlacementNotice } from "./placement-request.ts";
+import { planRelocation, type NewRelocation } from "./plan-relocation.ts";
+import { placeKey, type InstanceRequest, type PlacedMember, type PlacementNotice } from "./placement-request.ts";
 
 /** Where one instance stands, would stand, or why it would stand nowhere. */
 export interface PlacementReport {
@@ -12,7 +15,8 @@ export interface PlacementReport {
     /** It has its place, and keeps it. */
     | { readonly kind: "stands"; readonly members: readonly PlacedMember[] }
     | { readonly kind: "placed"; readonly members: readonly PlacedMember[] }
-    | { readonly kind: "refused"; readonly refusal: Explanation & { readonly code: string } };
+    /** `room` = who would be moved so that it has a place; null = nobody can be, or another one's turn is first. */
+    | { readonly kind: "refused"; readonly refusal: Explanation & { readonly code: string }; readonly room: string | null };
   /** Every node, as it was when this one's turn came; none of one that stands. */
   readonly candidates: readonly CandidateReport[];
   readonly notices: readonly PlacementNotice[];
@@ -22,17 +26,42 @@ export interface PlacementReport {
 export function explainPlacement(world: PartitionWorld): readonly PlacementReport[] {
   const seen = new Map<InstanceName, readonly CandidateReport[]>();
   const plan = planPartitions(world, (request, room) => void seen.set(request.instance, explainCandidates(request, room)));
+  const relocation = planRelocation({ ...world, seen: world.seen ?? asIfRunning(world) }, plan);
   const desired = Map.groupBy(plan.desired, ({ partition }) => partition.instance);
   return world.wanted.toSorted(byPromise).map((request): PlacementReport => {
     const own = desired.get(request.instance) ?? [];
     const candidates = seen.get(request.instance) ?? [];
     const notices = own[0]?.notices ?? [];
     const refusal = own.flatMap(({ partition }) => (partition.node === null ? [partition.refusal] : []))[0];
-    if (refusal !== undefined) return { request, outcome: { kind: "refused", refusal }, candidates, notices };
+    if (refusal !== undefined) {
+      const room = relocation?.wish === request.instance ? describeMoves(relocation) : null;
+      return { request, outcome: { kind: "refused", refusal, room }, candidates, notices };
+    }
     const members = own.flatMap(({ partition }) => placeOf(partition));
     return { request, outcome: { kind: candidates.length === 0 ? "stands" : "placed", members }, candidates, notices };
   });
 }
+
+/** For who does not ask the driver: all that has a place runs there, but for reserves, in which nothing does. */
+function asIfRunning({ nodes, known, wanted }: PartitionWorld): readonly SeenGpu[] {
+  const reserves = new Set(wanted.flatMap(({ instance, level }) => (level === "cold" ? [instance] : [])));
+  const running = known.flatMap((partition) => (partition.node === null || reserves.has(partition.instance) ? [] : [partition]));
+  const byGpu = Map.groupBy(running, placeKey);
+  return nodes.flatMap(({ name, gpus }) =>
+    gpus.map(({ index }): SeenGpu => {
+      const at = { node: name, gpu: index };
+      const holders = (byGpu.get(placeKey(at)) ?? []).map(({ instance, memoryBytes }) => ({ instance, usedBytes: memoryBytes }));
+      return { ...at, health: "ok", holders };
+    }),
+  );
+}
+
+function describeMoves({ victims, place }: NewRelocation): string {
+  const moves = victims.map(({ instance, from, to }) => `${instance} from ${formatPlace(from)} to ${formatPlace(to)}`);
+  return `Room would be made at ${formatPlace(place)} by moving ${moves.join(", then ")}.`;
+}
+const formatPlace = (place: RelocationPlace): string =>
+  place.mig === null ? placeKey(place) : `${placeKey(place)} ${formatPlacement(place.mig)}`;
 
 function placeOf(partition: AnyPartition): readonly PlacedMember[] {
   if (partition.node === null) return [];

@@ -27,6 +27,12 @@ export function explainRefusal(refusal: PlacementRefusal): Explanation {
       const why = `It needs ${formatBytes(refusal.neededBytes)} of a MIG GPU; nearest is ${placeKey(refusal.gpu)}: ${refusal.why}`;
       return { what, why, next: "Free a MIG instance, add a GPU that MIG can cut, or ask for less isolation." };
     }
+    case "RELOCATING":
+      return {
+        what: `${refusal.instance} waits for its place on ${placeKey(refusal.gpu)}.`,
+        why: `Instances are moved there: ${refusal.why}.`,
+        next: "Wait; tidegate get relocations tells how far it is.",
+      };
     case "CAP_EXCEEDED": {
       const why = `It needs ${formatBytes(refusal.neededBytes)} on a shared GPU; its class allows ${formatBytes(refusal.capBytes)}.`;
       return { what, why, next: "Lower memoryReserved, choose a higher qosClass or none, or set gpuMemoryShare: false." };

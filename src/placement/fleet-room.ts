@@ -28,6 +28,10 @@ export interface FleetRoom {
   gpusOf(node: NodeName): readonly GpuRoom[];
   freeHostBytes(node: GpuNode): number;
   isQuarantined(place: GpuPlace, service: ServiceName): boolean;
+  /** Takes nobody new. */
+  isClosed(place: GpuPlace): boolean;
+  /** null = none is closed. */
+  close(place: GpuPlace | null): void;
   /** Everything that one service holds. */
   slicesOf(service: ServiceName): readonly HeldSlice[];
   hold(slices: readonly HeldSlice[]): void;
@@ -44,6 +48,7 @@ export function createFleetRoom(fleet: Fleet): FleetRoom {
   const gpusByNode = new Map<NodeName, readonly GpuRoom[]>();
   const lost = new Set(fleet.lost.map(placeKey));
   const quarantined = new Set(fleet.quarantined.map((entry) => `${entry.service} ${placeKey(entry)}`));
+  let closed = fleet.closed == null ? null : placeKey(fleet.closed);
   // The order of the inventory must not matter: same fleet, same choice.
   const nodes = fleet.nodes.toSorted((left, right) => (left.name < right.name ? -1 : 1));
   const nodeByName = new Map(nodes.map((node) => [node.name, node]));
@@ -91,6 +96,8 @@ export function createFleetRoom(fleet: Fleet): FleetRoom {
       return node.hostMemoryBytes - sum([...byInstance.values()]);
     },
     isQuarantined: (place, service) => quarantined.has(`${service} ${placeKey(place)}`),
+    isClosed: (place) => closed === placeKey(place),
+    close: (place) => void (closed = place === null ? null : placeKey(place)),
     slicesOf: (service) => byService.get(service) ?? [],
     hold,
     release,

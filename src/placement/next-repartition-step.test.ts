@@ -22,7 +22,8 @@ import {
   type RepartitionProgress,
 } from "./next-repartition-step.ts";
 import { planRepartition } from "./plan-repartition.ts";
-import type { MigUse, MigWish, RepartitionPlan, RepartitionStep } from "./repartition.ts";
+import type { RepartitionStep } from "../api/gpu-relocation.ts";
+import type { MigUse, MigWish, RepartitionPlan } from "./repartition.ts";
 
 const seed = 6_024;
 

@@ -11,7 +11,7 @@ import {
   type MigPlacement,
 } from "../api/mig-layout.ts";
 import { isSamePlace } from "./order-repartition.ts";
-import type { RepartitionPlan, RepartitionStep, RevertibleStep } from "./repartition.ts";
+import type { RepartitionStep, RepartitionSteps, RevertibleStep } from "../api/gpu-relocation.ts";
 
 /** One GPU, read from its driver: what exists, and which instances have an engine or a reserve where. */
 export interface ObservedGpu {
@@ -47,7 +47,7 @@ export const STEP_TRIES = 3;
  * The next step of a plan from what is there, never from what was done: a crash between any two steps is finished, or rolled back, by the
  * next look. Over its budget, or at a step that fails again and again, the plan goes back; a completed one stays completed, however late.
  */
-export function nextRepartitionStep(plan: RepartitionPlan, progress: RepartitionProgress, seen: ObservedGpu): RepartitionMove {
+export function nextRepartitionStep(plan: RepartitionSteps, progress: RepartitionProgress, seen: ObservedGpu): RepartitionMove {
   const turn = turnBack(plan, progress);
   const forward = plan.steps.find(({ forward: step }) => !isDone(step, seen))?.forward ?? null;
   if (progress.direction === "forward" && forward === null) return { kind: "completed" };
@@ -65,7 +65,7 @@ const undoing = (steps: readonly RevertibleStep[], seen: ObservedGpu): Repartiti
   steps.findLast(({ inverse }) => !isDone(inverse, seen))?.inverse ?? null;
 
 /** Why the plan goes back, or null. */
-function turnBack({ budgetMs }: RepartitionPlan, { direction, elapsedMs, failureCount }: RepartitionProgress): string | null {
+function turnBack({ budgetMs }: RepartitionSteps, { direction, elapsedMs, failureCount }: RepartitionProgress): string | null {
   if (failureCount >= STEP_TRIES) return `A step failed ${failureCount} times.`;
   if (elapsedMs > budgetMs) return `The plan has taken ${elapsedMs} ms of ${budgetMs} ms.`;
   return direction === "back" ? "The plan was turned back before." : null;
@@ -87,7 +87,7 @@ function isDone(step: RepartitionStep, { layout, running }: ObservedGpu): boolea
 
 const NEXT = "Nothing is done to this GPU until it is as the plan left it; look at who else changes it.";
 
-function strangersIn({ from, to }: RepartitionPlan, { layout }: ObservedGpu): Explanation | null {
+function strangersIn({ from, to }: RepartitionSteps, { layout }: ObservedGpu): Explanation | null {
   const unknown = without(without(layout, from), to);
   if (unknown !== EMPTY_LAYOUT) return blocked(`${formatLayout(unknown)} is on the GPU, and the plan neither found nor made it.`);
   const missing = without(common(from, to), layout);

@@ -1,15 +1,8 @@
+import type { RepartitionStep, RevertibleStep } from "../api/gpu-relocation.ts";
 import { assert } from "../base/assert.ts";
 import type { InstanceName, MigLayout } from "../base/ids.ts";
 import { holds, layoutOf, placementsOf, without, withPlacement, type MigPlacement } from "../api/mig-layout.ts";
-import {
-  MIG_CHANGE_MS,
-  type MigTenant,
-  type MigWish,
-  type RepartitionCost,
-  type RepartitionPlan,
-  type RepartitionStep,
-  type RevertibleStep,
-} from "./repartition.ts";
+import { MIG_CHANGE_MS, type MigTenant, type MigWish, type RepartitionCost, type RepartitionPlan } from "./repartition.ts";
 
 interface Decided {
   readonly from: MigLayout;

@@ -66,6 +66,8 @@ export interface Fleet {
   readonly held: readonly HeldSlice[];
   /** Lost for everybody. */
   readonly lost: readonly GpuPlace[];
+  /** Takes nobody new: what is to happen there was decided before. */
+  readonly closed?: GpuPlace | null;
   /** Not to be used by one service. */
   readonly quarantined: readonly (GpuPlace & { readonly service: ServiceName })[];
 }
@@ -95,6 +97,8 @@ export type PlacementRefusal =
       readonly gpu: GpuPlace;
       readonly why: string;
     }
+  /** Its place is being made. */
+  | { readonly code: "RELOCATING"; readonly instance: InstanceName; readonly gpu: GpuPlace; readonly why: string }
   | { readonly code: "CAP_EXCEEDED"; readonly instance: InstanceName; readonly neededBytes: number; readonly capBytes: number }
   | { readonly code: "NO_HOST_MEMORY"; readonly instance: InstanceName; readonly neededBytes: number; readonly freeBytes: number };
 

@@ -4,6 +4,8 @@ import { partitionName, type InstanceName, type PartitionName, type ServiceName 
 import { fitAt } from "./choose-gpus.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { createFleetRoom, type FleetRoom } from "./fleet-room.ts";
+import { NO_ORDERS, type RelocationOrders } from "./next-relocation.ts";
+import { isOrdered, placeByOrder } from "./place-by-order.ts";
 import { byPromise, placeInto, slicesOf, type PlacementLook, type Placements } from "./place-instances.ts";
 import {
   placeKey,
@@ -33,6 +35,8 @@ export interface PartitionWorld {
   /** null = the driver does not answer: whatever is promised counts as held then. */
   readonly seen: readonly SeenGpu[] | null;
   readonly quarantined: readonly (GpuPlace & { readonly service: ServiceName })[];
+  /** Who moves so that another has room; absent = nobody. */
+  readonly orders?: RelocationOrders;
 }
 
 export interface PartitionPlan {
@@ -45,28 +49,34 @@ export interface PartitionPlan {
 
 /** What partitions there shall be. Pure, and stable: with its own outcome as the next input nothing changes. */
 export function planPartitions(world: PartitionWorld, look?: PlacementLook): PartitionPlan {
+  const { orders = NO_ORDERS } = world;
   const known = new Map(world.known.map((partition) => [partition.name, partition]));
   const wantedNames = new Set(world.wanted.flatMap((request) => request.memberBytes.map((_, index) => nameOf(request, index))));
   const left = world.known.filter(({ name, service }) => !wantedNames.has(name) && !world.untouched.has(service));
   const releasing = left.filter((partition): partition is GpuPartition => isHeld(partition, world.seen));
   const untouched = world.known.filter(({ service }) => world.untouched.has(service)).filter(isPlaced);
 
-  const staying = world.wanted.toSorted(byPromise).flatMap((request) => stayingOf(request, known, world));
+  const staying = world.wanted.toSorted(byPromise).flatMap((request) => stayingOf(request, known, world, orders));
   const promised = [...staying.flatMap(({ slices }) => slices), ...[...releasing, ...untouched].map(sliceOf)];
   const lost = (world.seen ?? []).filter((gpu) => gpu.health === "lost");
-  const room = createFleetRoom({ nodes: world.nodes, held: promised, lost, quarantined: world.quarantined });
+  const room = createFleetRoom({ nodes: world.nodes, held: promised, lost, closed: orders.closed, quarantined: world.quarantined });
 
   const standing = staying.flatMap((candidate) => settle(candidate, room));
   // Only now: a process of the past keeps newcomers away, and moves nobody who is promised the place.
   room.hold(strangers(world.seen ?? [], promised));
   const settled = new Set(standing.map(({ request }) => request.instance));
+  const open = world.wanted.filter((request) => !settled.has(request.instance));
+  const ordered = placeByOrder(open.toSorted(byPromise), { standing, orders, room });
   const placements = placeInto(
-    world.wanted.filter((request) => !settled.has(request.instance)),
+    open.filter(({ instance }) => !ordered.settled.has(instance)),
     room,
     look,
   );
   return {
-    desired: [...placedPartitions([...standing, ...placements.placed], room), ...refusedPartitions(placements.refused)],
+    desired: [
+      ...placedPartitions([...standing, ...ordered.placed, ...placements.placed], room),
+      ...refusedPartitions([...ordered.refused, ...placements.refused]),
+    ],
     releasing: releasing.map((partition) => ({ ...partition, phase: "Releasing" })),
     removed: left.filter((partition) => !isHeld(partition, world.seen)),
   };
@@ -80,17 +90,28 @@ interface Candidate {
   readonly isHeld: boolean;
   /** false = it runs on another number of GPUs than it wants now. */
   readonly isWhole: boolean;
+  /** It runs where it must not stay, and why; null = it may. */
+  readonly leaving: string | null;
 }
+/** Where somebody is who had a place before. */
+type Standing = PlacedInstance & { readonly leaving: string | null };
 
 /** An instance that has its GPUs, none of them quarantined for it; other than as many as it wants only while it runs on them. */
-function stayingOf(request: InstanceRequest, known: ReadonlyMap<PartitionName, AnyPartition>, world: PartitionWorld): readonly Candidate[] {
+function stayingOf(
+  request: InstanceRequest,
+  known: ReadonlyMap<PartitionName, AnyPartition>,
+  world: PartitionWorld,
+  orders: RelocationOrders,
+): readonly Candidate[] {
   const own = request.memberBytes.flatMap((_, index) => known.get(nameOf(request, index)) ?? []).filter(isPlaced);
   const isShunned = own.some((partition) =>
     world.quarantined.some((entry) => entry.service === request.service && placeKey(entry) === placeKey(partition)),
   );
   const isInUse = own.some((partition) => isHeld(partition, world.seen));
   const isWhole = own.length === request.memberBytes.length;
-  if (isShunned || (!isWhole && !isInUse)) return [];
+  const order = orders.of.get(request.instance);
+  const leaving = order?.isDue === true && own.some((partition) => !isOrdered(partition, order)) ? order.why : null;
+  if (isShunned || ((!isWhole || leaving !== null) && !isInUse)) return [];
   const members = own.map(({ node, gpu, mode, mig, memoryBytes, computePercent }) => ({
     node,
     gpu,
@@ -100,33 +121,39 @@ function stayingOf(request: InstanceRequest, known: ReadonlyMap<PartitionName, A
     computePercent,
   }));
   const slices = own.map((partition) => ({ ...sliceOf(partition), level: request.level, hostBytes: request.hostBytes }));
-  return [{ request, members, slices, isHeld: isInUse, isWhole }];
+  return [{ request, members, slices, isHeld: isInUse, isWhole, leaving }];
 }
 
 /** Gives what is wanted now where it stands, if that fits; else what runs keeps what it has, and what does not run moves. */
-function settle({ request, members, slices, isHeld: mustStay, isWhole }: Candidate, room: FleetRoom): readonly PlacedInstance[] {
+function settle({ request, members, slices, isHeld: mustStay, isWhole, leaving }: Candidate, room: FleetRoom): readonly Standing[] {
   room.release(request.instance, members);
-  const fitting = isWhole ? fitAt(request, members, room) : null;
+  const fitting = isWhole && leaving === null ? fitAt(request, members, room) : null;
   if (fitting !== null) {
     room.hold(slicesOf(request, fitting));
-    return [{ request, members: fitting }];
+    return [{ request, members: fitting, leaving }];
   }
   if (!mustStay) return [];
   room.hold(slices);
-  return [{ request, members }];
+  return [{ request, members, leaving }];
 }
 
-function placedPartitions(standing: readonly PlacedInstance[], room: FleetRoom): PartitionPlan["desired"] {
-  return standing.flatMap(({ request, members }) => {
+function placedPartitions(
+  placed: readonly (PlacedInstance & { readonly leaving?: string | null })[],
+  room: FleetRoom,
+): PartitionPlan["desired"] {
+  return placed.flatMap(({ request, members, leaving = null }) => {
     const node = members[0] === undefined ? null : room.nodeOf(members[0].node);
     const notices = node === null ? [] : noticesOf(request, node, room);
-    return members.map((member, index) => ({ partition: { ...claimOf(request, index), ...member, phase: "Bound" as const }, notices }));
+    return members.map((member, index) => ({
+      partition: { ...claimOf(request, index), ...member, leaving, phase: "Bound" as const },
+      notices,
+    }));
   });
 }
 
 function refusedPartitions(refused: Placements["refused"]): PartitionPlan["desired"] {
   return refused.flatMap(({ request, refusal }) => {
-    const unplaced = { node: null, gpu: null, mig: null, phase: "Pending" } as const;
+    const unplaced = { node: null, gpu: null, mig: null, leaving: null, phase: "Pending" } as const;
     const { computePercent } = request;
     const asked = { mode: preferredMode(request), computePercent, refusal: { code: refusal.code, ...explainRefusal(refusal) } };
     return request.memberBytes.map((memoryBytes, index) => ({
@@ -153,20 +180,20 @@ const nameOf = (request: Pick<InstanceRequest, "tenant" | "instance">, index: nu
 
 const isPlaced = (partition: AnyPartition): partition is GpuPartition => partition.node !== null;
 
-function isHeld(partition: AnyPartition, seen: readonly SeenGpu[] | null): boolean {
+export function isHeld(partition: AnyPartition, seen: readonly SeenGpu[] | null): boolean {
   if (!isPlaced(partition)) return false;
   if (seen === null) return true;
   const gpu = seen.find((candidate) => placeKey(candidate) === placeKey(partition));
   return gpu?.holders.some((holder) => holder.instance === partition.instance) ?? false;
 }
 
-function sliceOf(partition: GpuPartition): HeldSlice {
+export function sliceOf(partition: GpuPartition): HeldSlice {
   const { node, gpu, instance, service, memoryBytes, mode, mig } = partition;
   return { node, gpu, instance, service, level: null, memoryBytes, mode, mig, hostBytes: 0 };
 }
 
 /** Bytes in use that nobody was promised there: processes of the past, until they are gone. */
-function strangers(seen: readonly SeenGpu[], promised: readonly HeldSlice[]): readonly HeldSlice[] {
+export function strangers(seen: readonly SeenGpu[], promised: readonly HeldSlice[]): readonly HeldSlice[] {
   const known = new Set(promised.map((slice) => `${slice.instance} ${placeKey(slice)}`));
   return seen.flatMap((gpu) =>
     gpu.holders

@@ -1,5 +1,6 @@
 import type { Level } from "../api/hot-standby-config.ts";
-import type { InstanceName, MigLayout } from "../base/ids.ts";
+import type { RepartitionSteps } from "../api/gpu-relocation.ts";
+import type { InstanceName } from "../base/ids.ts";
 import type { MigProfile } from "../api/mig-geometry.ts";
 import type { MigPlacement } from "../api/mig-layout.ts";
 import type { NoLayout } from "./plan-layout.ts";
@@ -32,20 +33,6 @@ export interface MigWish {
   readonly profile: MigProfile;
 }
 
-/**
- * One change of one GPU. `drain` takes the instance's traffic away and ends its engine: a MIG instance can only go while it is idle. Each
- * is safe to repeat, and each undoes another: drain and restart of one instance at one placement, destroy and create of one placement.
- */
-export type RepartitionStep =
-  | { readonly do: "drain" | "restart"; readonly instance: InstanceName; readonly at: MigPlacement; readonly budgetMs: number }
-  | { readonly do: "destroy" | "create"; readonly at: MigPlacement; readonly budgetMs: number };
-
-/** The same step taken back. */
-export interface RevertibleStep {
-  readonly forward: RepartitionStep;
-  readonly inverse: RepartitionStep;
-}
-
 /** Compared from the top: a plan is better where the first difference is smaller. */
 export interface RepartitionCost {
   readonly hotVictims: number;
@@ -66,19 +53,11 @@ export interface RepartitionVictim {
   readonly to: MigPlacement | null;
 }
 
-/** Plain data: it is written down before its first step, and finished or rolled back from what is observed. */
-export interface RepartitionPlan {
-  readonly from: MigLayout;
-  readonly to: MigLayout;
+export interface RepartitionPlan extends RepartitionSteps {
   readonly victims: readonly RepartitionVictim[];
   /** Where each wish is met once the plan is completed. */
   readonly granted: readonly (MigWish & { readonly placement: MigPlacement })[];
-  readonly steps: readonly RevertibleStep[];
   readonly cost: RepartitionCost;
-  /** Of all steps, forward. Over it, the plan is rolled back. */
-  readonly budgetMs: number;
-  /** Of all steps, back. Over it, somebody must look; it goes on. */
-  readonly rollbackBudgetMs: number;
 }
 
 export type RepartitionRefusal =

@@ -70,6 +70,7 @@ const partition = (instance: string, mode: GpuPartition["mode"], memoryBytes: nu
   node: NODE,
   gpu: 0,
   mig: null,
+  leaving: null,
   memoryBytes,
   computePercent: 50,
   phase: "Bound",

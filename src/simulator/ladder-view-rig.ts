@@ -117,6 +117,7 @@ export const partition = (name: string, more: Partial<GpuPartition> = {}): GpuPa
   instance: instanceName(name),
   mode: "exclusive",
   mig: null,
+  leaving: null,
   memoryBytes: 40,
   computePercent: 100,
   node: nodeName("gpu-a"),

@@ -113,6 +113,7 @@ const PARTITION: GpuPartition = {
   node: nodeName("gpu-a"),
   gpu: 0,
   mig: null,
+  leaving: null,
   phase: "Bound",
 };
 const NOTHING = { head: () => undefined, data: () => undefined, end: () => undefined, failed: () => undefined };

@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseGpuPartition } from "../api/parse-gpu-partition.ts";
+import { parseServiceStatus } from "../api/parse-service-status.ts";
+import { formatPlacement } from "../api/mig-layout.ts";
+import type { ResourceDraft } from "../api/resource.ts";
+import type { JsonObject } from "../base/json.ts";
+import { WorldClient } from "./world-client.ts";
+import { draft, gpuNodeDraft, worldModel } from "./world-resources.ts";
+import { startWorld, type World } from "./world.ts";
+
+// A MIG GPU is cut anew in the whole platform: the allocator, the ladder of the service that is moved, engines, and the simulated hardware.
+
+const at = (zone: string): JsonObject => ({ gpuCount: 1, gpuMemoryShare: true, nodeSelector: { "topology.kubernetes.io/zone": zone } });
+const strong = (name: string, memory: string, more: JsonObject = {}): ResourceDraft =>
+  draft("HotStandbyConfig", name, {
+    tenant: name,
+    tier: "silver",
+    isolation: "strong",
+    model: worldModel("tide-8b"),
+    hotStandby: { ...at("az-1"), memoryReserved: memory },
+    ...more,
+  });
+const RESOURCES = [
+  gpuNodeDraft("gpu-a", "az-1", 1),
+  gpuNodeDraft("gpu-b", "az-2", 1),
+  strong("a", "20GB"),
+  strong("b", "20GB"),
+  strong("v", "20GB", {
+    hotStandby: { ...at("az-2"), memoryReserved: "20GB" },
+    warmStandby: { ...at("az-1"), memoryReserved: "20GB", rest: "resident" },
+  }),
+];
+
+/** `v-warm-1` -> `gpu-a/0 1g-double@2 Ready`, of what is bound. */
+async function placesOf(world: World): Promise<Readonly<Record<string, string>>> {
+  const listed = await world.store.list("GPUPartition");
+  assert.ok(listed.ok);
+  const states = new Map<string, string>();
+  const configs = await world.store.list("HotStandbyConfig");
+  for (const { status } of configs.ok ? configs.value.items : []) {
+    const read = status === null ? null : parseServiceStatus(status);
+    for (const { name, state } of read?.ok === true ? read.value.instances : []) states.set(name, state);
+  }
+  return Object.fromEntries(
+    listed.value.items.flatMap((resource) => {
+      const read = parseGpuPartition(resource);
+      if (!read.ok || read.value.node === null) return [];
+      const { instance, node, gpu, mig } = read.value;
+      return [[instance, `${node}/${gpu} ${mig === null ? "whole" : formatPlacement(mig)} ${states.get(instance) ?? "-"}`]];
+    }),
+  );
+}
+
+async function waitFor(world: World, places: Readonly<Record<string, string>>, withinMs: number): Promise<void> {
+  const untilMs = world.clock.monotonicMs() + withinMs;
+  for (;;) {
+    const now = await placesOf(world);
+    if (Object.entries(places).every(([instance, place]) => now[instance] === place)) return;
+    assert.ok(world.clock.monotonicMs() < untilMs, `after ${withinMs} ms: ${JSON.stringify(now)}`);
+    await world.clock.advance(100);
+  }
+}
+
+async function relocationOf(world: World): Promise<JsonObject> {
+  const listed = await world.store.list("GPURelocation");
+  assert.ok(listed.ok);
+  return listed.value.items[0]?.status ?? {};
+}
+
+/** All run; then the one between the two others goes. */
+async function ready(seed: number, resources: readonly ResourceDraft[] = RESOURCES, warm = "Ready"): Promise<World> {
+  const world = await startWorld(seed, resources);
+  const places = { "a-hot-1": "gpu-a/0 1g-double@6 Ready", "b-hot-1": "gpu-a/0 1g-double@4 Ready" };
+  await waitFor(world, { ...places, "v-hot-1": "gpu-b/0 1g-double@6 Ready", "v-warm-1": `gpu-a/0 1g-double@2 ${warm}` }, 60_000);
+  assert.ok((await world.store.remove("HotStandbyConfig", "a")).ok);
+  await world.clock.advance(20_000);
+  assert.equal((await placesOf(world))["a-hot-1"], undefined);
+  return world;
+}
+
+test("simulated: room for half a card is made by moving a warm instance, and its service loses no request", async () => {
+  const world = await ready(1);
+  const key = await world.createKey("v");
+  await world.clock.advance(250);
+  const ports = { clock: world.clock, random: world.chance("client"), upstream: world.upstreamOf("client"), log: world.log };
+  const client = new WorldClient(ports, { gateway: world.gatewayAddress, key, model: "tide-8b", requestsPerSecond: 10 });
+  await world.clock.advance(2_000);
+  assert.ok((await world.store.create(strong("wish", "40GB"))).ok);
+  const moved = { "v-warm-1": "gpu-a/0 1g-double@6 Ready", "b-hot-1": "gpu-a/0 1g-double@4 Ready", "wish-hot-1": "gpu-a/0 3g@0 Ready" };
+  await waitFor(world, moved, 120_000);
+  assert.equal((await relocationOf(world))["phase"], "Completed");
+  client.stop();
+  await world.clock.advance(20_000);
+  assert.deepEqual([...new Set(client.requests.map(({ outcome }) => outcome))], ["complete"]);
+  await world.stop();
+  assert.equal(world.network.openCount(), 0);
+});
+
+test("simulated: a warm instance that sleeps is moved too, and sleeps again at its new place", async () => {
+  const asleep = RESOURCES.map((resource) =>
+    resource.name === "v"
+      ? { ...resource, spec: { ...resource.spec, warmStandby: { ...at("az-1"), memoryReserved: "20GB", rest: "asleep" } } }
+      : resource,
+  );
+  const world = await ready(3, asleep, "Asleep");
+  assert.ok((await world.store.create(strong("wish", "40GB"))).ok);
+  await waitFor(world, { "v-warm-1": "gpu-a/0 1g-double@6 Asleep", "wish-hot-1": "gpu-a/0 3g@0 Ready" }, 120_000);
+  const stored = await world.store.get("HotStandbyConfig", "v");
+  const status = stored.ok ? parseServiceStatus(stored.value.status) : null;
+  assert.ok(status?.ok);
+  assert.equal(status.value.history.filter(({ what }) => what === "Moves v-warm-1.").length, 1);
+  await world.stop();
+});
+
+test("simulated: a control plane that dies while a GPU is cut anew is followed by one that finishes it", async () => {
+  for (const site of ["store.writeStatus", "store.applyAll", "driver.ensurePartition", "driver.removePartition"] as const) {
+    const world = await ready(2);
+    assert.ok((await world.store.create(strong("wish", "40GB"))).ok);
+    let deaths = 0;
+    for (let times = 0; times < 4; times += 1) deaths += (await world.crashControlPlane("after", 2_000, site)) ? 1 : 0;
+    assert.ok(deaths > 0, site);
+    await waitFor(world, { "v-warm-1": "gpu-a/0 1g-double@6 Ready", "wish-hot-1": "gpu-a/0 3g@0 Ready" }, 180_000);
+    assert.equal((await relocationOf(world))["phase"], "Completed", site);
+    await world.stop();
+  }
+});
