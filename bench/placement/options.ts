@@ -24,7 +24,7 @@ const SCORED_SEEDS = "42-51";
 
 export const USAGE = `Replays the openb trace against placement policies, as "Beware of Fragmentation" (FGD, USENIX ATC'23) does.
 Usage: npm run bench:placement -- --data DIR [--traces a,b] [--seeds 42-51] [--policies a,b] [--rows a,b] [--json FILE]
-  --data DIR      the folder with the trace's CSV files (or TIDEGATE_DATA_DIR), for allocation and departures; expected_results/summary.json there is what the paper measured
+  --data DIR      the folder with the trace's CSV files (or TIDEGATE_DATA_DIR), for allocation, departures and gangs; expected_results/summary.json there is what the paper measured
   --traces a,b    of the folder's openb_pod_list_<trace>.csv (default: all)
   --seeds A-B     or a,b: orders of arrival (default: ${SCORED_SEEDS}; choose constants on 1-10 only)
   --policies a,b  of: ${POLICY_NAMES.join(", ")} (default: all)
