@@ -5,13 +5,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createSystemClock } from "../../src/adapters/clock/system.ts";
 import { createMemoryEventLog } from "../../src/adapters/event-log/memory.ts";
 import { connectGpuFaults } from "../../src/adapters/gpu-driver/account-faults.ts";
+import type { GpuFaults } from "../../src/ports/gpu-faults.ts";
 import { createSeededRandom } from "../../src/adapters/random/simulated.ts";
 import { createUndiciUpstream } from "../../src/adapters/upstream/undici.ts";
 import type { FailoverRecord } from "../../src/api/failover-record.ts";
 import { API_VERSION, type ResourceDraft } from "../../src/api/resource.ts";
 import type { InstanceStatus, ServiceStatus } from "../../src/api/service-status.ts";
 import { nodeName } from "../../src/base/ids.ts";
-import type { Scenario, ScenarioEvent, Setting } from "../../src/simulator/scenario.ts";
+import type { Scenario, ScenarioEvent, SignalEvent, Setting } from "../../src/simulator/scenario.ts";
 import { draftsOf, firstSettings, modelOf, serviceDraft, withSetting, type Settings } from "../../src/simulator/scenario-drafts.ts";
 import type { ScenarioStage, StageClient, StageEvent } from "../../src/simulator/scenario-stage.ts";
 import { isTarget, placesOf } from "../../src/simulator/world-stage.ts";
@@ -101,7 +102,9 @@ class RealStage implements ScenarioStage {
       case "fault":
         return this.#toEngines(event);
       case "lose":
-        return this.#lose(event);
+      case "slow-teardown":
+      case "xid":
+        return this.#harmGpus(event);
       case "kill-control-plane":
         return this.#killControlPlane();
       case "start-control-plane":
@@ -135,7 +138,7 @@ class RealStage implements ScenarioStage {
     return [];
   }
 
-  async #toEngines(event: Extract<ScenarioEvent, { targets: readonly string[] }>): Promise<string | null> {
+  async #toEngines(event: SignalEvent | Extract<ScenarioEvent, { kind: "fault" }>): Promise<string | null> {
     await this.statuses();
     const instances = [...this.#lastStatuses.values()].flatMap((status) => status.instances);
     const missing = event.targets.find((target) => !instances.some(({ name, pid }) => pid !== null && isTarget(name, target)));
@@ -149,13 +152,34 @@ class RealStage implements ScenarioStage {
     return null;
   }
 
-  async #lose({ place, forMs }: Extract<ScenarioEvent, { kind: "lose" }>): Promise<string | null> {
+  async #harmGpus(event: Extract<ScenarioEvent, { kind: "lose" | "slow-teardown" | "xid" }>): Promise<string | null> {
     const faults = connectGpuFaults(join(this.#parts.platform.dataDir, "gpu.sock"));
-    const lost = placesOf(this.#parts.scenario, place).map(({ node, gpu }) => ({ node: nodeName(node), gpu }));
-    const answers = await Promise.all(lost.map((at) => faults.lose({ kind: "gpu-lost", mode: "fallen_off_bus", ...at }, forMs)));
+    const answers = await Promise.all(event.kind === "xid" ? await this.#fail(event, faults) : this.#harm(event, faults));
     faults.close();
+    if (answers.length === 0) return "no such engine holds a GPU";
     const refused = answers.find((answer) => !answer.ok);
     return refused === undefined || refused.ok ? null : refused.error.reason;
+  }
+
+  #harm(event: Extract<ScenarioEvent, { kind: "lose" | "slow-teardown" }>, faults: GpuFaults): readonly ReturnType<GpuFaults["lose"]>[] {
+    const places = placesOf(this.#parts.scenario, event.place).map(({ node, gpu }) => ({ node: nodeName(node), gpu }));
+    return places.map((at) =>
+      event.kind === "lose"
+        ? faults.lose({ kind: "gpu-lost", mode: event.mode, ...at }, event.forMs)
+        : faults.slow({ kind: "slow-teardown", ...at, teardownMs: event.teardownMs }, event.forMs),
+    );
+  }
+
+  async #fail(
+    { mode, targets }: Extract<ScenarioEvent, { kind: "xid" }>,
+    faults: GpuFaults,
+  ): Promise<readonly ReturnType<GpuFaults["fail"]>[]> {
+    await this.statuses();
+    const instances = [...this.#lastStatuses.values()].flatMap((status) => status.instances);
+    const victims = instances.filter(({ name, pid }) => pid !== null && targets.some((target) => isTarget(name, target)));
+    return victims.flatMap(({ name, members }) =>
+      members.map(({ node, gpu }) => faults.fail({ kind: "gpu-fault", mode, node, gpu, instance: name })),
+    );
   }
 
   #killControlPlane(): string | null {

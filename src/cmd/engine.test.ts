@@ -142,6 +142,53 @@ test("a real engine whose GPU is lost ends at once with 4 and says so", async (t
   assert.match(output, /GPU gpu-a\/0 (is lost|has fallen off the bus)/);
 });
 
+test("a real engine that a fault hits ends at once with 5, its Xid and what it was, and its GPU takes the next one", async (t) => {
+  const { account, path } = await serveAccount(t);
+  const flags = ["--gpu", "gpu-a/0", "--memory-bytes", "15000000000", "--gpu-account", path, "--instance", "gold-hot-1"];
+  const engine = await startEngine(flags, (end) => t.after(end));
+  const fault = { kind: "gpu-fault", mode: "ecc_uncorrectable_contained", node: NODE.name, gpu: 0, instance: "gold-hot-1" } as const;
+  assert.deepEqual(account.failApplication(fault), { ok: true, value: ["gold-hot-1"] });
+  assert.deepEqual(await engine.exited, [5, null]);
+  const next = await startEngine(flags, (end) => t.after(end));
+  assert.equal((await fetch(`${next.url}/health`)).status, 200);
+});
+
+test("a real engine on a GPU that needs a reset ends with 4, and starts there again only once it was reset", async (t) => {
+  const { account, path } = await serveAccount(t);
+  const flags = ["--gpu", "gpu-a/0", "--memory-bytes", "15000000000", "--gpu-account", path];
+  const engine = await startEngine(flags, (end) => t.after(end));
+  account.loseGpus({ kind: "gpu-lost", mode: "ecc_uncorrectable", node: NODE.name, gpu: 0 }, 60_000);
+  assert.deepEqual(await engine.exited, [4, null]);
+  const { code, output } = await runToEnd([...QUICK, ...flags]);
+  assert.equal(code, 4);
+  assert.match(output, /GPU gpu-a\/0 has an uncontained memory error, and needs a reset \(Xid 95\)/);
+  account.restoreGpus({ node: NODE.name, gpu: 0 });
+  const next = await startEngine(flags, (end) => t.after(end));
+  assert.equal((await fetch(`${next.url}/health`)).status, 200);
+});
+
+test("a real engine that is killed where teardown is slow leaves its bytes to nobody, and the next one starts when they are free", async (t) => {
+  const { account, path } = await serveAccount(t);
+  const flags = ["--gpu", "gpu-a/0", "--memory-bytes", "15000000000", "--gpu-account", path, "--instance", "gold-hot-1"];
+  const engine = await startEngine(flags, (end) => t.after(end));
+  assert.ok(account.slowTeardown({ kind: "slow-teardown", node: NODE.name, gpu: 0, teardownMs: 3_000 }, 60_000).ok);
+  const states = async (): Promise<readonly string[]> => {
+    const seen = await account.driver.observe();
+    return seen.ok ? seen.value.flatMap(({ holders }) => holders.map(({ state }) => state)) : [];
+  };
+  assert.deepEqual(await states(), ["awake"]);
+  engine.child.kill("SIGKILL");
+  assert.deepEqual(await engine.exited, [null, "SIGKILL"]);
+  const { code, output } = await runToEnd([...QUICK, ...flags]);
+  assert.deepEqual([code, await states()], [3, ["gone"]]);
+  assert.match(output, /it is held by: gold-hot-1 15 GB/);
+  const clock = createSystemClock();
+  const limitMs = clock.monotonicMs() + 10_000;
+  while ((await states()).length > 0 && clock.monotonicMs() < limitMs) await clock.sleep(20, new AbortController().signal);
+  const next = await startEngine(flags, (end) => t.after(end));
+  assert.equal((await fetch(`${next.url}/health`)).status, 200);
+});
+
 test("an engine's help shows an example, and a wrong flag ends with 2", async () => {
   const [help, wrong] = await Promise.all([runToEnd(["--help"]), runToEnd(["--prot", "1"])]);
   assert.deepEqual([help.code, wrong.code], [0, 2]);

@@ -2,6 +2,7 @@ import { writeSync } from "node:fs";
 import { createSystemClock } from "../adapters/clock/system.ts";
 import { createNodeHttpFront } from "../adapters/http-front/node-http.ts";
 import { createSystemRandom } from "../adapters/random/system.ts";
+import { isGpuLostMode, type GpuFaultMode } from "../api/fault.ts";
 import type { Explanation } from "../base/result.ts";
 import type { GpuAccount } from "../ports/gpu-account.ts";
 import type { Listener } from "../ports/http-front.ts";
@@ -16,7 +17,10 @@ const EXIT_PORT_TAKEN = 1;
 const EXIT_NO_MEMORY = 3;
 /** The GPU under it is lost: the same placement cannot serve again. */
 const EXIT_GPU_LOST = 4;
+/** A fault ended its work on a GPU that goes on: the same placement can serve again. */
+const EXIT_GPU_FAULT = 5;
 const EXIT_BROKEN = 70;
+const START_EXITS: Readonly<Record<string, number>> = { GPU_LOST: EXIT_GPU_LOST, GPU_FAULT: EXIT_GPU_FAULT };
 const GRACE_MS = 1_000;
 /** A gateway keeps its connections to engines open; it must be the one who closes an idle one. */
 const KEEP_ALIVE_MS = 75_000;
@@ -67,11 +71,11 @@ async function run(args: readonly string[]): Promise<void> {
     say("ends: nobody claimed it for 30 s");
     process.exit(0);
   };
-  const gpuLost = (reason: string): never => {
+  const gpuEnded = (reason: string, mode: GpuFaultMode): never => {
     say(`ends at once: ${reason}`);
-    process.exit(EXIT_GPU_LOST);
+    process.exit(isGpuLostMode(mode) ? EXIT_GPU_LOST : EXIT_GPU_FAULT);
   };
-  const made = createEngine(options, ports, { crashed: endNow, gpuLost, unclaimed });
+  const made = createEngine(options, ports, { crashed: endNow, gpuEnded, unclaimed });
   if (!made.ok) return end(EXIT_NO_MEMORY, explainStartError(made.error));
   const engine = made.value;
   const listening = await createNodeHttpFront({ keepAliveTimeoutMs: KEEP_ALIVE_MS }).listen(address, engine.handler);
@@ -91,7 +95,7 @@ async function load(engine: Engine, listener: Listener, { options }: EngineArgum
     say(`its memory holds a context of ${engine.contextLength} tokens, not ${options.contextLength}`);
   }
   const started = await engine.start();
-  if (!started.ok) return end(started.error.code === "GPU_LOST" ? EXIT_GPU_LOST : EXIT_NO_MEMORY, explainStartError(started.error));
+  if (!started.ok) return end(START_EXITS[started.error.code] ?? EXIT_NO_MEMORY, explainStartError(started.error));
   say(`is ready on http://${host}:${port}`);
 }
 

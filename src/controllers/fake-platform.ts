@@ -2,7 +2,7 @@ import { instanceName, nodeName, type InstanceName } from "../base/ids.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EngineExit, EngineLauncher, LaunchError, LaunchPlan, RunningEngine } from "../ports/engine-launcher.ts";
-import type { GpuDriver } from "../ports/gpu-driver.ts";
+import { NO_DIRT, type GpuDriver } from "../ports/gpu-driver.ts";
 import type { CallEvents, Upstream, UpstreamRequest } from "../ports/upstream.ts";
 
 // For tests of the loops: engines that are entries of a map, and the launcher, calls and driver that see them.
@@ -181,7 +181,7 @@ const fakeDriver = (lost: ReadonlySet<string>, engines: ReadonlyMap<InstanceName
     ok([
       ...[...lost].map((key) => {
         const [node = "", gpu = "0"] = key.split("/");
-        return { node: nodeName(node), gpu: Number(gpu), health: "lost" as const, memoryBytes: 80e9, holders: [] };
+        return { node: nodeName(node), gpu: Number(gpu), health: "lost" as const, memoryBytes: 80e9, holders: [], ...NO_DIRT };
       }),
       ...[...engines.values()].flatMap(({ plan: { instance, members }, pid, isAsleep }) =>
         members
@@ -190,7 +190,8 @@ const fakeDriver = (lost: ReadonlySet<string>, engines: ReadonlyMap<InstanceName
             ...at,
             health: "ok" as const,
             memoryBytes: 80e9,
-            holders: [{ instance, pid, usedBytes: isAsleep ? 1e9 : 30e9 }],
+            holders: [{ instance, pid, usedBytes: isAsleep ? 1e9 : 30e9, state: isAsleep ? ("parked" as const) : ("awake" as const) }],
+            ...NO_DIRT,
           })),
       ),
     ]),

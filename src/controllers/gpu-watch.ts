@@ -1,38 +1,67 @@
+import type { MonotonicMs } from "../base/ids.ts";
 import { oncePer } from "../base/once-per.ts";
 import { gpuKey } from "../failover/instance-look.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { GpuDriver, ObservedGpu } from "../ports/gpu-driver.ts";
 
-/** Which GPUs are lost, for looks that must not wait for a driver that is away or stands still. */
+/** GPUs that are not to be counted on, `node/gpu` of each. */
+export interface TroubledGpus {
+  /** Lost, or in need of a reset, which is the same to all who would use them. */
+  readonly lost: ReadonlySet<string>;
+  /** They still hold what a dead process had, longer than a driver takes to free it. */
+  readonly slow: ReadonlySet<string>;
+}
+
+/** For looks that must not wait for a driver that is away or stands still. */
 export interface GpuWatch {
-  /** `node/gpu` of each; null = the driver did not answer in time: nothing is known to be lost. */
-  lost(): Promise<ReadonlySet<string> | null>;
+  /** null = the driver did not answer in time: nothing is known to be wrong. */
+  troubled(): Promise<TroubledGpus | null>;
 }
 
 /** A dead engine is restarted without the driver; so long its answer is worth waiting for. */
 const PATIENCE_MS = 200;
+/** A driver frees the memory of a dead process in about 100 ms. */
+const TEARDOWN_USUAL_MS = 300;
 
 const lostOf = oncePer(
-  (gpus: readonly ObservedGpu[]): ReadonlySet<string> => new Set(gpus.filter((gpu) => gpu.health === "lost").map(gpuKey)),
+  (gpus: readonly ObservedGpu[]): ReadonlySet<string> => new Set(gpus.filter((gpu) => gpu.health !== "ok").map(gpuKey)),
 );
 
 /** One question at a time, shared by all looks; a late answer serves the next of them. */
 export function createGpuWatch(ports: { readonly driver: GpuDriver; readonly clock: Clock }): GpuWatch {
-  let asking: Promise<ReadonlySet<string> | null> | null = null;
+  let asking: Promise<TroubledGpus | null> | null = null;
+  /** When each dead process was first seen to hold something, by its GPU and pid. */
+  let goneSinceMs: ReadonlyMap<string, MonotonicMs> = new Map();
 
-  async function ask(): Promise<ReadonlySet<string> | null> {
+  async function ask(): Promise<TroubledGpus | null> {
     try {
       const observed = await ports.driver.observe();
-      return observed.ok ? lostOf(observed.value) : null;
+      return observed.ok ? { lost: lostOf(observed.value), slow: slowOf(observed.value) } : null;
     } finally {
       asking = null;
     }
   }
 
+  function slowOf(gpus: readonly ObservedGpu[]): ReadonlySet<string> {
+    const nowMs = ports.clock.monotonicMs();
+    const since = new Map<string, MonotonicMs>();
+    const slow = new Set<string>();
+    for (const gpu of gpus) {
+      for (const { pid, state } of gpu.holders) {
+        if (state !== "gone") continue;
+        const firstMs = goneSinceMs.get(`${gpuKey(gpu)} ${pid}`) ?? nowMs;
+        since.set(`${gpuKey(gpu)} ${pid}`, firstMs);
+        if (nowMs - firstMs >= TEARDOWN_USUAL_MS) slow.add(gpuKey(gpu));
+      }
+    }
+    goneSinceMs = since;
+    return slow;
+  }
+
   return {
-    lost() {
+    troubled() {
       asking ??= ask();
-      const { promise, resolve, reject } = Promise.withResolvers<ReadonlySet<string> | null>();
+      const { promise, resolve, reject } = Promise.withResolvers<TroubledGpus | null>();
       const timer = ports.clock.after(PATIENCE_MS, () => resolve(null));
       asking.then(resolve, reject).finally(() => timer.cancel());
       return promise;

@@ -48,11 +48,11 @@ export async function observeService(
   const tasks = new Map(asked.map((name) => [name, memory.tasks.view(name)]));
   const reports = new Map(memory.reports);
   const activations = new Map(memory.activations);
-  const [running, placed, nodes, lostGpus, stored] = await Promise.all([
+  const [running, placed, nodes, troubled, stored] = await Promise.all([
     observeEngines(ports.launcher, config.name),
     observePlacement(ports.store, config.name, config.model.tensorParallelSize),
     observeNodes(ports.store),
-    memory.gpus.lost(),
+    memory.gpus.troubled(),
     memory.records.of(config.name),
   ]);
   const exits = new Map(memory.exits);
@@ -77,7 +77,8 @@ export async function observeService(
     seen,
     table,
     isAcknowledged: isAcknowledged(resource.uid, status, ports.desk),
-    lostGpus,
+    lostGpus: troubled?.lost ?? null,
+    slowGpus: troubled?.slow ?? null,
     nowMs: ports.clock.monotonicMs(),
     wallMs: ports.clock.wallMs(),
     freshToken: ports.random.token(8),

@@ -13,7 +13,7 @@ import type { Kind } from "../api/resource.ts";
 import { planPartitions } from "../placement/plan-partitions.ts";
 import { requestsOf } from "../placement/requests-of.ts";
 import type { ClusterStore } from "../ports/cluster-store.ts";
-import type { GpuDriver, ObservedGpu } from "../ports/gpu-driver.ts";
+import { NO_DIRT, type GpuDriver, type ObservedGpu } from "../ports/gpu-driver.ts";
 import { createPartitionPlanner, reconcilePartitions } from "./partition-controller.ts";
 
 interface FakeDriver extends GpuDriver {
@@ -40,8 +40,8 @@ function createFakeDriver(): FakeDriver {
       const seen = gpus.map((gpu): ObservedGpu => {
         const place = `${gpu.node}/${gpu.gpu}`;
         const instances = [...driver.holders].filter(([, at]) => at === place).map(([instance]) => instanceName(instance));
-        const holders = instances.map((instance) => ({ instance, pid: 1, usedBytes: 1e9 }));
-        return { ...gpu, health: driver.lost.has(place) ? "lost" : "ok", holders };
+        const holders = instances.map((instance) => ({ instance, pid: 1, usedBytes: 1e9, state: "awake" as const }));
+        return { ...gpu, health: driver.lost.has(place) ? "lost" : "ok", holders, ...NO_DIRT };
       });
       return Promise.resolve(driver.isAway ? away : ok(seen));
     },

@@ -57,6 +57,7 @@ const world = (more: Partial<ServiceWorld> = {}): ServiceWorld => ({
   table: { uid: uid("service"), maxBatch: 64, zones: new Map() },
   isAcknowledged: true,
   lostGpus: new Set(),
+  slowGpus: new Set(),
   nowMs: monotonicMs(0),
   wallMs: WALL,
   freshToken: "t1",
@@ -257,17 +258,19 @@ test("the first of two different first answers is recorded and the other instanc
   assert.deepEqual([next.knownAnswer, ...next.instances.map((instance) => instance.state)], ["right", "Ready", "Fenced", "Ready"]);
 });
 
-test("a quarantine for failed starts ends after a minute or with another spec, one for a lost GPU when it is well again", () => {
+test("a quarantine for failed starts ends after a minute or with another spec, one for a lost or a slow GPU when it is well again", () => {
   const seen = steady();
   assert.ok(seen.status !== null);
   const entry = (gpu: number, reason: string) => ({ node: nodeName("gpu-b"), gpu, reason, since: formatWall(WALL) });
-  const status = { ...seen.status, quarantined: [entry(0, "FailedStarts"), entry(1, "GpuLost")] };
+  const status = { ...seen.status, quarantined: [entry(0, "FailedStarts"), entry(1, "GpuLost"), entry(2, "SlowTeardown")] };
+  const slowGpus = new Set(["gpu-b/2"]);
   const left = (more: Partial<ServiceWorld>): readonly number[] =>
     decideService({ ...seen, status, ...more }).next.quarantined.map((e) => e.gpu);
-  assert.deepEqual(left({ lostGpus: new Set(["gpu-b/1"]) }), [0, 1]);
-  assert.deepEqual(left({ lostGpus: null, wallMs: wallMs(WALL + QUARANTINE_MS) }), [1]);
-  assert.deepEqual(left({ lostGpus: new Set() }), [0]);
-  assert.deepEqual(left({ lostGpus: null, specGeneration: 2 }), [1]);
+  assert.deepEqual(left({ lostGpus: new Set(["gpu-b/1"]), slowGpus }), [0, 1, 2]);
+  assert.deepEqual(left({ lostGpus: null, slowGpus: null, wallMs: wallMs(WALL + QUARANTINE_MS) }), [1, 2]);
+  assert.deepEqual(left({ lostGpus: new Set(), slowGpus }), [0, 2]);
+  assert.deepEqual(left({ lostGpus: null, slowGpus: new Set(), specGeneration: 2 }), [1]);
+  assert.equal(decideService({ ...seen, status, slowGpus }).lookAgainAfterMs, 500);
 });
 
 test("an engine in the place of a reserve that shall not run is ended: it came back with its GPU after the status had let go of it", () => {

@@ -45,6 +45,8 @@ export interface ServiceWorld {
   readonly isAcknowledged: boolean;
   /** null = the driver did not answer: nothing is known to be lost, nothing known to be well again. */
   readonly lostGpus: ReadonlySet<string> | null;
+  /** GPUs that still hold what a dead process had, long after its end; null as above. */
+  readonly slowGpus: ReadonlySet<string> | null;
   readonly nowMs: MonotonicMs;
   readonly wallMs: WallMs;
   /** Unguessable, new at each look: becomes part of the uid of instances that are new. */
@@ -146,7 +148,7 @@ export function decideService(world: ServiceWorld): ServiceDecision {
       ...decided.results.map(({ result }) => result.lookAgainAfterMs),
       ladder.lookAgainAfterMs,
       wishes.lookAgainAfterMs,
-      ladder.openMove === null ? null : OPEN_MOVE_LOOK_MS,
+      changesUnheard(after) ? UNHEARD_LOOK_MS : null,
       freeze?.leftMs ?? null,
     ]),
   };
@@ -158,8 +160,10 @@ function placementsOf({ seen }: ServiceWorld): ReadonlyMap<InstanceName, Placeme
   return placements;
 }
 
-/** While a move's clock runs, its record may still change by what gateways and the clock say. */
-const OPEN_MOVE_LOOK_MS = 500;
+const UNHEARD_LOOK_MS = 500;
+/** While a move's clock runs, its record may still change by what gateways and the clock say; and no event tells of memory that a driver frees. */
+const changesUnheard = ({ openMove, quarantined }: ServiceStatus): boolean =>
+  openMove !== null || quarantined.some(({ reason }) => reason === "SlowTeardown");
 
 function serviceLook(
   world: ServiceWorld,
@@ -174,6 +178,7 @@ function serviceLook(
     rolls: facts.freeze === null ? rollsNext(facts.desired, facts.before, facts) : null,
     isAcknowledged: world.isAcknowledged,
     lostGpus: world.lostGpus ?? new Set(),
+    slowGpus: world.slowGpus ?? new Set(),
     quarantinedGpus: new Set(facts.quarantined.map(gpuKey)),
     wakeWithinMs: Math.max(WAKE_MIN_MS, world.config.failoverPolicy.rtoTargetMs * WAKE_SHARE),
     isFull: isFull(world),

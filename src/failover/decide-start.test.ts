@@ -202,3 +202,18 @@ test("two failed starts blame the GPU once and are then forgotten", () => {
   assert.deepEqual(decided.quarantine, [{ node: nodeName("gpu-a"), gpu: 0, reason: "FailedStarts" }]);
   assert.equal(decided.next?.failedStarts, 0);
 });
+
+test("a start that failed beside the bytes of a dead process blames the slow driver alone, at once, and a GPU without them nobody", () => {
+  const failed = recorded("Starting", { generation: generation(4), failedStarts: 0 });
+  const task = { kind: "start-failed", generation: generation(4), reason: "no memory" } as const;
+  const slow = decideInstance(look({ recorded: failed, task }), service({ slowGpus: new Set(["gpu-a/0"]) }));
+  assert.deepEqual(slow.quarantine, [{ node: nodeName("gpu-a"), gpu: 0, reason: "SlowTeardown" }]);
+  assert.deepEqual([slow.next?.state, slow.next?.failedStarts, slow.notes.length], ["Pending", 0, 2]);
+  const elsewhere = decideInstance(look({ recorded: failed, task }), service({ slowGpus: new Set(["gpu-a/1"]) }));
+  assert.deepEqual([elsewhere.quarantine, elsewhere.next?.failedStarts], [[], 1]);
+});
+
+test("a first start on a GPU whose driver is slow is tried: there may be room beside the dead", () => {
+  const decided = decideInstance(look({ recorded: recorded("Pending") }), service({ slowGpus: new Set(["gpu-a/0"]) }));
+  assert.deepEqual([decided.quarantine, decided.actions.map(({ type }) => type)], [[], ["start"]]);
+});

@@ -26,7 +26,10 @@ export function beginOrWait(recorded: InstanceStatus, memo: InstanceMemo, look: 
     failedStarts: quarantine.length > 0 ? 0 : recorded.failedStarts,
   };
   const pending = (message: string): InstanceDecision => decision({ ...settled, state: "Pending", message }, memo, { quarantine });
-  if (quarantine.length > 0) return pending(`waits for another GPU than ${quarantine.map(gpuKey).join(", ")}`);
+  if (quarantine.length > 0) {
+    const decided = pending(`waits for another GPU than ${quarantine.map(gpuKey).join(", ")}`);
+    return { ...decided, notes: quarantine.filter(({ reason }) => reason === "SlowTeardown").map((at) => slowNote(recorded, at)) };
+  }
   if (look.placement.kind === "refused") return pending(`${look.placement.what} ${look.placement.why}`);
   if (look.placement.kind === "waiting") return pending("waits for its GPU partition");
   const { members, leaving } = look.placement;
@@ -118,18 +121,28 @@ function failStart(recorded: InstanceStatus, reason: string, look: InstanceLook,
   return { ...decided, notes: [note, ...decided.notes] };
 }
 
-/** The GPUs that the instance must leave: lost ones, and all of a placement where it failed to start too often. */
+/**
+ * The GPUs that the instance must leave: lost ones, those where it failed to start beside the bytes of a dead process, and all of a placement
+ * where it failed to start too often for no such reason.
+ */
 function blamedGpus(recorded: InstanceStatus, look: InstanceLook, service: ServiceLook): readonly Quarantine[] {
   const placed = look.placement.kind === "bound" ? look.placement.members : [];
   const lost = placed.filter((member) => service.lostGpus.has(gpuKey(member)));
+  const slow = recorded.failedStarts === 0 ? [] : placed.filter((member) => service.slowGpus.has(gpuKey(member)));
   const blamed: readonly Quarantine[] = [
     ...lost.map(({ node, gpu }) => ({ node, gpu, reason: "GpuLost" as const })),
-    ...(recorded.failedStarts >= FAILED_STARTS_MAX
+    ...slow.map(({ node, gpu }) => ({ node, gpu, reason: "SlowTeardown" as const })),
+    ...(recorded.failedStarts >= FAILED_STARTS_MAX && slow.length === 0
       ? recorded.members.map(({ node, gpu }) => ({ node, gpu, reason: "FailedStarts" as const }))
       : []),
   ];
   return blamed.filter((entry) => !service.quarantinedGpus.has(gpuKey(entry)));
 }
+
+const slowNote = ({ name }: InstanceStatus, at: Quarantine) => ({
+  what: `Keeps ${name} away from GPU ${gpuKey(at)} until its driver has freed it.`,
+  why: "It still holds what a dead process had there: a start beside it failed.",
+});
 
 function startReason({ generation: last, state, message }: InstanceStatus): string {
   if (last === 0) return "The config asks for it.";

@@ -59,6 +59,7 @@ export const service = (more: Partial<ServiceLook> = {}): ServiceLook => ({
   rolls: null,
   isAcknowledged: true,
   lostGpus: new Set(),
+  slowGpus: new Set(),
   quarantinedGpus: new Set(),
   wakeWithinMs: 3_000,
   isFull: false,

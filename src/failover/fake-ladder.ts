@@ -101,6 +101,7 @@ export class FakeLadder {
       table: { uid: uid("service"), maxBatch: 64, zones: new Map() },
       isAcknowledged: this.isAcknowledged,
       lostGpus: new Set(this.lostGpus),
+      slowGpus: new Set(),
       nowMs: monotonicMs(this.nowMs),
       wallMs: wallMs(WALL + this.nowMs + this.wallOffsetMs),
       freshToken: `t${this.nowMs}`,

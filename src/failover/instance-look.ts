@@ -103,6 +103,8 @@ export interface ServiceLook {
   readonly isAcknowledged: boolean;
   /** `node/gpu` of GPUs that the driver has lost. */
   readonly lostGpus: ReadonlySet<string>;
+  /** `node/gpu` of GPUs that still hold what a dead process had, longer than a driver takes to free it. */
+  readonly slowGpus: ReadonlySet<string>;
   /** `node/gpu` of GPUs that this service keeps away from. */
   readonly quarantinedGpus: ReadonlySet<string>;
   /** A wake that takes longer has failed. */
@@ -151,7 +153,7 @@ export type InstanceAction =
 export interface Quarantine {
   readonly node: NodeName;
   readonly gpu: number;
-  readonly reason: "GpuLost" | "FailedStarts";
+  readonly reason: "GpuLost" | "FailedStarts" | "SlowTeardown";
 }
 
 export interface InstanceDecision {

@@ -3,7 +3,7 @@ import { instanceName, nodeName } from "../base/ids.ts";
 import { err, ok } from "../base/result.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EngineLauncher } from "../ports/engine-launcher.ts";
-import type { GpuDriver } from "../ports/gpu-driver.ts";
+import { NO_DIRT, type GpuDriver } from "../ports/gpu-driver.ts";
 import type { CallFailure, Upstream } from "../ports/upstream.ts";
 import type { EnginePorts } from "./call-engine.ts";
 
@@ -27,11 +27,17 @@ export interface FakeEngine {
   readonly launched: readonly string[];
 }
 
+interface FakeHolds {
+  readonly held?: (nowMs: number) => number | null;
+  /** Whoever holds it is dead. */
+  readonly areGone?: boolean;
+}
+
 /** @param held what the driver shows of `gold-hot-1` at that time; null = the driver is away. */
 export function createFakeEngine(
   clock: Clock,
   answers: FakeAnswers,
-  options: { readonly isLaunchable?: boolean; readonly held?: (nowMs: number) => number | null } = {},
+  options: FakeHolds & { readonly isLaunchable?: boolean } = {},
 ): FakeEngine {
   const asked: string[] = [];
   const aborted: string[] = [];
@@ -76,15 +82,20 @@ export function createFakeEngine(
     machineOf: (node) => node,
     onExit: () => ({ stop: () => undefined }),
   };
-  const driver: Pick<GpuDriver, "observe"> = {
+  const driver = fakeDriver(clock, options);
+  return { ports: { upstream, clock, launcher, driver, claim: "state-1" }, asked, aborted, launched };
+}
+
+function fakeDriver(clock: Clock, { held = () => 0, areGone = false }: FakeHolds): Pick<GpuDriver, "observe"> {
+  const state = areGone ? ("gone" as const) : ("awake" as const);
+  return {
     async observe() {
-      const usedBytes = (options.held ?? (() => 0))(clock.monotonicMs());
+      const usedBytes = held(clock.monotonicMs());
       if (usedBytes === null) return err({ code: "DRIVER_UNAVAILABLE", reason: "away" });
-      const holders = usedBytes === 0 ? [] : [{ instance: instanceName("gold-hot-1"), pid: 1, usedBytes }];
-      return ok([{ node: nodeName("gpu-a"), gpu: 0, health: "ok", memoryBytes: 80e9, holders }]);
+      const holders = usedBytes === 0 ? [] : [{ instance: instanceName("gold-hot-1"), pid: 1, usedBytes, state }];
+      return ok([{ node: nodeName("gpu-a"), gpu: 0, health: "ok", memoryBytes: 80e9, holders, ...NO_DIRT }]);
     },
   };
-  return { ports: { upstream, clock, launcher, driver, claim: "state-1" }, asked, aborted, launched };
 }
 
 export const metricsPage = (steps: number, running: number): string =>

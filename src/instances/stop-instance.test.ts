@@ -38,7 +38,13 @@ test("a fence gives no grace", async () => {
   assert.deepEqual([engine.launched, engine.asked], [["remove 0"], []]);
 });
 
-const fences: readonly { readonly name: string; readonly held: (nowMs: number) => number | null; readonly afterMs: number }[] = [
+const fences: readonly {
+  readonly name: string;
+  readonly held: (nowMs: number) => number | null;
+  readonly areGone?: boolean;
+  readonly afterMs: number;
+}[] = [
+  { name: "a fence waits for the bytes of dead processes only a second", held: () => 9e9, areGone: true, afterMs: 1_000 },
   { name: "a fence ends when the driver shows no bytes of it any more", held: (nowMs) => (nowMs < 120 ? 9e9 : 0), afterMs: 125 },
   { name: "a fence of bytes that never come back ends after ten seconds", held: () => 9e9, afterMs: 10_000 },
   { name: "a fence does not wait for a driver that is away", held: () => null, afterMs: 0 },
@@ -46,7 +52,7 @@ const fences: readonly { readonly name: string; readonly held: (nowMs: number) =
 for (const c of fences)
   test(c.name, async () => {
     const clock = createSimulatedClock();
-    const engine = createFakeEngine(clock, () => "silence", { held: c.held });
+    const engine = createFakeEngine(clock, () => "silence", { held: c.held, areGone: c.areGone ?? false });
     const endedAtMs: number[] = [];
     void fenceInstance(engine.ports, INSTANCE, new AbortController().signal).then(() => endedAtMs.push(clock.monotonicMs()));
     await clock.advance(20_000);

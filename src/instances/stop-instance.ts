@@ -5,7 +5,7 @@ import type { EngineLauncher } from "../ports/engine-launcher.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { GpuDriver } from "../ports/gpu-driver.ts";
 import type { EnginePorts } from "./call-engine.ts";
-import { heldBytes } from "./held-bytes.ts";
+import { seeHolds } from "./held-bytes.ts";
 import { readProgress } from "./probe-instance.ts";
 
 /** A drain waits so long for the streams that still run; longer ones are cut, with an error event of their gateway. */
@@ -17,6 +17,8 @@ const PROGRESS_TIMEOUT_MS = 1_000;
 const STOP_GRACE_MS = 2_000;
 /** A driver's teardown takes well under a second; a start on bytes that never come back is refused by itself. */
 const FREED_MAX_MS = 10_000;
+/** Its processes are dead, and the driver is slow: who comes next goes elsewhere rather than to wait longer. */
+const GONE_MAX_MS = 1_000;
 const FREED_POLL_MS = 25;
 
 /** Lets the engine finish what it has, then ends it. No new request may be sent to it any more. Resolves when its bytes are free. */
@@ -31,8 +33,8 @@ export async function drainInstance(
 }
 
 /**
- * Nothing of the instance lives on when it resolves, and the driver shows no bytes of it any more: who comes next finds them free.
- * For engines that hang or answer wrongly: no grace. With the driver away the end of the process is enough.
+ * Nothing of the instance lives on when it resolves, and the driver shows no bytes of it any more: who comes next finds them free. Bytes of
+ * processes that are known to be dead are waited for only a second. For engines that hang or answer wrongly: no grace. With the driver away the end of the process is enough.
  */
 export async function fenceInstance(
   ports: { readonly launcher: Pick<EngineLauncher, "remove">; readonly driver: Pick<GpuDriver, "observe">; readonly clock: Clock },
@@ -48,10 +50,12 @@ async function waitUntilFreed(
   instance: InstanceName,
   signal: AbortSignal,
 ): Promise<void> {
-  const deadlineMs = ports.clock.monotonicMs() + FREED_MAX_MS;
-  while (!signal.aborted && ports.clock.monotonicMs() < deadlineMs) {
-    const held = await heldBytes(ports, instance);
-    if (held === null || held === 0) return;
+  const startMs = ports.clock.monotonicMs();
+  while (!signal.aborted) {
+    const held = await seeHolds(ports, instance);
+    if (held === null || held.livingBytes + held.goneBytes === 0) return;
+    const isDead = held.livingBytes === 0;
+    if (ports.clock.monotonicMs() - startMs >= (isDead ? GONE_MAX_MS : FREED_MAX_MS)) return;
     await ports.clock.sleep(FREED_POLL_MS, signal);
   }
 }

@@ -22,7 +22,8 @@ export type AnyPartition = GpuPartition | UnplacedPartition;
 
 /** One GPU as its driver sees it. */
 export interface SeenGpu extends GpuPlace {
-  readonly health: "ok" | "lost";
+  /** Anything but ok takes nothing new. */
+  readonly health: "ok" | "lost" | "needs-reset";
   readonly holders: readonly { readonly instance: InstanceName; readonly usedBytes: number }[];
 }
 
@@ -58,7 +59,7 @@ export function planPartitions(world: PartitionWorld, look?: PlacementLook): Par
 
   const staying = world.wanted.toSorted(byPromise).flatMap((request) => stayingOf(request, known, world, orders));
   const promised = [...staying.flatMap(({ slices }) => slices), ...[...releasing, ...untouched].map(sliceOf)];
-  const lost = (world.seen ?? []).filter((gpu) => gpu.health === "lost");
+  const lost = (world.seen ?? []).filter((gpu) => gpu.health !== "ok");
   const room = createFleetRoom({ nodes: world.nodes, held: promised, lost, closed: orders.closed, quarantined: world.quarantined });
 
   const standing = staying.flatMap((candidate) => settle(candidate, room));

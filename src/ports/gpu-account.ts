@@ -1,5 +1,6 @@
 import type { NodeName } from "../base/ids.ts";
 import type { Result } from "../base/result.ts";
+import type { GpuApplicationMode, GpuFaultMode, GpuLostMode } from "../api/fault.ts";
 
 export type AccountError =
   | {
@@ -11,17 +12,34 @@ export type AccountError =
       readonly holders: readonly { readonly instance: string; readonly usedBytes: number }[];
     }
   | { readonly code: "NO_HOST_MEMORY"; readonly node: NodeName; readonly neededBytes: number; readonly freeBytes: number }
-  | { readonly code: "GPU_LOST"; readonly node: NodeName; readonly gpu: number }
+  | { readonly code: "GPU_LOST"; readonly node: NodeName; readonly gpu: number; readonly mode: GpuLostMode }
+  /** The work of this process on that GPU has failed for good; the GPU itself goes on. */
+  | { readonly code: "GPU_FAULT"; readonly node: NodeName; readonly gpu: number; readonly mode: GpuApplicationMode }
   | { readonly code: "UNKNOWN_GPU"; readonly node: NodeName; readonly gpu: number }
   | { readonly code: "ACCOUNT_UNAVAILABLE"; readonly reason: string };
+
+/** A process can no longer use that GPU. */
+export interface GpuEnd {
+  readonly node: NodeName;
+  readonly gpu: number;
+  readonly mode: GpuFaultMode;
+}
 
 /**
  * The simulated GPUs as an engine process sees them: what it takes is its own until it releases it or dies.
  * What a dead process held is freed after the driver's teardown delay.
  */
 export interface GpuAccount {
-  /** Sets what this process holds on that GPU to `bytes` in all (0 = releases). Idempotent. */
-  holdGpu(at: { readonly node: NodeName; readonly gpu: number }, bytes: number): Promise<Result<null, AccountError>>;
+  /**
+   * Sets what this process holds on that GPU to `bytes` in all (0 = releases). Idempotent. Bytes that another tenant left dirty are scrubbed first,
+   * which takes its time.
+   * @param residence parked = it sleeps, and this is all that remains. awake without it.
+   */
+  holdGpu(
+    at: { readonly node: NodeName; readonly gpu: number },
+    bytes: number,
+    residence?: "awake" | "parked",
+  ): Promise<Result<null, AccountError>>;
   /** Sets what this process holds of the node's host memory to `bytes` in all. Idempotent. */
   holdHost(node: NodeName, bytes: number): Promise<Result<null, AccountError>>;
   /** Resolves when `bytes` went over the node's link, which all running transfers share equally. */
@@ -30,9 +48,9 @@ export interface GpuAccount {
     bytes: number,
     signal: AbortSignal,
   ): Promise<Result<null, AccountError>>;
-  /** Calls `lost` once, with the first of these GPUs that is lost; at once when one is lost already. @returns an end of the watch. */
-  watchLoss(
-    gpus: readonly { readonly node: NodeName; readonly gpu: number }[],
-    lost: (at: { readonly node: NodeName; readonly gpu: number }) => void,
-  ): () => void;
+  /**
+   * Calls `lost` once, with the first of these GPUs that this process can no longer use: a lost one, at once when one is lost already, or one on which
+   * it holds bytes that a fault hits. @returns an end of the watch.
+   */
+  watchLoss(gpus: readonly { readonly node: NodeName; readonly gpu: number }[], lost: (end: GpuEnd) => void): () => void;
 }

@@ -7,10 +7,12 @@ import { instanceName, nodeName, partitionName, serviceName, tenantId } from "..
 import type { Result } from "../base/result.ts";
 import type { GpuAccount } from "./gpu-account.ts";
 import type { GpuDriver, ObservedGpu } from "./gpu-driver.ts";
+import type { GpuFaults } from "./gpu-faults.ts";
 
 /** A driver over simulated GPUs, and the account as its engine processes see it. */
 export interface DriverRig {
   readonly driver: GpuDriver;
+  readonly faults: GpuFaults;
   /** A new process, of a platform when `isPromised`; `die` = it ends without giving anything back, and the account has seen it when that resolves. */
   connect(instance: string, pid: number, isPromised?: boolean): { readonly account: GpuAccount; die(): Promise<void> };
   /** Lets `durationMs` pass on the account's clock. */
@@ -20,17 +22,7 @@ export interface DriverRig {
 
 /** What a simulated driver and its account promise. Bytes are freed 100 ms after a process is dead. */
 export function gpuDriverContract(adapter: string, open: () => Promise<DriverRig>): void {
-  const fact = (name: string, check: (rig: DriverRig) => Promise<void>): void => {
-    test(`${adapter}: ${name}`, async () => {
-      const rig = await open();
-      try {
-        assert.deepEqual(await rig.driver.ensureInventory([gpuNode("gpu-a")]), DONE);
-        await check(rig);
-      } finally {
-        await rig.close();
-      }
-    });
-  };
+  const fact = driverFacts(adapter, open);
   inventory(fact);
   holds(fact);
   caps(fact);
@@ -39,7 +31,22 @@ export function gpuDriverContract(adapter: string, open: () => Promise<DriverRig
   links(fact);
 }
 
-type Fact = (name: string, check: (rig: DriverRig) => Promise<void>) => void;
+export type DriverFact = (name: string, check: (rig: DriverRig) => Promise<void>) => void;
+type Fact = DriverFact;
+
+/** Each fact is a test with a rig of its own, whose inventory is one node. */
+export const driverFacts =
+  (adapter: string, open: () => Promise<DriverRig>): DriverFact =>
+  (name, check) =>
+    void test(`${adapter}: ${name}`, async () => {
+      const rig = await open();
+      try {
+        assert.deepEqual(await rig.driver.ensureInventory([gpuNode("gpu-a")]), DONE);
+        await check(rig);
+      } finally {
+        await rig.close();
+      }
+    });
 
 const DONE = { ok: true, value: null };
 const NODE = nodeName("gpu-a");
@@ -61,7 +68,8 @@ export const gpuNode = (name: string): GpuNode => ({
   ],
 });
 
-const partition = (instance: string, mode: GpuPartition["mode"], memoryBytes: number): GpuPartition => ({
+/** Of `tenant`, on the first GPU. */
+export const partitionOf = (instance: string, mode: GpuPartition["mode"], memoryBytes: number): GpuPartition => ({
   name: partitionName(`${instance}-gpu-partition`),
   tenant: tenantId("tenant"),
   service: serviceName("service"),
@@ -107,7 +115,7 @@ function inventory(fact: Fact): void {
     const { account } = rig.connect("hot-1", 1);
     const at = { node: nodeName("gpu-z"), gpu: 0 };
     assert.deepEqual(await account.holdGpu(at, GB), { ok: false, error: { code: "UNKNOWN_GPU", ...at } });
-    const refused = await rig.driver.ensurePartition({ ...partition("hot-1", "mps", GB), node: at.node });
+    const refused = await rig.driver.ensurePartition({ ...partitionOf("hot-1", "mps", GB), node: at.node });
     assert.equal(refused.ok ? "made" : refused.error.code, "DRIVER_UNAVAILABLE");
   });
 }
@@ -119,7 +127,7 @@ function holds(fact: Fact): void {
       assert.deepEqual(await account.holdGpu(FIRST, bytes), DONE);
       assert.equal(usedBytes(await rig.driver.observe()), bytes);
     }
-    assert.deepEqual(taken(await rig.driver.observe())[0]?.holders, [{ instance: "hot-1", pid: 7, usedBytes: 10 * GB }]);
+    assert.deepEqual(taken(await rig.driver.observe())[0]?.holders, [{ instance: "hot-1", pid: 7, usedBytes: 10 * GB, state: "awake" }]);
     assert.deepEqual(await account.holdGpu(FIRST, 0), DONE);
     assert.deepEqual(taken(await rig.driver.observe())[0]?.holders, []);
   });
@@ -148,14 +156,14 @@ function holds(fact: Fact): void {
 function caps(fact: Fact): void {
   fact("a shared partition caps its instance, also while the GPU is empty", async (rig) => {
     const { account } = rig.connect("warm-1", 1);
-    assert.deepEqual(await rig.driver.ensurePartition(partition("warm-1", "mps", 20 * GB)), DONE);
+    assert.deepEqual(await rig.driver.ensurePartition(partitionOf("warm-1", "mps", 20 * GB)), DONE);
     const refused = await account.holdGpu(FIRST, 20 * GB + 1);
     assert.ok(!refused.ok && refused.error.code === "NO_GPU_MEMORY" && refused.error.freeBytes === 20 * GB);
     assert.deepEqual(await account.holdGpu(FIRST, 20 * GB), DONE);
   });
   fact("who was started for a promise has nothing where none is, and keeps what it holds already", async (rig) => {
     const { account } = rig.connect("warm-1", 1, true);
-    const here = partition("warm-1", "mps", 30 * GB);
+    const here = partitionOf("warm-1", "mps", 30 * GB);
     assert.equal((await account.holdGpu(FIRST, 1)).ok, false);
     assert.deepEqual(await rig.driver.ensurePartition(here), DONE);
     assert.deepEqual(await account.holdGpu(FIRST, 20 * GB), DONE);
@@ -169,7 +177,7 @@ function caps(fact: Fact): void {
   fact("an exclusive partition gives its instance the whole GPU and others nothing, until it is removed", async (rig) => {
     const owner = rig.connect("hot-1", 1).account;
     const other = rig.connect("warm-1", 2).account;
-    const exclusive = partition("hot-1", "exclusive", 40 * GB);
+    const exclusive = partitionOf("hot-1", "exclusive", 40 * GB);
     assert.deepEqual(await rig.driver.ensurePartition(exclusive), DONE);
     assert.deepEqual(await rig.driver.ensurePartition(exclusive), DONE);
     assert.equal((await other.holdGpu(FIRST, 1)).ok, false);
@@ -177,13 +185,16 @@ function caps(fact: Fact): void {
     assert.deepEqual(await owner.holdGpu(FIRST, 0), DONE);
     assert.deepEqual(await rig.driver.removePartition(exclusive), DONE);
     assert.deepEqual(await rig.driver.removePartition(exclusive), DONE);
-    assert.deepEqual(await other.holdGpu(FIRST, GB), DONE);
+    const held = other.holdGpu(FIRST, GB);
+    await other.holdHost(NODE, 0);
+    await rig.pass(10);
+    assert.deepEqual(await held, DONE);
   });
 }
 
 function cuts(fact: Fact): void {
   const slice = (instance: string, mig: MigPlacement, memoryBytes: number): GpuPartition => ({
-    ...partition(instance, "mig", memoryBytes),
+    ...partitionOf(instance, "mig", memoryBytes),
     mig,
   });
   const codeOf = (result: Result<null, { readonly code: string }>): string => (result.ok ? "made" : result.error.code);
@@ -215,10 +226,10 @@ function cuts(fact: Fact): void {
     assert.deepEqual(await account.holdGpu(FIRST, GB), DONE);
     assert.equal(codeOf(await rig.driver.removePartition(own)), "IN_USE");
     assert.equal(codeOf(await rig.driver.ensurePartition({ ...own, mig: { profile: "2g", start: 2 } })), "IN_USE");
-    assert.equal(codeOf(await rig.driver.ensurePartition(partition("b", "mps", GB))), "GEOMETRY");
+    assert.equal(codeOf(await rig.driver.ensurePartition(partitionOf("b", "mps", GB))), "GEOMETRY");
     assert.deepEqual(await account.holdGpu(FIRST, 0), DONE);
     assert.deepEqual(await rig.driver.removePartition(own), DONE);
-    assert.deepEqual(await rig.driver.ensurePartition(partition("b", "mps", GB)), DONE);
+    assert.deepEqual(await rig.driver.ensurePartition(partitionOf("b", "mps", GB)), DONE);
   });
   fact("MIG does not begin on a card that is shared, or in use by a process that was promised nothing", async (rig) => {
     const { account } = rig.connect("by-hand", 1);
@@ -226,9 +237,9 @@ function cuts(fact: Fact): void {
     assert.deepEqual(await account.holdGpu(FIRST, GB), DONE);
     assert.equal(codeOf(await rig.driver.ensurePartition(wanted)), "IN_USE");
     assert.deepEqual(await account.holdGpu(FIRST, 0), DONE);
-    assert.deepEqual(await rig.driver.ensurePartition(partition("b", "vgpu", GB)), DONE);
+    assert.deepEqual(await rig.driver.ensurePartition(partitionOf("b", "vgpu", GB)), DONE);
     assert.equal(codeOf(await rig.driver.ensurePartition(wanted)), "GEOMETRY");
-    assert.deepEqual(await rig.driver.removePartition(partition("b", "vgpu", GB)), DONE);
+    assert.deepEqual(await rig.driver.removePartition(partitionOf("b", "vgpu", GB)), DONE);
     assert.deepEqual(await rig.driver.ensurePartition(wanted), DONE);
   });
 }
@@ -317,7 +328,7 @@ const usedBytes = (seen: Result<readonly ObservedGpu[], unknown>): number =>
     .flatMap((gpu) => gpu.holders)
     .reduce((sum, holder) => sum + holder.usedBytes, 0);
 
-function taken<Value>(result: Result<Value, unknown>): Value {
+export function taken<Value>(result: Result<Value, unknown>): Value {
   assert.ok(result.ok, result.ok ? "" : JSON.stringify(result.error));
   return result.value;
 }

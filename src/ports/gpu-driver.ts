@@ -1,16 +1,39 @@
-import type { InstanceName, NodeName } from "../base/ids.ts";
+import type { InstanceName, NodeName, TenantId } from "../base/ids.ts";
 import type { Result } from "../base/result.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
+import type { MigPlacement } from "../api/mig-layout.ts";
 import type { GpuPartition } from "../api/gpu-partition.ts";
 
 /** One GPU as the driver sees it now. */
 export interface ObservedGpu {
   readonly node: NodeName;
   readonly gpu: number;
-  readonly health: "ok" | "lost";
+  /** needs-reset = it is there and takes nothing: work on it fails until somebody has reset it. */
+  readonly health: "ok" | "lost" | "needs-reset";
   readonly memoryBytes: number;
-  readonly holders: readonly { readonly instance: InstanceName; readonly pid: number; readonly usedBytes: number }[];
+  readonly holders: readonly GpuHolder[];
+  /** Free bytes that nobody has written over since; never given to another owner so. Empty where the driver cannot tell. */
+  readonly dirty: readonly {
+    /** null = of a process that belongs to no tenant. */
+    readonly tenant: TenantId | null;
+    /** The MIG instance that they are in; null = the GPU's common memory. */
+    readonly mig: MigPlacement | null;
+    readonly bytes: number;
+  }[];
+  /** Since the driver began to count. */
+  readonly scrub: { readonly scrubbedBytes: number; readonly waitCount: number; readonly waitedMs: number };
 }
+
+export interface GpuHolder {
+  readonly instance: InstanceName;
+  readonly pid: number;
+  readonly usedBytes: number;
+  /** parked = it sleeps, and this is what remains: in use as any other byte, never to be lent. gone = its process is dead, its bytes not yet free. */
+  readonly state: "awake" | "parked" | "gone";
+}
+
+/** Of a GPU of which nothing was ever freed, or whose driver cannot tell. */
+export const NO_DIRT: Pick<ObservedGpu, "dirty" | "scrub"> = { dirty: [], scrub: { scrubbedBytes: 0, waitCount: 0, waitedMs: 0 } };
 
 export type GpuDriverError =
   /** Nobody to ask, or no such GPU. */

@@ -1,3 +1,4 @@
+import type { GpuFaultMode } from "../api/fault.ts";
 import type { FaultKind } from "../api/fault.ts";
 import type { MemoryPlan } from "../engine-model/memory-plan.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -24,8 +25,8 @@ export interface EnginePorts {
 export interface EngineEvents {
   /** The process must end at once, as by SIGKILL. */
   crashed(reason: string): void;
-  /** A GPU under the engine is lost: its process must end at once. */
-  gpuLost(reason: string): void;
+  /** A GPU under the engine is lost, or a fault has ended its work there: its process must end at once. */
+  gpuEnded(reason: string, mode: GpuFaultMode): void;
   /** Nobody has claimed the engine for 30 s: it must end. */
   unclaimed(): void;
 }

@@ -1,3 +1,4 @@
+import { explainGpuFault } from "../api/fault.ts";
 import { formatBytes } from "../base/bytes.ts";
 import { ok, type Explanation, type Result } from "../base/result.ts";
 import { planMemory, type WeightsDoNotFit } from "../engine-model/memory-plan.ts";
@@ -46,9 +47,8 @@ export function createEngine(options: EngineOptions, ports: EnginePorts, events:
     handler: (exchange) => serve(core, claim, exchange),
     contextLength: plan.value.contextLength,
     start: () => {
-      // From the first byte on, awake or asleep: a context on a lost GPU is gone for good.
-      endWatch =
-        ports.account?.watchLoss(options.gpus, ({ node, gpu }) => events.gpuLost(`GPU ${node}/${gpu} has fallen off the bus`)) ?? endWatch;
+      // From the first byte on, awake or asleep: a context that a fault has hit is gone for good.
+      endWatch = ports.account?.watchLoss(options.gpus, (end) => events.gpuEnded(explainGpuFault(end), end.mode)) ?? endWatch;
       return core.residence.load();
     },
     stop: () => {

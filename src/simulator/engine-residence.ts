@@ -1,3 +1,4 @@
+import { explainGpuFault } from "../api/fault.ts";
 import { formatBytes } from "../base/bytes.ts";
 import type { Explanation, Result } from "../base/result.ts";
 import { err, ok } from "../base/result.ts";
@@ -9,6 +10,7 @@ import {
   heldBytes,
   isAsleep,
   reloadWeights,
+  SLEEP_TAGS,
   WAKE_FIXED_MS,
   type SleepState,
   type SleepTag,
@@ -119,9 +121,9 @@ export class EngineResidence {
     if (this.#account === null) return ok(null);
     const before = this.#isLoaded ? heldBytes(this.#state, this.#plan) : 0;
     for (const [index, at] of this.#options.gpus.entries()) {
-      const held = await this.#account.holdGpu(at, heldBytes(state, this.#plan));
+      const held = await this.#account.holdGpu(at, heldBytes(state, this.#plan), residenceOf(state));
       if (held.ok) continue;
-      for (const earlier of this.#options.gpus.slice(0, index)) await this.#account.holdGpu(earlier, before);
+      for (const earlier of this.#options.gpus.slice(0, index)) await this.#account.holdGpu(earlier, before, residenceOf(this.#state));
       return held;
     }
     return ok(null);
@@ -143,6 +145,9 @@ export class EngineResidence {
   }
 }
 
+/** Half awake is awake: its memory is coming back. */
+const residenceOf = (state: SleepState): "awake" | "parked" => (state.absent.length === SLEEP_TAGS.length ? "parked" : "awake");
+
 /** For people, in a log or an error body. */
 export function explainAccountError(error: AccountError): Explanation {
   switch (error.code) {
@@ -161,7 +166,17 @@ export function explainAccountError(error: AccountError): Explanation {
         next: "Place the instance elsewhere, or let fewer engines of that node sleep.",
       };
     case "GPU_LOST":
-      return { what: `GPU ${error.node}/${error.gpu} is lost.`, why: "The driver reports it so.", next: "Place the instance elsewhere." };
+      return {
+        what: `${explainGpuFault(error)}.`,
+        why: "The driver reports it so.",
+        next: "Place the instance elsewhere; reset the GPU, or look after its node.",
+      };
+    case "GPU_FAULT":
+      return {
+        what: `${explainGpuFault(error)}.`,
+        why: "The driver ended this engine's work on it.",
+        next: "Start it again: the GPU goes on.",
+      };
     case "UNKNOWN_GPU":
       return {
         what: `There is no GPU ${error.node}/${error.gpu}.`,

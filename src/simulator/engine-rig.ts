@@ -122,7 +122,7 @@ export function createEngineRig(
     { clock: lateClock, random: createSeededRandom(1), account: account ?? null },
     {
       crashed: (reason) => crashes.push(reason),
-      gpuLost: (reason) => crashes.push(reason),
+      gpuEnded: (reason) => crashes.push(reason),
       unclaimed: () => unclaimed.push(clock.monotonicMs()),
     },
   );

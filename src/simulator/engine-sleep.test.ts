@@ -185,8 +185,32 @@ test("an engine whose GPU is lost ends its process, awake or asleep", async () =
     account.loseGpus({ kind: "gpu-lost", mode: "fallen_off_bus", node: NODE, gpu: 1 }, 1_000);
     assert.deepEqual(rig.crashes, []);
     account.loseGpus({ kind: "gpu-lost", mode: "fallen_off_bus", node: NODE, gpu: 0 }, 1_000);
-    assert.deepEqual(rig.crashes, ["GPU gpu-a/0 has fallen off the bus"]);
+    assert.deepEqual(rig.crashes, ["GPU gpu-a/0 has fallen off the bus (Xid 79)"]);
   }
+});
+
+test("what a sleeping engine still holds is parked on the account, and it is awake from the first bytes of its wake", async () => {
+  const clock = createSimulatedClock();
+  const account = createSimulatedAccount(clock);
+  await account.driver.ensureInventory([gpuNode("gpu-a")]);
+  const holding = account.open({ instance: "warm-1", pid: 1 });
+  const rig = await startEngineRig({ gpus: [{ node: NODE, gpu: 0 }] }, { account: holding.account, clock });
+  const states: unknown[] = [];
+  const usedBytes: number[] = [];
+  const look = async (): Promise<void> => {
+    const seen = await account.driver.observe();
+    const [holder] = seen.ok ? (seen.value[0]?.holders ?? []) : [];
+    states.push(holder?.state);
+    usedBytes.push(holder?.usedBytes ?? 0);
+  };
+  await look();
+  await rig.ask("POST", "/sleep");
+  await look();
+  await rig.ask("POST", "/wake_up?tags=weights");
+  await look();
+  assert.deepEqual(states, ["awake", "parked", "awake"]);
+  const [awake = 0, parked = 0, waking = 0] = usedBytes;
+  assert.ok(0 < parked && parked < waking && waking < awake, `${parked}, ${waking}, ${awake}`);
 });
 
 test("wakes at once on one node share its link, and each takes as long as if it moved all their weights", async () => {

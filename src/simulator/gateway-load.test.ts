@@ -42,7 +42,7 @@ async function startLoadWorld(seed: number): Promise<LoadWorld> {
         areFaultsEnabled: true,
       },
       { clock: rig.clock, random: createSeededRandom(port), account: null },
-      { crashed: () => made.crash(`engine-${port}`), gpuLost: () => undefined, unclaimed: () => made.crash(`engine-${port}`) },
+      { crashed: () => made.crash(`engine-${port}`), gpuEnded: () => undefined, unclaimed: () => made.crash(`engine-${port}`) },
     );
     assert.ok(engine.ok);
     made.attach({ host: "127.0.0.1", port }, engine.value.handler, `engine-${port}`);

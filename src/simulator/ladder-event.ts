@@ -1,5 +1,5 @@
 import type { RecordAction } from "../api/failover-record.ts";
-import type { Fault } from "../api/fault.ts";
+import type { Fault, GpuLostMode } from "../api/fault.ts";
 import type { Level } from "../api/hot-standby-config.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { CrashPoint } from "./mortal.ts";
@@ -15,7 +15,7 @@ export type LadderEvent =
   /** Every hot instance of a service ends, and its standby wakes badly. */
   | { readonly kind: "bad-wake"; readonly fault: Fault; readonly forMs: number }
   /** gpu null = the whole node. */
-  | { readonly kind: "gpu-lost"; readonly node: string; readonly gpu: number | null; readonly forMs: number }
+  | { readonly kind: "gpu-lost"; readonly node: string; readonly gpu: number | null; readonly mode: GpuLostMode; readonly forMs: number }
   | { readonly kind: "zone-lost"; readonly zone: string; readonly forMs: number }
   | { readonly kind: "crash-control-plane"; readonly point: CrashPoint }
   /** Of the control plane. */
@@ -69,6 +69,11 @@ const badLink = (name: string, quality: Partial<LinkQuality>): EventClass => ({
   name,
   draw: ({ forMs }) => ({ kind: "bad-link", quality, forMs }),
 });
+/** Which GPU, and by what is left of the same draw how: a third needs a reset. */
+function lossOf(drawn: number): { readonly gpu: number; readonly mode: GpuLostMode } {
+  const gpu = Math.floor(drawn);
+  return { gpu, mode: drawn - gpu < 1 / 3 ? "ecc_uncorrectable" : "fallen_off_bus" };
+}
 const tokens = (chance: EventDraw): number => Math.floor(chance.next() * 12);
 
 const storeFault = (name: string, draw: (chance: EventDraw) => Partial<StoreFaults>): EventClass => ({
@@ -115,9 +120,9 @@ export const EVENT_CLASSES: readonly EventClass[] = [
   badWake({ kind: "slow-wake", factor: 20 }),
   {
     name: "gpu-lost",
-    draw: ({ place, forMs, next }) => ({ kind: "gpu-lost", node: place.node, gpu: Math.floor(next() * place.gpuCount), forMs }),
+    draw: ({ place, forMs, next }) => ({ kind: "gpu-lost", node: place.node, forMs, ...lossOf(next() * place.gpuCount) }),
   },
-  { name: "node-lost", draw: ({ place, forMs }) => ({ kind: "gpu-lost", node: place.node, gpu: null, forMs }) },
+  { name: "node-lost", draw: ({ place, forMs }) => ({ kind: "gpu-lost", node: place.node, gpu: null, mode: "lost", forMs }) },
   { name: "zone-lost", draw: ({ place, forMs }) => ({ kind: "zone-lost", zone: place.zone, forMs }) },
   { name: "control-plane-killed-before-a-write", draw: () => ({ kind: "crash-control-plane", point: "before" }) },
   { name: "control-plane-killed-after-a-write", draw: () => ({ kind: "crash-control-plane", point: "after" }) },

@@ -1,3 +1,4 @@
+import { NO_DIRT } from "../ports/gpu-driver.ts";
 import { NO_CLOCK, type FailoverRecord, type FailoverRecordStatus } from "../api/failover-record.ts";
 import type { GpuPartition } from "../api/gpu-partition.ts";
 import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
@@ -131,7 +132,8 @@ export const gpu = (...holders: readonly (readonly [name: string, pid: number, u
     gpu: 0,
     health: "ok",
     memoryBytes: 80,
-    holders: holders.map(([name, pid, usedBytes]) => ({ instance: instanceName(name), pid, usedBytes })),
+    holders: holders.map(([name, pid, usedBytes]) => ({ instance: instanceName(name), pid, usedBytes, state: "awake" })),
+    ...NO_DIRT,
   },
 ];
 export const engine = (name: string, pid: number): LadderView["engines"][number] => ({

@@ -1,3 +1,4 @@
+import type { GpuLostMode } from "../api/fault.ts";
 import type { Level } from "../api/hot-standby-config.ts";
 import type { GpuLossPlace, ScenarioEvent, ScenarioNode, Setting } from "./scenario.ts";
 import type { WordCursor } from "./word-cursor.ts";
@@ -16,6 +17,8 @@ const VERBS = [
   "stop",
   "continue",
   "lose",
+  "xid",
+  "slow-teardown",
   "start",
   "restart",
   "cut",
@@ -51,7 +54,14 @@ export function parseScenarioEvent(cursor: WordCursor, declared: Declared): Scen
       cursor.literal("link");
       return { kind: "cut-link", forMs: forMs(cursor) };
     case "lose":
-      return { kind: "lose", place: lossPlace(cursor, declared), forMs: forMs(cursor) };
+      return { kind: verb, place: lossPlace(cursor, declared), mode: lostMode(cursor), forMs: forMs(cursor) };
+    case "xid":
+      return { kind: verb, mode: APPLICATION_MODES[cursor.choice("an Xid", ["13", "31", "94"])], targets: targetsOf(cursor, declared) };
+    case "slow-teardown": {
+      const place = lossPlace(cursor, declared);
+      cursor.literal("takes");
+      return { kind: verb, place, teardownMs: cursor.durationMs("how long a teardown takes", FOR), forMs: forMs(cursor) };
+    }
     case "failover": {
       const service = cursor.known("a service", declared.services);
       return { kind: verb, service, to: cursor.takes("to") ? cursor.choice<Level>("a rung", ["hot", "warm", "cold"]) : null };
@@ -140,6 +150,11 @@ function lossPlace(cursor: WordCursor, { nodes }: Declared): GpuLossPlace {
     }
   }
 }
+
+const APPLICATION_MODES = { "13": "graphics_exception", "31": "mmu_fault", "94": "ecc_uncorrectable_contained" } as const;
+
+const lostMode = (cursor: WordCursor): GpuLostMode =>
+  cursor.takes("as") ? cursor.choice<GpuLostMode>("how it is lost", ["fallen_off_bus", "lost", "ecc_uncorrectable"]) : "fallen_off_bus";
 
 function settingOf(cursor: WordCursor): Setting {
   const kind = cursor.choice("a setting", ["revision", "budget", "soak"]);

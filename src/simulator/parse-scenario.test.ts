@@ -152,6 +152,18 @@ function eventOf(service: string, node: string, zone: string): fc.Arbitrary<Scen
     fc.record({
       kind: fc.constant("lose" as const),
       place: fc.constantFrom({ kind: "gpu" as const, node, gpu: 0 }, { kind: "node" as const, node }, { kind: "zone" as const, zone }),
+      mode: fc.constantFrom("fallen_off_bus" as const, "lost" as const, "ecc_uncorrectable" as const),
+      forMs: bound,
+    }),
+    fc.record({
+      kind: fc.constant("xid" as const),
+      mode: fc.constantFrom("graphics_exception" as const, "mmu_fault" as const, "ecc_uncorrectable_contained" as const),
+      targets,
+    }),
+    fc.record({
+      kind: fc.constant("slow-teardown" as const),
+      place: fc.constantFrom({ kind: "gpu" as const, node, gpu: 0 }, { kind: "node" as const, node }),
+      teardownMs: bound,
       forMs: bound,
     }),
     fc.constantFrom<ScenarioEvent>(

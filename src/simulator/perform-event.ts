@@ -255,14 +255,14 @@ function loseGpus(
   event: Extract<LadderEvent, { kind: "gpu-lost" | "zone-lost" }>,
   { world, view, places }: EventGround,
 ): Pick<Effect, "services" | "instances"> {
-  const gpu = event.kind === "gpu-lost" ? event.gpu : null;
+  const { gpu, mode } = event.kind === "gpu-lost" ? event : { gpu: null, mode: "lost" as const };
   const nodes = event.kind === "gpu-lost" ? [event.node] : places.filter(({ zone }) => zone === event.zone).map(({ node }) => node);
   const isThere = (at: { readonly node: string; readonly gpu: number }): boolean =>
     nodes.includes(at.node) && (gpu === null || at.gpu === gpu);
   const promised = view.partitions.filter(isThere).map(({ instance }) => instance);
   const standing = view.services.flatMap(({ status }) => status?.instances ?? []).filter(({ members }) => members.some(isThere));
   const names = new Set<InstanceName>([...promised, ...standing.map(({ name }) => name)]);
-  for (const node of nodes) world.account.loseGpus({ kind: "gpu-lost", mode: "fallen_off_bus", node: nodeName(node), gpu }, event.forMs);
+  for (const node of nodes) world.account.loseGpus({ kind: "gpu-lost", mode, node: nodeName(node), gpu }, event.forMs);
   return whose([...names].map((instance) => ({ instance })));
 }
 

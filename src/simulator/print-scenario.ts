@@ -1,3 +1,4 @@
+import { GPU_APPLICATION_MODES } from "../api/fault.ts";
 import { formatDuration } from "../base/time.ts";
 import type {
   EngineFault,
@@ -53,7 +54,11 @@ export function printEvent(event: ScenarioEvent): string {
       return [verb, ...event.targets, ...amount, `for ${formatDuration(event.forMs)}`].join(" ");
     }
     case "lose":
-      return `lose ${printPlace(event.place)} for ${formatDuration(event.forMs)}`;
+      return `lose ${printPlace(event.place)}${event.mode === "fallen_off_bus" ? "" : ` as ${event.mode}`} for ${formatDuration(event.forMs)}`;
+    case "xid":
+      return `xid ${GPU_APPLICATION_MODES[event.mode].xid} ${event.targets.join(" ")}`;
+    case "slow-teardown":
+      return `slow-teardown ${printPlace(event.place)} takes ${formatDuration(event.teardownMs)} for ${formatDuration(event.forMs)}`;
     case "kill-control-plane":
     case "start-control-plane":
     case "restart-control-plane":

@@ -1,4 +1,4 @@
-import type { Fault } from "../api/fault.ts";
+import type { Fault, GpuApplicationMode, GpuLostMode } from "../api/fault.ts";
 import type { LadderPlace } from "../api/failover-record.ts";
 import type { Level, Tier } from "../api/hot-standby-config.ts";
 import type { ServicePhase } from "../api/service-status.ts";
@@ -84,7 +84,11 @@ export type ScenarioEvent =
   /** SIGKILL, SIGSTOP, SIGCONT. A target is an instance, or all of a level: `gold-hot-*`. */
   | SignalEvent
   | { readonly kind: "fault"; readonly targets: readonly string[]; readonly fault: EngineFault; readonly forMs: number }
-  | { readonly kind: "lose"; readonly place: GpuLossPlace; readonly forMs: number }
+  | { readonly kind: "lose"; readonly place: GpuLossPlace; readonly mode: GpuLostMode; readonly forMs: number }
+  /** A fault of each target's own work on its GPU: whom it ends beside it follows from how the GPU is cut. */
+  | { readonly kind: "xid"; readonly mode: GpuApplicationMode; readonly targets: readonly string[] }
+  /** Who dies there keeps its GPU memory for so long. */
+  | { readonly kind: "slow-teardown"; readonly place: GpuLossPlace; readonly teardownMs: number; readonly forMs: number }
   /** Stays away until it is started. */
   | { readonly kind: "kill-control-plane" | "start-control-plane" }
   /** SIGKILL; the next one starts at once. */

@@ -115,7 +115,7 @@ function startEngine(rig: GatewayRig, network: SimulatedNetwork, port: number, d
       areFaultsEnabled: true,
     },
     { clock: rig.clock, random: createSeededRandom(port), account: null },
-    { crashed: () => network.crash(name), gpuLost: () => undefined, unclaimed: () => network.crash(name) },
+    { crashed: () => network.crash(name), gpuEnded: () => undefined, unclaimed: () => network.crash(name) },
   );
   assert(engine.ok, "the model fits");
   network.attach({ host: "127.0.0.1", port }, engine.value.handler, name);

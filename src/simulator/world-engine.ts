@@ -58,7 +58,7 @@ export const startWorldEngines =
       },
       {
         crashed: (reason) => process.ended(reason),
-        gpuLost: (reason) => process.ended(reason),
+        gpuEnded: (reason) => process.ended(reason),
         unclaimed: () => process.ended("nobody claimed it for 30 s"),
       },
     );
@@ -119,7 +119,7 @@ const overheard =
 
 /** What the kernel does for a process that stands still is done; the process hears of it later. */
 const accountOf = (life: ProcessLife, account: GpuAccount): GpuAccount => ({
-  holdGpu: (at, bytes) => life.answer(account.holdGpu(at, bytes)),
+  holdGpu: (at, bytes, residence) => life.answer(account.holdGpu(at, bytes, residence)),
   holdHost: (node, bytes) => life.answer(account.holdHost(node, bytes)),
   transfer: (over, bytes, signal) => life.answer(account.transfer(over, bytes, signal)),
   watchLoss: (gpus, lost) => account.watchLoss(gpus, (at) => life.run(() => lost(at))),

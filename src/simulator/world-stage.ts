@@ -8,7 +8,7 @@ import { assert } from "../base/assert.ts";
 import { nodeName, serviceName } from "../base/ids.ts";
 import type { RunningEngine } from "../ports/engine-launcher.ts";
 import type { FaultInjector } from "../ports/fault-injector.ts";
-import { nodesOf, type GpuLossPlace, type Scenario, type ScenarioEvent, type Setting } from "./scenario.ts";
+import { nodesOf, type GpuLossPlace, type Scenario, type ScenarioEvent, type Setting, type SignalEvent } from "./scenario.ts";
 import { draftsOf, firstSettings, modelOf, serviceDraft, withSetting, type Settings } from "./scenario-drafts.ts";
 import type { ScenarioStage, StageClient, StageEvent } from "./scenario-stage.ts";
 import { partyOf } from "./world-engine.ts";
@@ -103,8 +103,11 @@ export class WorldStage implements ScenarioStage {
       case "fault":
         return this.#toEngines(event);
       case "lose":
-        this.#lose(event.place, event.forMs);
+      case "slow-teardown":
+        this.#harmGpus(event);
         return null;
+      case "xid":
+        return this.#fail(event);
       case "kill-control-plane":
         this.#isControlPlaneAway = true;
         await world.stopControlPlane();
@@ -140,7 +143,7 @@ export class WorldStage implements ScenarioStage {
     return [...this.#refused, ...(openCount === 0 ? [] : [`${openCount} connections`])];
   }
 
-  async #toEngines(event: Extract<ScenarioEvent, { targets: readonly string[] }>): Promise<string | null> {
+  async #toEngines(event: SignalEvent | Extract<ScenarioEvent, { kind: "fault" }>): Promise<string | null> {
     const running = await this.#world.launcher.observe();
     const missing = event.targets.find((target) => !running.some(({ instance }) => isTarget(instance, target)));
     if (missing !== undefined) return `no engine ${missing} runs`;
@@ -163,11 +166,26 @@ export class WorldStage implements ScenarioStage {
     });
   }
 
-  #lose(place: GpuLossPlace, forMs: number): void {
-    for (const at of placesOf(this.#scenario, place)) {
-      const lost = this.#world.account.loseGpus({ kind: "gpu-lost", mode: "fallen_off_bus", node: nodeName(at.node), gpu: at.gpu }, forMs);
-      assert(lost.ok, "the GPU is in the inventory");
+  #harmGpus(event: Extract<ScenarioEvent, { kind: "lose" | "slow-teardown" }>): void {
+    const { account } = this.#world;
+    for (const { node: name, gpu } of placesOf(this.#scenario, event.place)) {
+      const at = { node: nodeName(name), gpu };
+      const done =
+        event.kind === "lose"
+          ? account.loseGpus({ kind: "gpu-lost", mode: event.mode, ...at }, event.forMs)
+          : account.slowTeardown({ kind: "slow-teardown", ...at, teardownMs: event.teardownMs }, event.forMs);
+      assert(done.ok, "the GPU is in the inventory");
     }
+  }
+
+  async #fail({ mode, targets }: Extract<ScenarioEvent, { kind: "xid" }>): Promise<string | null> {
+    const seen = await this.#world.account.driver.observe();
+    const held = (seen.ok ? seen.value : []).flatMap(({ node, gpu, holders }) => holders.map(({ instance }) => ({ node, gpu, instance })));
+    const missing = targets.find((target) => !held.some(({ instance }) => isTarget(instance, target)));
+    if (missing !== undefined) return `no engine ${missing} holds a GPU`;
+    for (const victim of held.filter(({ instance }) => targets.some((target) => isTarget(instance, target))))
+      this.#world.account.failApplication({ kind: "gpu-fault", mode, ...victim });
+    return null;
   }
 
   async #ask(action: RecordAction, service: string, to: Level | null): Promise<string | null> {

@@ -1,29 +1,40 @@
-import { instanceName, type NodeName } from "../../base/ids.ts";
+import { instanceName, wallMs, type NodeName, type WallMs } from "../../base/ids.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
-import type { ObservedGpu } from "../../ports/gpu-driver.ts";
+import type { GpuHolder } from "../../ports/gpu-driver.ts";
 import type { HeldBytes } from "./account-state.ts";
+import type { MemoryOwner } from "./dirty-memory.ts";
 import { gpuKey, gpuOf, type GpuPlace } from "./gpu-losses.ts";
+
+/** What a process holds of one GPU. */
+export interface Hold {
+  readonly bytes: number;
+  readonly isParked: boolean;
+  /** Whose the bytes are, from the first one on. */
+  readonly owner: MemoryOwner;
+}
 
 /** One process, and what it holds. */
 export interface Holder {
   readonly instance: string;
   readonly pid: number;
   /** By `node/gpu`, and by node. */
-  readonly gpuBytes: Map<string, number>;
+  readonly gpuHolds: Map<string, Hold>;
   readonly hostBytes: Map<string, number>;
   /** Aborted when the process is dead. */
   life: AbortController;
   freeing: Timer | null;
+  /** null = it lives, as far as anybody knows. */
+  freeAtWallMs: WallMs | null;
 }
 
 /** Every process that holds something, and those that are dead and not yet torn down. */
 export class AccountHolders {
   readonly #clock: Clock;
   readonly #holders = new Map<string, Holder>();
-  readonly #freed: () => void;
+  readonly #freed: (holder: Holder) => void;
 
   /** @param freed called when a dead process's bytes are free. */
-  constructor(clock: Clock, freed: () => void) {
+  constructor(clock: Clock, freed: (holder: Holder) => void) {
     this.#clock = clock;
     this.#freed = freed;
   }
@@ -35,27 +46,41 @@ export class AccountHolders {
     this.#holders.set(key, holder);
     holder.freeing?.cancel();
     holder.freeing = null;
+    holder.freeAtWallMs = null;
     return holder;
   }
 
-  freeAfter(holder: Holder, delayMs: number): void {
-    holder.freeing?.cancel();
-    holder.freeing = this.#clock.after(delayMs, () => {
-      this.#holders.delete(`${holder.instance}#${holder.pid}`);
-      this.#freed();
+  /** The process is dead. */
+  die(holder: Holder, teardownMs: number): void {
+    holder.freeAtWallMs = wallMs(Math.ceil(this.#clock.wallMs() + teardownMs));
+    this.#freeAfter(holder, teardownMs);
+  }
+
+  /** What a GPU held is held no more. @returns each hold that ended so. */
+  emptyGpu({ node, gpu }: GpuPlace): readonly Hold[] {
+    const key = gpuKey(node, gpu);
+    const holds = [...this.#holders.values()].flatMap(({ gpuHolds }) => gpuHolds.get(key) ?? []);
+    for (const holder of this.#holders.values()) holder.gpuHolds.delete(key);
+    return holds;
+  }
+
+  all(): readonly Holder[] {
+    return [...this.#holders.values()];
+  }
+
+  onGpu(node: NodeName, gpu: number): readonly GpuHolder[] {
+    return [...this.#holders.values()].flatMap(({ instance, pid, gpuHolds, freeAtWallMs }): readonly GpuHolder[] => {
+      const hold = gpuHolds.get(gpuKey(node, gpu));
+      if (hold === undefined) return [];
+      const state = freeAtWallMs !== null ? "gone" : hold.isParked ? "parked" : "awake";
+      return [{ instance: instanceName(instance), pid, usedBytes: hold.bytes, state }];
     });
   }
 
-  /** What a GPU held is gone. */
-  emptyGpu({ node, gpu }: GpuPlace): void {
-    for (const holder of this.#holders.values()) holder.gpuBytes.delete(gpuKey(node, gpu));
-  }
-
-  onGpu(node: NodeName, gpu: number): ObservedGpu["holders"] {
-    return [...this.#holders.values()].flatMap(({ instance, pid, gpuBytes }) => {
-      const usedBytes = gpuBytes.get(gpuKey(node, gpu));
-      return usedBytes === undefined ? [] : [{ instance: instanceName(instance), pid, usedBytes }];
-    });
+  bytesOnGpu(node: NodeName, gpu: number): number {
+    let sum = 0;
+    for (const { gpuHolds } of this.#holders.values()) sum += gpuHolds.get(gpuKey(node, gpu))?.bytes ?? 0;
+    return sum;
   }
 
   /** What all but one hold of a node's host memory. */
@@ -73,32 +98,38 @@ export class AccountHolders {
     return [...this.#holders.values()].map(heldBytes);
   }
 
-  /** @param forMs how long each is waited for. */
+  /** @param forMs how long each that may live is waited for. */
   restore(held: readonly HeldBytes[], forMs: number): void {
-    for (const { instance, pid, gpus, hosts } of held) {
+    for (const { instance, pid, gpus, hosts, freeAtWallMs } of held) {
       const holder = this.open(instance, pid);
-      for (const { node, gpu, bytes } of gpus) holder.gpuBytes.set(gpuKey(node, gpu), bytes);
+      for (const { node, gpu, bytes, isParked, tenant, mig } of gpus)
+        holder.gpuHolds.set(gpuKey(node, gpu), { bytes, isParked, owner: { tenant, mig } });
       for (const { node, bytes } of hosts) holder.hostBytes.set(node, bytes);
-      this.freeAfter(holder, forMs);
+      if (freeAtWallMs === null) this.#freeAfter(holder, forMs);
+      else this.die(holder, Math.max(0, freeAtWallMs - this.#clock.wallMs()));
     }
   }
-}
 
-export function setOrDelete(map: Map<string, number>, key: string, bytes: number): void {
-  if (bytes === 0) map.delete(key);
-  else map.set(key, bytes);
+  #freeAfter(holder: Holder, delayMs: number): void {
+    holder.freeing?.cancel();
+    holder.freeing = this.#clock.after(delayMs, () => {
+      this.#holders.delete(`${holder.instance}#${holder.pid}`);
+      this.#freed(holder);
+    });
+  }
 }
 
 const emptyHolder = (instance: string, pid: number): Holder => ({
   instance,
   pid,
-  gpuBytes: new Map(),
+  gpuHolds: new Map(),
   hostBytes: new Map(),
   life: new AbortController(),
   freeing: null,
+  freeAtWallMs: null,
 });
 
-function heldBytes({ instance, pid, gpuBytes, hostBytes }: Holder): HeldBytes {
-  const gpus = [...gpuBytes].map(([key, bytes]) => ({ ...gpuOf(key), bytes }));
-  return { instance, pid, gpus, hosts: [...hostBytes].map(([node, bytes]) => ({ node, bytes })) };
+function heldBytes({ instance, pid, gpuHolds, hostBytes, freeAtWallMs }: Holder): HeldBytes {
+  const gpus = [...gpuHolds].map(([key, { bytes, isParked, owner }]) => ({ ...gpuOf(key), bytes, isParked, ...owner }));
+  return { instance, pid, gpus, hosts: [...hostBytes].map(([node, bytes]) => ({ node, bytes })), freeAtWallMs };
 }

@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { nodeName } from "../../base/ids.ts";
-import { gpuDriverContract, gpuNode } from "../../ports/gpu-driver-contract.ts";
+import { gpuDriverContract, gpuNode, type DriverRig } from "../../ports/gpu-driver-contract.ts";
+import { gpuFaultContract } from "../../ports/gpu-fault-contract.ts";
+import { gpuMemoryContract } from "../../ports/gpu-memory-contract.ts";
 import { createSimulatedClock } from "../clock/simulated.ts";
 import { createSystemClock } from "../clock/system.ts";
 import { connectGpuFaults } from "./account-faults.ts";
@@ -23,15 +25,17 @@ const AT = { node: nodeName("gpu-a"), gpu: 0 };
 let sockets = 0;
 const freshPath = (): string => join(folder, `${(sockets += 1)}.sock`);
 
-gpuDriverContract("account over a socket", async () => {
+const rig = async (): Promise<DriverRig> => {
   const simulated = createSimulatedClock();
   const account = createSimulatedAccount(simulated);
   const path = freshPath();
   const served = await serve(account, path);
   const driver = connectAccountDriver(path, clock);
-  const clients: { close(): void }[] = [driver];
+  const faults = connectGpuFaults(path, clock);
+  const clients: { close(): void }[] = [driver, faults];
   return {
     driver,
+    faults,
     connect(instance, pid, isPromised = false) {
       const client = connectGpuAccount(path, { instance, pid, isPromised }, clock);
       clients.push(client);
@@ -54,7 +58,10 @@ gpuDriverContract("account over a socket", async () => {
       await served.close();
     },
   };
-});
+};
+gpuDriverContract("account over a socket", rig);
+gpuFaultContract("account over a socket", rig);
+gpuMemoryContract("account over a socket", rig);
 
 test("an account socket is for its owner alone, and a second server on it is refused", async () => {
   const path = freshPath();
@@ -89,7 +96,13 @@ test("an engine's holds are made again at an account process that was started ag
   const second = await serve(account, path);
   assert.deepEqual(await engine.holdHost(AT.node, 7), DONE);
   assert.deepEqual(account.state().holders, [
-    { instance: "hot-1", pid: 1, gpus: [{ ...AT, bytes: 5 }], hosts: [{ node: "gpu-a", bytes: 7 }] },
+    {
+      instance: "hot-1",
+      pid: 1,
+      gpus: [{ ...AT, bytes: 5, isParked: false, tenant: null, mig: null }],
+      hosts: [{ node: "gpu-a", bytes: 7 }],
+      freeAtWallMs: null,
+    },
   ]);
   engine.close();
   driver.close();
@@ -126,7 +139,7 @@ test("a GPU is lost and restored over the socket, and an engine there is told at
   const loss = { kind: "gpu-lost", mode: "fallen_off_bus", ...AT } as const;
   const told = new Promise((resolve) => engine.watchLoss([AT], resolve));
   assert.deepEqual(await faults.lose(loss, 1_000), DONE);
-  assert.deepEqual(await told, AT);
+  assert.deepEqual(await told, { ...AT, mode: "fallen_off_bus" });
   const listed = await faults.list();
   assert.deepEqual(listed.ok ? listed.value.map(({ node, gpu }) => ({ node, gpu })) : listed.error, [AT]);
   assert.deepEqual(await faults.restore(loss), DONE);
@@ -140,7 +153,7 @@ test("a GPU is lost and restored over the socket, and an engine there is told at
   await served.close();
   account.loseGpus(loss, 1_000);
   const second = await serve(account, path);
-  assert.deepEqual(await toldLater, AT);
+  assert.deepEqual(await toldLater, { ...AT, mode: "fallen_off_bus" });
   for (const client of [engine, faults]) client.close();
   await second.close();
 });

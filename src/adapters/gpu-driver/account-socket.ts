@@ -1,7 +1,7 @@
 import { err, ok, type Result } from "../../base/result.ts";
 import type { NodeName } from "../../base/ids.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { AccountError, GpuAccount } from "../../ports/gpu-account.ts";
+import type { AccountError, GpuAccount, GpuEnd } from "../../ports/gpu-account.ts";
 import { createSystemClock } from "../clock/system.ts";
 import { createAccountClient, type AccountClient } from "./account-client.ts";
 import type { GpuPlace } from "./gpu-losses.ts";
@@ -18,6 +18,7 @@ const WATCH_AGAIN_MS = 1_000;
  */
 export function connectGpuAccount(path: string, holder: AccountHolder, clock: Clock = createSystemClock()): GpuAccount & { close(): void } {
   const gpuHolds = new Map<string, AccountQuestion>();
+  const closed = new AbortController();
   const hostHolds = new Map<string, AccountQuestion>();
   const client = createAccountClient({
     path,
@@ -32,7 +33,8 @@ export function connectGpuAccount(path: string, holder: AccountHolder, clock: Cl
     return result;
   }
   return {
-    holdGpu: ({ node, gpu }, bytes) => hold(gpuHolds, `${node}/${gpu}`, { ask: "hold-gpu", node, gpu, bytes }),
+    holdGpu: ({ node, gpu }, bytes, residence = "awake") =>
+      hold(gpuHolds, `${node}/${gpu}`, { ask: "hold-gpu", node, gpu, bytes, isParked: residence === "parked" }),
     holdHost: (node: NodeName, bytes) => hold(hostHolds, node, { ask: "hold-host", node, bytes }),
     async transfer({ node, link }, bytes, signal) {
       if (signal.aborted) return BROKEN_OFF;
@@ -47,8 +49,11 @@ export function connectGpuAccount(path: string, holder: AccountHolder, clock: Cl
       signal.removeEventListener("abort", abort);
       return result;
     },
-    watchLoss: (gpus, lost) => watchLoss(client, clock, { gpus, lost }),
-    close: () => client.close(),
+    watchLoss: (gpus, lost) => watchLoss(client, clock, { gpus, lost, closed: closed.signal }),
+    close: () => {
+      closed.abort();
+      client.close();
+    },
   };
 }
 
@@ -56,23 +61,27 @@ export function connectGpuAccount(path: string, holder: AccountHolder, clock: Cl
 function watchLoss(
   client: AccountClient,
   clock: Clock,
-  { gpus, lost }: { readonly gpus: readonly GpuPlace[]; readonly lost: (at: GpuPlace) => void },
+  { gpus, lost, closed }: { readonly gpus: readonly GpuPlace[]; readonly lost: (end: GpuEnd) => void; readonly closed: AbortSignal },
 ): () => void {
-  const ended = new AbortController();
+  const stopped = new AbortController();
+  const ended = AbortSignal.any([stopped.signal, closed]);
   let openId: number | null = null;
   const watch = async (): Promise<void> => {
-    while (!ended.signal.aborted) {
+    while (!ended.aborted) {
       const { id, answer } = client.ask({ ask: "watch-loss", gpus });
       openId = id;
       const result = await answer;
-      if (ended.signal.aborted) return;
-      if (!result.ok && result.error.code === "GPU_LOST") return lost({ node: result.error.node, gpu: result.error.gpu });
-      await clock.sleep(WATCH_AGAIN_MS, ended.signal);
+      if (ended.aborted) return;
+      if (!result.ok && (result.error.code === "GPU_LOST" || result.error.code === "GPU_FAULT")) {
+        const { node, gpu, mode } = result.error;
+        return lost({ node, gpu, mode });
+      }
+      await clock.sleep(WATCH_AGAIN_MS, ended);
     }
   };
   void watch();
   return () => {
-    ended.abort();
+    stopped.abort();
     if (openId !== null) client.withdraw(openId);
   };
 }

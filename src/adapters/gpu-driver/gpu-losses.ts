@@ -1,5 +1,7 @@
+import type { GpuLostMode } from "../../api/fault.ts";
 import { nodeName, wallMs, type NodeName } from "../../base/ids.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
+import type { GpuEnd } from "../../ports/gpu-account.ts";
 import type { LostGpu } from "./account-state.ts";
 
 export interface GpuPlace {
@@ -14,24 +16,25 @@ export function gpuOf(key: string): GpuPlace {
 
 /** Which GPUs are lost, until when, and who must know of it. */
 export interface GpuLosses {
-  lose(at: GpuPlace, forMs: number): void;
+  lose(at: GpuPlace, mode: GpuLostMode, forMs: number): void;
   restore(at: GpuPlace): void;
-  has(at: GpuPlace): boolean;
+  /** null = it is not lost. */
+  modeOf(at: GpuPlace): GpuLostMode | null;
   list(): readonly LostGpu[];
   /** Calls `lost` once, later than this call. @returns an end of the watch. */
-  watch(gpus: readonly GpuPlace[], lost: (at: GpuPlace) => void): () => void;
+  watch(gpus: readonly GpuPlace[], lost: (end: GpuEnd) => void): () => void;
 }
 
 interface Watch {
   readonly gpus: readonly GpuPlace[];
-  readonly lost: (at: GpuPlace) => void;
+  readonly lost: (end: GpuEnd) => void;
 }
 
 /** @param cameBack called when a lost GPU is back, by an order or by its time. */
 export function createGpuLosses(clock: Clock, cameBack: (at: GpuPlace) => void): GpuLosses {
   const losses = new Map<string, { readonly entry: LostGpu; readonly timer: Timer }>();
   const watches = new Set<Watch>();
-  const has = ({ node, gpu }: GpuPlace): boolean => losses.has(gpuKey(node, gpu));
+  const modeOf = ({ node, gpu }: GpuPlace): GpuLostMode | null => losses.get(gpuKey(node, gpu))?.entry.mode ?? null;
 
   function restore(at: GpuPlace): void {
     const known = losses.get(gpuKey(at.node, at.gpu));
@@ -41,25 +44,26 @@ export function createGpuLosses(clock: Clock, cameBack: (at: GpuPlace) => void):
     cameBack(at);
   }
   function tell(watch: Watch): void {
-    const at = watch.gpus.find(has);
-    if (at !== undefined && watches.delete(watch)) watch.lost(at);
+    const at = watch.gpus.find((gpu) => modeOf(gpu) !== null);
+    const mode = at === undefined ? null : modeOf(at);
+    if (at !== undefined && mode !== null && watches.delete(watch)) watch.lost({ ...at, mode });
   }
 
   return {
-    lose: ({ node, gpu }, forMs) => {
+    lose: ({ node, gpu }, mode, forMs) => {
       const at = { node, gpu };
       losses.get(gpuKey(node, gpu))?.timer.cancel();
-      const entry = { ...at, untilWallMs: wallMs(Math.ceil(clock.wallMs() + Math.max(0, forMs))) };
+      const entry = { ...at, mode, untilWallMs: wallMs(Math.ceil(clock.wallMs() + Math.max(0, forMs))) };
       losses.set(gpuKey(node, gpu), { entry, timer: clock.after(Math.max(0, forMs), () => restore(at)) });
       for (const watch of Array.from(watches)) tell(watch);
     },
     restore,
-    has,
+    modeOf,
     list: () => [...losses.values()].map(({ entry }) => entry),
     watch: (gpus, lost) => {
       const watch = { gpus, lost };
       watches.add(watch);
-      if (gpus.some(has)) void Promise.resolve().then(() => tell(watch));
+      if (gpus.some((gpu) => modeOf(gpu) !== null)) void Promise.resolve().then(() => tell(watch));
       return () => void watches.delete(watch);
     },
   };

@@ -1,3 +1,4 @@
+import { isGpuApplicationMode, isGpuLostMode, type GpuApplicationMode, type GpuLostMode } from "../../api/fault.ts";
 import type { GpuNode } from "../../api/gpu-node.ts";
 import type { GpuPartition } from "../../api/gpu-partition.ts";
 import { nodeName, type NodeName } from "../../base/ids.ts";
@@ -14,14 +15,28 @@ import type { GpuPlace } from "./gpu-losses.ts";
 /** What is asked of the process that keeps the account. An engine says `open` first; its connection is its life. */
 export type AccountQuestion =
   | { readonly ask: "open"; readonly instance: string; readonly pid: number; readonly isPromised?: boolean }
-  | { readonly ask: "hold-gpu"; readonly node: NodeName; readonly gpu: number; readonly bytes: number }
+  | { readonly ask: "hold-gpu"; readonly node: NodeName; readonly gpu: number; readonly bytes: number; readonly isParked?: boolean }
   | { readonly ask: "hold-host"; readonly node: NodeName; readonly bytes: number }
   | { readonly ask: "transfer"; readonly node: NodeName; readonly link: "hostToGpu" | "disk" | "network"; readonly bytes: number }
   /** Breaks off the transfer with this id. */
   | { readonly ask: "abort"; readonly of: number }
-  /** Answered with GPU_LOST when one of them is lost; until then it waits. */
+  /** Answered with GPU_LOST or GPU_FAULT when one of them is of no more use to the asker; until then it waits. */
   | { readonly ask: "watch-loss"; readonly gpus: readonly GpuPlace[] }
-  | { readonly ask: "lose-gpus"; readonly node: NodeName; readonly gpu: number | null; readonly forMs: number }
+  | { readonly ask: "lose-gpus"; readonly node: NodeName; readonly gpu: number | null; readonly mode: GpuLostMode; readonly forMs: number }
+  | {
+      readonly ask: "fail-application";
+      readonly node: NodeName;
+      readonly gpu: number;
+      readonly mode: GpuApplicationMode;
+      readonly instance: string;
+    }
+  | {
+      readonly ask: "slow-teardown";
+      readonly node: NodeName;
+      readonly gpu: number | null;
+      readonly teardownMs: number;
+      readonly forMs: number;
+    }
   | { readonly ask: "restore-gpus"; readonly node: NodeName; readonly gpu: number | null }
   | { readonly ask: "list-lost" }
   | { readonly ask: "observe" }
@@ -56,7 +71,9 @@ function parseQuestion(raw: JsonObject): AccountQuestion | null {
         ? { ask, instance: raw["instance"], pid: raw["pid"], isPromised: raw["isPromised"] === true }
         : null;
     case "hold-gpu":
-      return typeof node === "string" && typeof gpu === "number" && isSize ? { ask, node: nodeName(node), gpu, bytes } : null;
+      return typeof node === "string" && typeof gpu === "number" && isSize
+        ? { ask, node: nodeName(node), gpu, bytes, isParked: raw["isParked"] === true }
+        : null;
     case "hold-host":
       return typeof node === "string" && isSize ? { ask, node: nodeName(node), bytes } : null;
     case "transfer":
@@ -68,6 +85,9 @@ function parseQuestion(raw: JsonObject): AccountQuestion | null {
     case "restore-gpus":
     case "list-lost":
       return parseLossQuestion(ask, raw);
+    case "fail-application":
+    case "slow-teardown":
+      return parseFaultQuestion(ask, raw);
     case "abort":
       return typeof raw["of"] === "number" ? { ask, of: raw["of"] } : null;
     case "observe":
@@ -88,7 +108,20 @@ function parseLossQuestion(ask: "lose-gpus" | "restore-gpus" | "list-lost", raw:
   if (typeof node !== "string" || (typeof gpu !== "number" && gpu !== null)) return null;
   const at = { node: nodeName(node), gpu };
   if (ask === "restore-gpus") return { ask, ...at };
-  return typeof forMs === "number" && forMs > 0 ? { ask, ...at, forMs } : null;
+  const { mode } = raw;
+  return typeof forMs === "number" && forMs > 0 && isGpuLostMode(mode) ? { ask, ...at, mode, forMs } : null;
+}
+
+function parseFaultQuestion(ask: "fail-application" | "slow-teardown", raw: JsonObject): AccountQuestion | null {
+  const { node, gpu, mode, instance, teardownMs, forMs } = raw;
+  if (typeof node !== "string" || (typeof gpu !== "number" && gpu !== null)) return null;
+  const at = { node: nodeName(node), gpu };
+  if (ask === "slow-teardown") {
+    const areTimes = typeof teardownMs === "number" && teardownMs >= 0 && typeof forMs === "number" && forMs > 0;
+    return areTimes ? { ask, ...at, teardownMs, forMs } : null;
+  }
+  if (at.gpu === null || !isGpuApplicationMode(mode) || typeof instance !== "string") return null;
+  return { ask, node: at.node, gpu: at.gpu, mode, instance };
 }
 
 /** @returns null when it is no answer. */
@@ -110,10 +143,21 @@ export function parseAccountState(text: string): AccountState | null {
   try {
     const raw: unknown = JSON.parse(text);
     if (!isJsonObject(raw)) return null;
-    const { nodes, partitions, holders, lost = [] } = raw;
-    const areLists = [nodes, partitions, holders, lost].every((list) => Array.isArray(list));
-    return areLists ? ({ ...raw, lost } as unknown as AccountState) : null;
+    const { nodes, partitions, holders, lost = [], slow = [], dirty = [] } = raw;
+    const areLists = [nodes, partitions, holders, lost, slow, dirty].every((list) => Array.isArray(list));
+    return areLists ? withDefaults({ ...raw, lost, slow, dirty } as unknown as AccountState) : null;
   } catch {
     return null;
   }
 }
+
+/** An account of an earlier version wrote less: it knew of one way to lose a GPU, and not whose bytes are. */
+const withDefaults = (state: AccountState): AccountState => ({
+  ...state,
+  lost: state.lost.map((lost) => ({ ...lost, mode: lost.mode ?? "fallen_off_bus" })),
+  holders: state.holders.map((held) => ({
+    ...held,
+    freeAtWallMs: held.freeAtWallMs ?? null,
+    gpus: held.gpus.map((hold) => ({ ...hold, isParked: hold.isParked ?? false, tenant: hold.tenant ?? null, mig: hold.mig ?? null })),
+  })),
+});

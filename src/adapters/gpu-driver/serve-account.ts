@@ -11,6 +11,7 @@ import {
   type LostAnswer,
   type ObserveAnswer,
 } from "./parse-account-message.ts";
+import { accountErrorOf } from "./process-watches.ts";
 import type { SimulatedAccount } from "./simulated.ts";
 
 export type AccountListenError =
@@ -83,7 +84,7 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
         opened = account.open(question);
         return ok(null);
       case "hold-gpu":
-        return ofEngine((own) => own.holdGpu(question, question.bytes));
+        return ofEngine((own) => own.holdGpu(question, question.bytes, question.isParked === true ? "parked" : "awake"));
       case "hold-host":
         return ofEngine((own) => own.holdHost(question.node, question.bytes));
       case "transfer": {
@@ -96,6 +97,8 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
       case "watch-loss":
         return ofEngine((own) => untilLost(own, question.gpus, socket));
       case "lose-gpus":
+      case "fail-application":
+      case "slow-teardown":
       case "restore-gpus":
       case "list-lost":
         return answerFault(account, question);
@@ -132,12 +135,18 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
   socket.once("close", () => opened?.close());
 }
 
-type FaultQuestion = Extract<AccountQuestion, { ask: "lose-gpus" | "restore-gpus" | "list-lost" }>;
+type FaultQuestion = Extract<AccountQuestion, { ask: "lose-gpus" | "fail-application" | "slow-teardown" | "restore-gpus" | "list-lost" }>;
 
 function answerFault(account: SimulatedAccount, question: FaultQuestion): AccountAnswer | LostAnswer {
   switch (question.ask) {
     case "lose-gpus":
-      return account.loseGpus({ kind: "gpu-lost", mode: "fallen_off_bus", node: question.node, gpu: question.gpu }, question.forMs);
+      return account.loseGpus({ kind: "gpu-lost", mode: question.mode, node: question.node, gpu: question.gpu }, question.forMs);
+    case "fail-application": {
+      const hit = account.failApplication({ ...question, kind: "gpu-fault" });
+      return hit.ok ? ok(null) : hit;
+    }
+    case "slow-teardown":
+      return account.slowTeardown({ ...question, kind: "slow-teardown" }, question.forMs);
     case "restore-gpus":
       account.restoreGpus(question);
       return ok(null);
@@ -151,7 +160,7 @@ function answerFault(account: SimulatedAccount, question: FaultQuestion): Accoun
 /** The watch lives as long as the connection. */
 function untilLost(own: GpuAccount, gpus: Parameters<GpuAccount["watchLoss"]>[0], socket: Socket): ReturnType<GpuAccount["holdGpu"]> {
   return new Promise((resolve) => {
-    const stop = own.watchLoss(gpus, ({ node, gpu }) => resolve(err({ code: "GPU_LOST", node, gpu })));
+    const stop = own.watchLoss(gpus, (end) => resolve(accountErrorOf(end)));
     socket.once("close", stop);
   });
 }

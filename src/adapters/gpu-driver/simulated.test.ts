@@ -3,7 +3,11 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { GpuLost } from "../../api/fault.ts";
 import { nodeName } from "../../base/ids.ts";
-import { gpuDriverContract, gpuNode } from "../../ports/gpu-driver-contract.ts";
+import { err, ok, type Result } from "../../base/result.ts";
+import { gpuDriverContract, gpuNode, type DriverRig } from "../../ports/gpu-driver-contract.ts";
+import { gpuFaultContract } from "../../ports/gpu-fault-contract.ts";
+import { gpuMemoryContract } from "../../ports/gpu-memory-contract.ts";
+import type { NotInjected } from "../../ports/gpu-faults.ts";
 import { createSimulatedClock } from "../clock/simulated.ts";
 import { createSharedLink } from "./shared-link.ts";
 import { createSimulatedAccount, type SimulatedAccount } from "./simulated.ts";
@@ -12,11 +16,20 @@ const GB = 1_000_000_000;
 const NODE = nodeName("gpu-a");
 const LOSS: GpuLost = { kind: "gpu-lost", mode: "fallen_off_bus", node: NODE, gpu: 0 };
 
-gpuDriverContract("simulated account", async () => {
+const rig = async (): Promise<DriverRig> => {
   const clock = createSimulatedClock();
   const account = createSimulatedAccount(clock);
   return {
     driver: account.driver,
+    faults: {
+      lose: async (loss, forMs) => injected(account.loseGpus(loss, forMs)),
+      fail: async (fault) => injected(account.failApplication(fault)),
+      slow: async (fault, forMs) => injected(account.slowTeardown(fault, forMs)),
+      restore: async (at) => {
+        account.restoreGpus(at);
+        return ok(null);
+      },
+    },
     connect(instance, pid, isPromised = false) {
       const opened = account.open({ instance, pid, isPromised });
       return { account: opened.account, die: async () => opened.close() };
@@ -24,7 +37,10 @@ gpuDriverContract("simulated account", async () => {
     pass: (durationMs) => clock.advance(durationMs),
     close: async () => undefined,
   };
-});
+};
+gpuDriverContract("simulated account", rig);
+gpuFaultContract("simulated account", rig);
+gpuMemoryContract("simulated account", rig);
 
 test("simulated account: no order of holds, deaths and returns ever puts more on a GPU than it has", async () => {
   const step = fc.record({
@@ -61,7 +77,7 @@ test("simulated account: a lost GPU takes no more bytes, lets them go, and comes
   const at = { node: NODE, gpu: 0 };
   await own.holdGpu(at, 10 * GB);
   assert.deepEqual(account.loseGpus(LOSS, 60_000), { ok: true, value: null });
-  assert.deepEqual(await own.holdGpu(at, 11 * GB), { ok: false, error: { code: "GPU_LOST", ...at } });
+  assert.deepEqual(await own.holdGpu(at, 11 * GB), { ok: false, error: { code: "GPU_LOST", mode: "fallen_off_bus", ...at } });
   assert.deepEqual(await own.holdGpu(at, 9 * GB), { ok: true, value: null });
   assert.deepEqual(await healths(account), ["lost", "ok"]);
   account.restoreGpus(LOSS);
@@ -201,6 +217,9 @@ test("a shared link that gets another rate finishes what runs at the new one", a
   await clock.advance(10_000);
   assert.equal(endedMs, 2_500);
 });
+
+const injected = (done: Result<unknown, { readonly code: string }>): Result<null, NotInjected> =>
+  done.ok ? ok(null) : err({ code: "NOT_INJECTED", reason: done.error.code });
 
 async function inventoried(account: SimulatedAccount): Promise<SimulatedAccount> {
   await account.driver.ensureInventory([gpuNode("gpu-a")]);

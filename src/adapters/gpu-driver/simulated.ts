@@ -1,4 +1,5 @@
-import type { GpuLost } from "../../api/fault.ts";
+import { enginesHit } from "../../api/engines-hit.ts";
+import { GPU_LOST_MODES, type GpuApplicationFault, type GpuLost, type GpuLostMode, type SlowTeardown } from "../../api/fault.ts";
 import type { GpuNode } from "../../api/gpu-node.ts";
 import type { GpuPartition } from "../../api/gpu-partition.ts";
 import { assert } from "../../base/assert.ts";
@@ -6,14 +7,17 @@ import type { NodeName } from "../../base/ids.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { isSameJson } from "../../base/same-json.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { AccountError, GpuAccount } from "../../ports/gpu-account.ts";
+import type { AccountError, GpuAccount, GpuEnd } from "../../ports/gpu-account.ts";
 import type { GpuDriver, GpuDriverError, ObservedGpu } from "../../ports/gpu-driver.ts";
-import { AccountHolders, setOrDelete, type Holder } from "./account-holders.ts";
+import { AccountHolders, type Holder } from "./account-holders.ts";
 import { AccountInventory } from "./account-inventory.ts";
 import type { AccountState } from "./account-state.ts";
-import { capOfInstance } from "./cap-of-instance.ts";
 import { cutObstacle, destroyObstacle } from "./cut-obstacle.ts";
+import { DirtyMemory, SCRUB_PACE, type ScrubPace } from "./dirty-memory.ts";
+import { GpuHolds } from "./gpu-holds.ts";
 import { createGpuLosses, gpuKey, gpuOf, type GpuLosses, type GpuPlace } from "./gpu-losses.ts";
+import { accountErrorOf, ProcessWatches } from "./process-watches.ts";
+import { SlowTeardowns } from "./slow-teardowns.ts";
 
 /** A real driver gives a dead process's memory back about so long after its end. */
 const TEARDOWN_MS = 100;
@@ -32,9 +36,13 @@ export interface SimulatedAccount {
   readonly driver: GpuDriver;
   /** The account as one process sees it. `close` = the process is dead. Opened again before its bytes are free, it has them still. */
   open(holder: AccountHolder): { readonly account: GpuAccount; close(): void };
-  /** Falls off the bus, and comes back after `forMs` at the latest; a second loss replaces the first one's end. UNKNOWN_GPU where there is none. */
+  /** Of use to nobody, and back after `forMs` at the latest; a second loss replaces the first one's end. UNKNOWN_GPU where there is none. */
   loseGpus(loss: GpuLost, forMs: number): Result<null, AccountError>;
-  /** Back, and empty. Idempotent. */
+  /** Ends those whom it hits; the GPU goes on. @returns the instances; none where the victim holds nothing there. */
+  failApplication(fault: GpuApplicationFault): Result<readonly string[], AccountError>;
+  /** Whoever dies there within `forMs` keeps its bytes for so long. */
+  slowTeardown(fault: SlowTeardown, forMs: number): Result<null, AccountError>;
+  /** Back and empty, as after a reset; its teardown is quick again. Idempotent. */
   restoreGpus(at: Pick<GpuLost, "node" | "gpu">): void;
   state(): AccountState;
   /** Of a fresh account: takes over what `state` gave before a restart. */
@@ -45,9 +53,9 @@ export interface SimulatedAccount {
 
 export function createSimulatedAccount(
   clock: Clock,
-  { teardownMs = TEARDOWN_MS }: { readonly teardownMs?: number } = {},
+  { teardownMs = TEARDOWN_MS, pace = SCRUB_PACE }: { readonly teardownMs?: number; readonly pace?: ScrubPace } = {},
 ): SimulatedAccount {
-  const account = new Account(clock, teardownMs);
+  const account = new Account(clock, { teardownMs, pace });
   return {
     driver: {
       observe: async () => ok(account.observe()),
@@ -57,6 +65,8 @@ export function createSimulatedAccount(
     },
     open: (who) => account.open(who),
     loseGpus: (loss, forMs) => account.loseGpus(loss, forMs),
+    failApplication: (fault) => account.failApplication(fault),
+    slowTeardown: (fault, forMs) => account.slowTeardown(fault, forMs),
     restoreGpus: (at) => account.restoreGpus(at),
     state: () => account.state(),
     restore: (state) => account.restore(state),
@@ -66,21 +76,38 @@ export function createSimulatedAccount(
 
 class Account {
   readonly #losses: GpuLosses;
+  readonly #watches: ProcessWatches;
+  readonly #slow: SlowTeardowns;
+  readonly #dirt: DirtyMemory;
+  readonly #holds: GpuHolds;
   readonly listeners = new Set<() => void>();
   readonly #clock: Clock;
   readonly #teardownMs: number;
   readonly #inventory: AccountInventory;
   readonly #partitions = new Map<string, GpuPartition>();
   readonly #holders: AccountHolders;
-  /** What `observe` said last, until something changes. */
+  /** What `observe` said last, until something changes, and how much was scrubbed by then. */
   #observed: readonly ObservedGpu[] | null = null;
+  #observedScrubbedBytes = 0;
 
-  constructor(clock: Clock, teardownMs: number) {
+  constructor(clock: Clock, { teardownMs, pace }: { readonly teardownMs: number; readonly pace: ScrubPace }) {
     this.#clock = clock;
     this.#teardownMs = teardownMs;
     this.#inventory = new AccountInventory(clock);
-    this.#holders = new AccountHolders(clock, () => this.#changed());
+    this.#holders = new AccountHolders(clock, (holder) => this.#freed(holder));
     this.#losses = createGpuLosses(clock, (at) => this.#cameBack(at));
+    this.#watches = new ProcessWatches(this.#losses);
+    this.#slow = new SlowTeardowns(clock);
+    this.#dirt = new DirtyMemory(clock, pace);
+    this.#holds = new GpuHolds({
+      clock,
+      dirt: this.#dirt,
+      holders: this.#holders,
+      inventory: this.#inventory,
+      partitions: this.#partitions,
+      lostModeOf: (node, gpu) => this.#lostModeOf(node, gpu),
+      changed: () => this.#changed(),
+    });
   }
 
   open({ instance, pid, isPromised = false }: AccountHolder): { readonly account: GpuAccount; close(): void } {
@@ -90,27 +117,34 @@ class Account {
     holder.life = life;
     return {
       account: {
-        holdGpu: async ({ node, gpu }, bytes) => (life.signal.aborted ? CLOSED : this.#holdGpu(holder, { node, gpu, bytes, isPromised })),
+        holdGpu: ({ node, gpu }, bytes, residence = "awake") =>
+          this.#holds.set(holder, { node, gpu, bytes, isPromised, isParked: residence === "parked" }, life.signal),
         holdHost: async (node, bytes) => (life.signal.aborted ? CLOSED : this.#holdHost(holder, node, bytes)),
         transfer: (over, bytes, signal) => this.#transfer(holder, { ...over, bytes }, AbortSignal.any([signal, life.signal])),
-        watchLoss: (gpus, lost) => this.#losses.watch(gpus, lost),
+        watchLoss: (gpus, lost) => this.#watches.watch(holder, gpus, lost),
       },
       close: () => {
         life.abort();
-        if (holder.life === life) this.#holders.freeAfter(holder, this.#teardownMs);
+        if (holder.life !== life) return;
+        this.#holders.die(holder, this.#slow.teardownMs(holder.gpuHolds.keys(), this.#teardownMs));
+        this.#changed();
       },
     };
   }
 
   observe(): readonly ObservedGpu[] {
+    const { scrubbedBytes } = this.#dirt;
+    if (scrubbedBytes !== this.#observedScrubbedBytes) this.#observed = null;
+    this.#observedScrubbedBytes = scrubbedBytes;
     this.#observed ??= Object.freeze(
       this.#inventory.all().flatMap(({ spec }) =>
         spec.gpus.map((gpu) => ({
           node: spec.name,
           gpu: gpu.index,
-          health: this.#isLost(spec.name, gpu.index) ? ("lost" as const) : ("ok" as const),
+          health: this.#healthOf(spec.name, gpu.index),
           memoryBytes: gpu.memoryBytes,
           holders: this.#holders.onGpu(spec.name, gpu.index),
+          ...this.#dirt.on(spec.name, gpu.index),
         })),
       ),
     );
@@ -155,55 +189,62 @@ class Account {
     return ok(null);
   }
 
-  loseGpus({ node, gpu }: Pick<GpuLost, "node" | "gpu">, forMs: number): Result<null, AccountError> {
+  loseGpus({ node, gpu, mode }: GpuLost, forMs: number): Result<null, AccountError> {
     const gpus = this.#inventory.gpusAt(node, gpu);
     if (gpus.length === 0) return err({ code: "UNKNOWN_GPU", node, gpu: gpu ?? 0 });
     this.#observed = null;
-    for (const index of gpus) this.#losses.lose({ node, gpu: index }, forMs);
+    for (const index of gpus) this.#lose({ node, gpu: index }, mode, forMs);
+    this.#changed();
+    return ok(null);
+  }
+
+  failApplication({ node, gpu, mode, instance }: GpuApplicationFault): Result<readonly string[], AccountError> {
+    if (this.#inventory.memoryOf(node, gpu) === null) return err({ code: "UNKNOWN_GPU", node, gpu });
+    const living = this.#holders.all().filter(({ gpuHolds, freeAtWallMs }) => gpuHolds.has(gpuKey(node, gpu)) && freeAtWallMs === null);
+    const clients = living.map((holder) => ({
+      instance: holder.instance,
+      mode: this.#holds.partitionOf(holder.instance, { node, gpu })?.mode ?? null,
+    }));
+    const hit = new Set(enginesHit(mode, clients, instance));
+    for (const holder of living) if (hit.has(holder.instance)) this.#watches.hit(holder, { node, gpu }, mode);
+    return ok([...hit]);
+  }
+
+  slowTeardown({ node, gpu, teardownMs }: SlowTeardown, forMs: number): Result<null, AccountError> {
+    const gpus = this.#inventory.gpusAt(node, gpu);
+    if (gpus.length === 0) return err({ code: "UNKNOWN_GPU", node, gpu: gpu ?? 0 });
+    for (const index of gpus) this.#slow.begin({ node, gpu: index, teardownMs }, forMs);
     this.#changed();
     return ok(null);
   }
 
   restoreGpus({ node, gpu }: Pick<GpuLost, "node" | "gpu">): void {
-    for (const index of this.#inventory.gpusAt(node, gpu)) this.#losses.restore({ node, gpu: index });
+    for (const index of this.#inventory.gpusAt(node, gpu)) {
+      this.#slow.end({ node, gpu: index });
+      this.#losses.restore({ node, gpu: index });
+    }
   }
 
   state(): AccountState {
     return {
       lost: this.#losses.list(),
+      slow: this.#slow.list(),
+      dirty: this.#dirt.state(),
       nodes: this.#inventory.all().map(({ spec }) => spec),
       partitions: [...this.#partitions.values()],
       holders: this.#holders.state(),
     };
   }
 
-  restore({ nodes, partitions, holders, lost }: AccountState): void {
+  restore({ nodes, partitions, holders, lost, slow, dirty }: AccountState): void {
     assert(this.#inventory.size === 0, "only a fresh account is restored");
     this.#observed = null;
     for (const node of nodes) this.#inventory.ensure(node);
-    for (const { node, gpu, untilWallMs } of lost) this.#losses.lose({ node, gpu }, untilWallMs - this.#clock.wallMs());
+    this.#dirt.restore(dirty);
+    this.#slow.restore(slow);
+    for (const { node, gpu, mode, untilWallMs } of lost) this.#lose({ node, gpu }, mode, untilWallMs - this.#clock.wallMs());
     for (const partition of partitions) this.#partitions.set(partition.name, partition);
     this.#holders.restore(holders, RETURN_MS);
-  }
-
-  #holdGpu(holder: Holder, want: GpuPlace & { readonly bytes: number; readonly isPromised: boolean }): Result<null, AccountError> {
-    const { node, gpu, bytes } = want;
-    assert(Number.isSafeInteger(bytes) && bytes >= 0, "held bytes are whole and not negative");
-    const memoryBytes = this.#inventory.memoryOf(node, gpu);
-    if (memoryBytes === null) return err({ code: "UNKNOWN_GPU", node, gpu });
-    const key = gpuKey(node, gpu);
-    const heldNow = holder.gpuBytes.get(key) ?? 0;
-    if (bytes > heldNow) {
-      if (this.#isLost(node, gpu)) return err({ code: "GPU_LOST", node, gpu });
-      const others = this.#holders.onGpu(node, gpu).filter(({ instance, pid }) => instance !== holder.instance || pid !== holder.pid);
-      const otherBytes = others.reduce((sum, { usedBytes }) => sum + usedBytes, 0);
-      const freeBytes = Math.min(memoryBytes - otherBytes, capOfInstance(this.#partitions.values(), holder.instance, want));
-      if (bytes > freeBytes)
-        return err({ code: "NO_GPU_MEMORY", node, gpu, neededBytes: bytes, freeBytes, holders: others.map(withoutPid) });
-    }
-    setOrDelete(holder.gpuBytes, key, bytes);
-    this.#changed();
-    return ok(null);
   }
 
   #holdHost(holder: Holder, node: NodeName, bytes: number): Result<null, AccountError> {
@@ -212,7 +253,8 @@ class Account {
     if (bytes > (holder.hostBytes.get(node) ?? 0) && bytes > freeBytes) {
       return err({ code: "NO_HOST_MEMORY", node, neededBytes: bytes, freeBytes });
     }
-    setOrDelete(holder.hostBytes, node, bytes);
+    if (bytes === 0) holder.hostBytes.delete(node);
+    else holder.hostBytes.set(node, bytes);
     this.#changed();
     return ok(null);
   }
@@ -225,21 +267,33 @@ class Account {
   ): Promise<Result<null, AccountError>> {
     const node = this.#inventory.node(name);
     if (node === null) return err({ code: "ACCOUNT_UNAVAILABLE", reason: `node ${name} is not in the inventory` });
-    const held = [...holder.gpuBytes.keys()].map(gpuOf);
+    const held = [...holder.gpuHolds.keys()].map(gpuOf);
     const loss = new AbortController();
-    let lostGpu: GpuPlace | null = null;
-    const stop = this.#losses.watch(held, (at) => {
-      lostGpu = at;
+    let ended: GpuEnd | null = null;
+    const stop = this.#watches.watch(holder, held, (end) => {
+      ended = end;
       loss.abort();
     });
     const isDone = await node.links[link].transfer(bytes, AbortSignal.any([signal, loss.signal]));
     stop();
     if (isDone) return ok(null);
-    return lostGpu === null ? BROKEN_OFF : gpuLost(lostGpu);
+    return ended === null ? BROKEN_OFF : accountErrorOf(ended);
   }
 
+  #lose(at: GpuPlace, mode: GpuLostMode, forMs: number): void {
+    this.#dirt.stop(at);
+    this.#losses.lose(at, mode, forMs);
+  }
+
+  /** Memory keeps its bytes over a reset, for all that we know: they are dirty. */
   #cameBack(at: GpuPlace): void {
-    this.#holders.emptyGpu(at);
+    this.#dirt.goOn(at);
+    for (const { owner, bytes } of this.#holders.emptyGpu(at)) this.#dirt.leave(at, owner, bytes);
+    this.#changed();
+  }
+
+  #freed({ gpuHolds }: Holder): void {
+    for (const [key, { owner, bytes }] of gpuHolds) this.#dirt.leave(gpuOf(key), owner, bytes);
     this.#changed();
   }
 
@@ -257,8 +311,13 @@ class Account {
     return [...this.#partitions.values()].filter((partition) => partition.node === node && partition.gpu === gpu);
   }
 
-  #isLost(node: NodeName, gpu: number): boolean {
-    return this.#losses.has({ node, gpu }) || !this.#inventory.isListed(node);
+  #lostModeOf(node: NodeName, gpu: number): GpuLostMode | null {
+    return this.#losses.modeOf({ node, gpu }) ?? (this.#inventory.isListed(node) ? null : "lost");
+  }
+
+  #healthOf(node: NodeName, gpu: number): ObservedGpu["health"] {
+    const mode = this.#lostModeOf(node, gpu);
+    return mode === null ? "ok" : GPU_LOST_MODES[mode].health;
   }
 
   #changed(): void {
@@ -269,8 +328,3 @@ class Account {
 
 const CLOSED: Result<null, AccountError> = err({ code: "ACCOUNT_UNAVAILABLE", reason: "the process is dead" });
 const BROKEN_OFF: Result<null, AccountError> = err({ code: "ACCOUNT_UNAVAILABLE", reason: "the transfer was broken off" });
-const gpuLost = (at: GpuPlace): Result<never, AccountError> => err({ code: "GPU_LOST", ...at });
-const withoutPid = ({
-  instance,
-  usedBytes,
-}: ObservedGpu["holders"][number]): { readonly instance: string; readonly usedBytes: number } => ({ instance, usedBytes });

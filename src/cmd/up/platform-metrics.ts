@@ -7,6 +7,7 @@ import type { ClusterStore } from "../../ports/cluster-store.ts";
 import type { GpuDriver } from "../../ports/gpu-driver.ts";
 import type { WallMs } from "../../base/ids.ts";
 import { renderPrometheus } from "../../wire/prometheus-text.ts";
+import { addGpus } from "./gpu-metrics.ts";
 import { addAlertStates, addLadderState, createMoveCounts, mergeFamilies, type MoveCounts } from "./ladder-metrics.ts";
 
 export interface PlatformMetrics {
@@ -53,7 +54,7 @@ async function renderOnce(ports: MetricPorts, moves: MoveCounts): Promise<string
   registry.gauge("tidegate_gateways_connected", "Gateways joined to this control plane.", []).with().set(ports.link.gateways().length);
   addAlertStates(registry, ports.link.alertStates());
   const records = ports.store.list("FailoverRecord");
-  await Promise.all([addServices(registry, ports.store), addReservations(registry, ports.store), addUse(registry, ports.driver)]);
+  await Promise.all([addServices(registry, ports.store), addReservations(registry, ports.store), addGpus(registry, ports.driver)]);
   const listed = await records;
   if (listed.ok) moves.look(listed.value.items);
   return renderPrometheus({ families: () => mergeFamilies(registry.families(), moves.families()) });
@@ -94,14 +95,4 @@ async function addReservations(registry: MetricRegistry, store: ClusterStore): P
     sums.set(key, (sums.get(key) ?? 0) + partition.value.memoryBytes);
   }
   for (const [key, bytes] of sums) reserved.with(...key.split(" ")).set(bytes);
-}
-
-async function addUse(registry: MetricRegistry, driver: GpuDriver): Promise<void> {
-  const seen = await driver.observe();
-  const used = registry.gauge("tidegate_gpu_used_bytes", "Bytes that processes hold on a GPU.", ["node", "gpu"]);
-  const size = registry.gauge("tidegate_gpu_memory_bytes", "Bytes that a GPU has.", ["node", "gpu"]);
-  for (const { node, gpu, memoryBytes, holders } of seen.ok ? seen.value : []) {
-    used.with(node, `${gpu}`).set(holders.reduce((sum, holder) => sum + holder.usedBytes, 0));
-    size.with(node, `${gpu}`).set(memoryBytes);
-  }
 }
