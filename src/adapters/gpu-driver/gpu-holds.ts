@@ -33,7 +33,7 @@ interface Parts {
   readonly partitions: Pick<PartitionShelf, "values" | "at">;
   /** null = it can be used. */
   readonly lostModeOf: (node: NodeName, gpu: number) => GpuLostMode | null;
-  readonly changed: () => void;
+  readonly changed: (node: NodeName) => void;
 }
 
 /** Who gets how much of a GPU, and when: what is free, promised to nobody else, and clean. */
@@ -60,7 +60,7 @@ export class GpuHolds {
         return ok(null);
       }
       const waitMs = this.#parts.dirt.hurry(want, this.#ownerOf(holder, want), missingBytes);
-      this.#parts.changed();
+      this.#parts.changed(want.node);
       await this.#parts.clock.sleep(waitMs, life);
       waitedMs += waitMs;
     }
@@ -95,9 +95,8 @@ export class GpuHolds {
     const more = bytes - heldBytes(holder, at);
     if (more > 0) this.#parts.dirt.take(at, owner, { bytes: more, freeBytes: this.#freeBytes(at) });
     else this.#parts.dirt.leave(at, owner, -more);
-    if (bytes === 0) holder.gpuHolds.delete(gpuKey(node, gpu));
-    else holder.gpuHolds.set(gpuKey(node, gpu), { bytes, isParked, owner });
-    this.#parts.changed();
+    this.#parts.holders.setHold(holder, at, bytes === 0 ? null : { bytes, isParked, owner });
+    this.#parts.changed(node);
   }
 
   #freeBytes({ node, gpu }: GpuPlace): number {

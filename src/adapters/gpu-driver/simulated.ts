@@ -19,6 +19,7 @@ import { GpuHolds } from "./gpu-holds.ts";
 import { createGpuLosses, gpuKey, gpuOf, type GpuLosses, type GpuPlace } from "./gpu-losses.ts";
 import { createPartitionShelf } from "./partition-shelf.ts";
 import { accountErrorOf, ProcessWatches } from "./process-watches.ts";
+import { ObservedFleet } from "./observed-fleet.ts";
 import { SlowTeardowns } from "./slow-teardowns.ts";
 
 /** A real driver gives a dead process's memory back about so long after its end. */
@@ -95,12 +96,8 @@ class Account {
   readonly #inventory: AccountInventory;
   readonly #partitions = createPartitionShelf((at) => this.#compute.partitionChanged(at));
   readonly #holders: AccountHolders;
-  /** What `observe` said last, until something changes, and how much was scrubbed by then. */
-  #observed: readonly ObservedGpu[] | null = null;
-  #observedScrubbedBytes = 0;
+  readonly #observed: ObservedFleet;
 
-  /** GPUs whose compute was told of since: reports come all the time, and concern few of all. */
-  readonly #used = new Set<string>();
   readonly #compute: ComputeAccount;
 
   constructor(clock: Clock, { teardownMs, pace, slowdowns }: AccountOptions) {
@@ -109,10 +106,14 @@ class Account {
       clock,
       slowdowns,
       cutOf: (instance, place) => this.#partitions.at(instance, place),
-      changed: (keys) => keys.forEach((key) => this.#used.add(key)),
+      changed: (keys) => keys.forEach((key) => this.#observed.touch(gpuOf(key).node)),
     });
     this.#teardownMs = teardownMs;
     this.#inventory = new AccountInventory(clock);
+    this.#observed = new ObservedFleet(
+      () => this.#inventory.all().map(({ spec }) => spec.name),
+      (node) => this.#lookAt(node),
+    );
     this.#holders = new AccountHolders(clock, (holder) => this.#freed(holder));
     this.#losses = createGpuLosses(clock, (at) => this.#cameBack(at));
     this.#watches = new ProcessWatches(this.#losses);
@@ -125,7 +126,7 @@ class Account {
       inventory: this.#inventory,
       partitions: this.#partitions,
       lostModeOf: (node, gpu) => this.#lostModeOf(node, gpu),
-      changed: () => this.#changed(),
+      changed: (node) => this.#changed(node),
     });
   }
 
@@ -156,34 +157,25 @@ class Account {
         // What a dead process had on the card stops at once.
         holder.compute?.stop();
         this.#holders.die(holder, this.#slow.teardownMs(holder.gpuHolds.keys(), this.#teardownMs));
-        this.#changed();
+        this.#changed(...nodesOf(holder));
       },
     };
   }
 
   observe(): readonly ObservedGpu[] {
-    const { scrubbedBytes } = this.#dirt;
-    if (scrubbedBytes !== this.#observedScrubbedBytes) this.#observed = null;
-    this.#observedScrubbedBytes = scrubbedBytes;
-    const used = this.#used;
-    if (this.#observed !== null && used.size > 0) {
-      const renewed = (gpu: ObservedGpu): ObservedGpu => ({ ...gpu, holders: this.#holders.onGpu(gpu.node, gpu.gpu) });
-      this.#observed = Object.freeze(this.#observed.map((gpu) => (used.has(gpuKey(gpu.node, gpu.gpu)) ? renewed(gpu) : gpu)));
-    }
-    used.clear();
-    this.#observed ??= Object.freeze(
-      this.#inventory.all().flatMap(({ spec }) =>
-        spec.gpus.map((gpu) => ({
-          node: spec.name,
-          gpu: gpu.index,
-          health: this.#healthOf(spec.name, gpu.index),
-          memoryBytes: gpu.memoryBytes,
-          holders: this.#holders.onGpu(spec.name, gpu.index),
-          ...this.#dirt.on(spec.name, gpu.index),
-        })),
-      ),
-    );
-    return this.#observed;
+    return this.#observed.show();
+  }
+
+  #lookAt(node: NodeName): readonly ObservedGpu[] {
+    const gpus = this.#inventory.node(node)?.spec.gpus ?? [];
+    return gpus.map(({ index, memoryBytes }) => ({
+      node,
+      gpu: index,
+      health: this.#healthOf(node, index),
+      memoryBytes,
+      holders: this.#holders.onGpu(node, index),
+      ...this.#dirt.on(node, index),
+    }));
   }
 
   /** A node that is no longer named stays, its GPUs lost, as long as a process holds something on it. */
@@ -193,12 +185,13 @@ class Account {
     for (const spec of nodes) isChanged = this.#inventory.ensure(spec) || isChanged;
     for (const node of this.#inventory.all()) {
       const isListed = named.has(node.spec.name);
-      if (node.isListed !== isListed) this.#observed = null;
+      if (node.isListed !== isListed) this.#observed.touch(node.spec.name);
       node.isListed = isListed;
       if (isListed || this.#isHeld(node.spec)) continue;
       this.#removeNode(node.spec);
       isChanged = true;
     }
+    if (isChanged) this.#observed.touch(null);
     if (isChanged) this.#changed();
     return null;
   }
@@ -207,12 +200,12 @@ class Account {
     const { node, gpu, name } = partition;
     if (this.#inventory.memoryOf(node, gpu) === null)
       return err({ code: "DRIVER_UNAVAILABLE", reason: `GPU ${node}/${gpu} is not in the inventory` });
+    if (isSameJson(this.#partitions.get(name), partition)) return ok(null);
     const model = this.#inventory.modelOf(node, gpu);
     const obstacle = cutObstacle(partition, { model, partitions: this.#partitionsOn(partition), holders: this.#holders.onGpu(node, gpu) });
     if (obstacle !== null) return err(obstacle);
-    const isNew = !isSameJson(this.#partitions.get(name), partition);
-    if (isNew) this.#partitions.set(partition);
-    if (isNew) this.#changed();
+    this.#partitions.set(partition);
+    this.#changed();
     return ok(null);
   }
 
@@ -227,9 +220,8 @@ class Account {
   loseGpus({ node, gpu, mode }: GpuLost, forMs: number): Result<null, AccountError> {
     const gpus = this.#inventory.gpusAt(node, gpu);
     if (gpus.length === 0) return err({ code: "UNKNOWN_GPU", node, gpu: gpu ?? 0 });
-    this.#observed = null;
     for (const index of gpus) this.#lose({ node, gpu: index }, mode, forMs);
-    this.#changed();
+    this.#changed(node);
     return ok(null);
   }
 
@@ -273,7 +265,7 @@ class Account {
 
   restore({ nodes, partitions, holders, lost, slow, dirty }: AccountState): void {
     assert(this.#inventory.size === 0, "only a fresh account is restored");
-    this.#observed = null;
+    this.#observed.touch(null);
     for (const node of nodes) this.#inventory.ensure(node);
     this.#dirt.restore(dirty);
     this.#slow.restore(slow);
@@ -324,12 +316,12 @@ class Account {
   #cameBack(at: GpuPlace): void {
     this.#dirt.goOn(at);
     for (const { owner, bytes } of this.#holders.emptyGpu(at)) this.#dirt.leave(at, owner, bytes);
-    this.#changed();
+    this.#changed(at.node);
   }
 
-  #freed({ gpuHolds }: Holder): void {
-    for (const [key, { owner, bytes }] of gpuHolds) this.#dirt.leave(gpuOf(key), owner, bytes);
-    this.#changed();
+  #freed(holder: Holder): void {
+    for (const [key, { owner, bytes }] of holder.gpuHolds) this.#dirt.leave(gpuOf(key), owner, bytes);
+    this.#changed(...nodesOf(holder));
   }
 
   #removeNode({ name, gpus }: GpuNode): void {
@@ -355,11 +347,14 @@ class Account {
     return mode === null ? "ok" : GPU_LOST_MODES[mode].health;
   }
 
-  #changed(): void {
-    this.#observed = null;
+  /** @param nodes of which something else is shown now. */
+  #changed(...nodes: readonly NodeName[]): void {
+    for (const node of nodes) this.#observed.touch(node);
     for (const listener of this.listeners) listener();
   }
 }
+
+const nodesOf = ({ gpuHolds }: Holder): readonly NodeName[] => [...gpuHolds.keys()].map((key) => gpuOf(key).node);
 
 const CLOSED: Result<null, AccountError> = err({ code: "ACCOUNT_UNAVAILABLE", reason: "the process is dead" });
 const BROKEN_OFF: Result<null, AccountError> = err({ code: "ACCOUNT_UNAVAILABLE", reason: "the transfer was broken off" });
