@@ -8,6 +8,7 @@ import {
   type FleetPlace,
   type PlacementShape,
 } from "../../src/placement/fleet-index.ts";
+import type { FleetPlacer } from "../../src/placement/place-on-fleet.ts";
 import type { NodeVerdict, ScoringPolicy } from "../../src/placement/scoring-policy.ts";
 import { NODE_CPU_MILLI_MAX, NODE_GPU_MILLI_MAX, UNLEARNING } from "../../src/placement/scoring-policy.ts";
 
@@ -15,17 +16,25 @@ import { NODE_CPU_MILLI_MAX, NODE_GPU_MILLI_MAX, UNLEARNING } from "../../src/pl
 export type PlaceNext = (shape: PlacementShape) => FleetPlace | null;
 
 /** Any node that fits, and any GPU of it. */
-export function placeAtRandom(fleet: FleetIndex, random: () => number): PlaceNext {
-  return (shape) => {
+export function createRandomPlacer(fleet: FleetIndex, random: () => number): FleetPlacer {
+  const choose: FleetPlacer["choose"] = (shape, isBarred = () => false) => {
     const node = pick(
-      [...fleet.names.keys()].filter((each) => fitsNode(fleet, each, shape)),
+      [...fleet.names.keys()].filter((each) => fitsNode(fleet, each, shape) && !isBarred(each)),
       random,
     );
     if (node === null) return null;
     const usable = lowestGpus(fleet, node, { ...shape, gpuCount: Math.min(shape.gpuCount, 1) * fleet.gpuStride });
-    const gpus = isShared(shape) ? [pick(usable, random) ?? 0] : usable.slice(0, shape.gpuCount);
-    bindShape(fleet, shape, { node, gpus });
-    return { node, gpus };
+    return { node, gpus: isShared(shape) ? [pick(usable, random) ?? 0] : usable.slice(0, shape.gpuCount) };
+  };
+  return {
+    observe: () => undefined,
+    choose,
+    place(shape) {
+      const place = choose(shape);
+      if (place !== null) bindShape(fleet, shape, place);
+      return place;
+    },
+    scoredCount: () => 0,
   };
 }
 

@@ -4,12 +4,14 @@ import { cpus } from "node:os";
 import { commitName } from "../../src/cmd/campaign-parts.ts";
 import { Progress } from "../failover/progress.ts";
 import { makeArrivals } from "./arrivals.ts";
-import { runDepartures } from "./departures.ts";
+import { departureRows, gangRows } from "./departure-rows.ts";
 import { parseOptions, USAGE, type BenchOptions } from "./options.ts";
 import type { PolicyName } from "./policies.ts";
 import { readPublished, type Published } from "./published.ts";
 import { readNodes, readTrace, traceNames } from "./read-openb.ts";
 import { judgeRuns, meanOf, type PlacementRow, type PolicyRuns } from "./rows.ts";
+import { migRows } from "./mig-rows.ts";
+import { reserveRows } from "./reserve-rows.ts";
 import { operationRows } from "./operation-rows.ts";
 import { partitionRows } from "./partition-row.ts";
 import { LOADS } from "./replay-log.ts";
@@ -69,43 +71,6 @@ function repeatRow(options: BenchOptions, [first]: readonly PolicyRuns[]): reado
   ];
 }
 
-/** What no one publishes: pods come and leave. Always on the default trace, the only one that has times and names no models. */
-function departureRows({ dir, policies, seeds }: BenchOptions, progress: Progress): readonly PlacementRow[] {
-  const nodes = readNodes(dir);
-  const trace = readTrace(dir, "default");
-  return DEPARTURE_LOADS.flatMap((load) =>
-    policies.flatMap((policy) => {
-      const outcomes = seeds.map((seed) => {
-        progress.update(`departures at load ${load}, ${policy}, seed ${seed}`);
-        return runDepartures({ nodes, trace, policy, load, seed });
-      });
-      const reported = (what: string, unit: string, values: readonly number[]): PlacementRow => {
-        const value = meanOf(values);
-        return { name: `departures ${load} ${policy}: ${what}`, value, unit, must: "reported", pass: Number.isFinite(value) };
-      };
-      return [
-        reported(
-          "allocation over time",
-          "%",
-          outcomes.map(({ allocation }) => allocation),
-        ),
-        reported(
-          "GPU milli rejected",
-          "%",
-          outcomes.map(({ rejected }) => rejected),
-        ),
-        reported(
-          "drift of the allocation",
-          "points",
-          outcomes.map(({ driftPoints }) => driftPoints),
-        ),
-      ];
-    }),
-  );
-}
-
-const DEPARTURE_LOADS = [0.8, 0.9, 0.95, 1, 1.1];
-
 function printCurves(results: readonly PolicyRuns[], published: Published): void {
   process.stdout.write(
     `\nAllocation % at ${LOADS.join(" / ")} % load; fragmentation % of all GPUs, of idle GPUs, at 100 %; published at 100 %\n`,
@@ -145,6 +110,9 @@ function main(): number {
     ...(options.rows.includes("partitions") ? partitionRows() : []),
     ...(options.rows.includes("operations") ? operationRows(progress, OPERATION_SEED) : []),
     ...(options.rows.includes("departures") ? departureRows(options, progress) : []),
+    ...(options.rows.includes("mig") ? migRows(options.seeds, progress) : []),
+    ...(options.rows.includes("gangs") ? gangRows(options, progress) : []),
+    ...(options.rows.includes("reserves") ? reserveRows(options, progress) : []),
   ];
   if (results.length > 0) printCurves(results, published);
   printRows(rows);

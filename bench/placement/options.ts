@@ -12,19 +12,19 @@ export interface BenchOptions {
   readonly json: string | null;
 }
 
-const ROW_NAMES = ["allocation", "partitions", "operations", "departures"] as const;
+const ROW_NAMES = ["allocation", "partitions", "operations", "departures", "mig", "gangs", "reserves"] as const;
 export type RowName = (typeof ROW_NAMES)[number];
-/** Departures are no row of the paper's, and take long. */
+/** The others are no rows of the paper's, and take minutes each. */
 const DEFAULT_ROWS: readonly RowName[] = ["allocation", "partitions", "operations"];
 /** The others make up their own. */
-const READS_TRACE: ReadonlySet<RowName> = new Set(["allocation", "departures"]);
+const READS_TRACE: ReadonlySet<RowName> = new Set(["allocation", "departures", "gangs"]);
 
 /** Those of the paper. Nothing is chosen on them. */
 const SCORED_SEEDS = "42-51";
 
 export const USAGE = `Replays the openb trace against placement policies, as "Beware of Fragmentation" (FGD, USENIX ATC'23) does.
 Usage: npm run bench:placement -- --data DIR [--traces a,b] [--seeds 42-51] [--policies a,b] [--rows a,b] [--json FILE]
-  --data DIR      the folder with the trace's CSV files (or TIDEGATE_DATA_DIR), for allocation and departures; expected_results/summary.json there is what the paper measured
+  --data DIR      the folder with the trace's CSV files (or TIDEGATE_DATA_DIR), for allocation, departures and gangs; expected_results/summary.json there is what the paper measured
   --traces a,b    of the folder's openb_pod_list_<trace>.csv (default: all)
   --seeds A-B     or a,b: orders of arrival (default: ${SCORED_SEEDS}; choose constants on 1-10 only)
   --policies a,b  of: ${POLICY_NAMES.join(", ")} (default: all)

@@ -1,12 +1,11 @@
 import type { FleetIndex } from "../../src/placement/fleet-index.ts";
-import { createFleetPlacer } from "../../src/placement/place-on-fleet.ts";
+import { createFleetPlacer, type FleetPlacer } from "../../src/placement/place-on-fleet.ts";
 import { createFgd } from "../../src/placement/score-fgd.ts";
 import { createLeastStranded } from "../../src/placement/score-least-stranded.ts";
 import { BEST_FIT, BINPACK, SPREAD } from "../../src/placement/score-simple.ts";
-import type { ScoringPolicy } from "../../src/placement/scoring-policy.ts";
 import type { ShapeShare } from "../../src/placement/workload-mix.ts";
 import { seeded } from "../failover/seeded.ts";
-import { DOT_PROD, placeAtRandom, placeByClustering, type PlaceNext } from "./baselines.ts";
+import { DOT_PROD, createRandomPlacer, placeByClustering, type PlaceNext } from "./baselines.ts";
 
 /** The paper's six and spread, then ours. */
 export const POLICY_NAMES = ["random", "spread", "dotprod", "clustering", "binpack", "best-fit", "fgd", "least-stranded"] as const;
@@ -20,28 +19,31 @@ export interface PolicySetting {
   readonly seed: number;
 }
 
-export function createPolicy(name: PolicyName, { fleet, shares, seed }: PolicySetting): PlaceNext {
-  const byScore = (policy: ScoringPolicy): PlaceNext => {
-    const placer = createFleetPlacer(fleet, policy);
-    return (shape) => placer.place(shape);
-  };
+export function createPolicy(name: PolicyName, setting: PolicySetting): PlaceNext {
+  if (name === "clustering") return placeByClustering(setting.fleet);
+  const placer = createPlacer(name, setting);
+  return (shape) => placer.place(shape);
+}
+
+/** Of those that score, and at random: what can also be told which nodes it must not take. */
+export function createPlacer(name: PolicyName, { fleet, shares, seed }: PolicySetting): FleetPlacer {
   switch (name) {
     case "random":
-      return placeAtRandom(fleet, seeded(seed ^ RANDOM_STREAM));
+      return createRandomPlacer(fleet, seeded(seed ^ RANDOM_STREAM));
     case "clustering":
-      return placeByClustering(fleet);
+      throw new Error("Clustering places what it chooses; it cannot only choose.");
     case "dotprod":
-      return byScore(DOT_PROD);
+      return createFleetPlacer(fleet, DOT_PROD);
     case "spread":
-      return byScore(SPREAD);
+      return createFleetPlacer(fleet, SPREAD);
     case "binpack":
-      return byScore(BINPACK);
+      return createFleetPlacer(fleet, BINPACK);
     case "best-fit":
-      return byScore(BEST_FIT);
+      return createFleetPlacer(fleet, BEST_FIT);
     case "fgd":
-      return byScore(createFgd(fleet, shares));
+      return createFleetPlacer(fleet, createFgd(fleet, shares));
     case "least-stranded":
-      return byScore(createLeastStranded(fleet));
+      return createFleetPlacer(fleet, createLeastStranded(fleet));
   }
 }
 

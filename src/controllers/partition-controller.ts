@@ -8,12 +8,12 @@ import type { GpuPartition } from "../api/gpu-partition.ts";
 import { gpuPartitionSpec } from "../api/parse-gpu-partition.ts";
 import type { Resource } from "../api/resource.ts";
 import { NO_ORDERS } from "../placement/next-relocation.ts";
-import { planPartitions, type AnyPartition, type PartitionPlan, type PartitionWorld } from "../placement/plan-partitions.ts";
+import { planPartitions, type AnyPartition, type PartitionPlan, type PartitionWorld, type SeenGpu } from "../placement/plan-partitions.ts";
 import { requestsOf } from "../placement/requests-of.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ClusterStore, StoreChange } from "../ports/cluster-store.ts";
 import type { EventLog } from "../ports/event-log.ts";
-import type { GpuDriver, GpuDriverError } from "../ports/gpu-driver.ts";
+import type { GpuDriver, GpuDriverError, ObservedGpu } from "../ports/gpu-driver.ts";
 import { listAll, observeNodes } from "./observe-service.ts";
 import { advanceRelocation, beginRelocation } from "./relocations.ts";
 import { readConfig, readPartition, readStatus } from "./read-stored.ts";
@@ -100,10 +100,19 @@ async function observeWorld(ports: PartitionPorts, partitions: readonly Resource
       return partition.ok ? [partition.value] : [];
     }),
     nodes,
-    seen: observed.ok ? observed.value : null,
+    seen: observed.ok ? seenGpus(observed.value) : null,
     quarantined: configs.flatMap(quarantinedOf),
   };
 }
+
+/** Of what the driver shows, what places depend on: how busy a process is moves nobody, and changes all the time. */
+const seenGpus = oncePer((gpus: readonly ObservedGpu[]): readonly SeenGpu[] => gpus.map(seenGpu));
+const seenGpu = oncePer(({ node, gpu, health, holders }: ObservedGpu): SeenGpu => ({
+  node,
+  gpu,
+  health,
+  holders: holders.map(({ instance, usedBytes }) => ({ instance, usedBytes })),
+}));
 
 /** GPUs that its service keeps away from, of a stored HotStandbyConfig. */
 export function quarantinedOf(resource: Resource): PartitionWorld["quarantined"] {

@@ -53,6 +53,7 @@ test("binding takes from the node and its GPUs, releasing gives all back", () =>
   assert.deepEqual([...fleet.freeGpuMilli], [1_000, 1_000, 1_000, 1_000]);
   assert.equal(fleet.stateOf[0], before);
   assert.deepEqual(fleet.changes, [0, 0]);
+  assert.equal(fleet.releasedCount, 1);
 });
 
 test("nodes in the same state have the same number, others have not", () => {

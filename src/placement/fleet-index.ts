@@ -53,6 +53,8 @@ export interface FleetIndex {
   /** Counts up when state numbers are given anew or changes are forgotten: what a reader remembers is void. */
   generation: number;
   readonly stateNumbers: Map<string, number>;
+  /** Shapes given back since the index was made: what tells a fleet in use from one that only fills up. */
+  releasedCount: number;
 }
 
 /** Where a shape stands: what `releaseShape` takes back. */
@@ -82,6 +84,7 @@ export function createFleetIndex(nodes: readonly FleetNode[], { boundMax }: { re
     changes: [],
     generation: 0,
     stateNumbers: new Map(),
+    releasedCount: 0,
   };
   for (const [node, { gpuCount }] of sorted.entries()) {
     fleet.freeGpuMilli.fill(WHOLE_GPU_MILLI, node * gpuStride, node * gpuStride + gpuCount);
@@ -149,6 +152,7 @@ export function bindShape(fleet: FleetIndex, shape: PlacementShape, { node, gpus
 /** Gives back what `bindShape` took for the same shape at the same place. */
 export function releaseShape(fleet: FleetIndex, shape: PlacementShape, place: FleetPlace): void {
   change(fleet, place, shape, -1);
+  fleet.releasedCount++;
 }
 
 function change(fleet: FleetIndex, { node, gpus }: FleetPlace, shape: PlacementShape, sign: 1 | -1): void {

@@ -17,19 +17,19 @@ const fleetOf = (count: number) =>
     { boundMax: 100 },
   );
 
-test("large places are short below one in a hundred nodes, until there are two in a hundred again", () => {
-  const fleet = fleetOf(300);
+test("large places are short below a tenth of the nodes, until there are three in twenty again", () => {
+  const fleet = fleetOf(200);
   const stock = new LargeStock(fleet);
   stock.watch(eight);
   const take = (node: number): void => bindShape(fleet, one, { node, gpus: [0] });
   const giveBack = (node: number): void => releaseShape(fleet, one, { node, gpus: [0] });
-  for (let node = 0; node < 297; node++) take(node);
+  for (let node = 0; node < 180; node++) take(node);
   assert.equal(stock.isShort(), false);
-  take(297);
+  take(180);
   assert.equal(stock.isShort(), true);
-  for (let node = 0; node < 3; node++) giveBack(node);
+  for (let node = 0; node < 10; node++) giveBack(node);
   assert.equal(stock.isShort(), true);
-  giveBack(3);
+  giveBack(10);
   assert.equal(stock.isShort(), false);
 });
 

@@ -3,8 +3,10 @@ import type { NodeVerdict, ScoringPolicy } from "./scoring-policy.ts";
 
 /** Places requests on one fleet by one policy, one after the other. */
 export interface FleetPlacer {
-  /** The best place now, or null when no node fits. Binds nothing. */
-  choose(shape: PlacementShape): FleetPlace | null;
+  /** An arrival, before a place is looked for; `place` says so itself. */
+  observe(shape: PlacementShape): void;
+  /** The best place now, or null when no node fits. Binds nothing. @param isBarred nodes that this request must not have. */
+  choose(shape: PlacementShape, isBarred?: (node: number) => boolean): FleetPlace | null;
   /** Chooses and binds. */
   place(shape: PlacementShape): FleetPlace | null;
   /** How often a policy was asked about a node's state. */
@@ -74,15 +76,16 @@ export function createFleetPlacer(fleet: FleetIndex, policy: ScoringPolicy): Fle
     scores.generation = fleet.generation;
   }
 
-  function choose(shape: PlacementShape): FleetPlace | null {
+  function choose(shape: PlacementShape, isBarred: (node: number) => boolean = NONE_BARRED): FleetPlace | null {
     const scores = scoresOf(shape);
     refresh(scores, shape);
-    const node = indexOfMax(scores.ofNode);
+    const node = indexOfMax(scores.ofNode, isBarred);
     if (node < 0) return null;
     return { node, gpus: isShared(shape) ? [scores.gpuOfNode[node] ?? 0] : lowestGpus(fleet, node, shape) };
   }
 
   return {
+    observe: (shape) => policy.observe(shape),
     choose,
     place(shape) {
       policy.observe(shape);
@@ -116,13 +119,15 @@ function growStates(scores: ShapeScores, count: number): void {
   scores.gpuOfState = gpuOfState;
 }
 
+const NONE_BARRED = (): boolean => false;
+
 /** The first of equal ones; -1 = nobody fits. */
-function indexOfMax(scores: Float64Array): number {
+function indexOfMax(scores: Float64Array, isBarred: (node: number) => boolean): number {
   let best = -1;
   let bestScore = UNFIT;
   for (let node = 0; node < scores.length; node++) {
     const score = scores[node] ?? UNFIT;
-    if (score <= bestScore) continue;
+    if (score <= bestScore || isBarred(node)) continue;
     best = node;
     bestScore = score;
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bindShape, createFleetIndex, type FleetIndex, type FleetNode, type PlacementShape } from "./fleet-index.ts";
+import { bindShape, createFleetIndex, releaseShape, type FleetIndex, type FleetNode, type PlacementShape } from "./fleet-index.ts";
 import { createFleetPlacer } from "./place-on-fleet.ts";
 import { createLeastStranded } from "./score-least-stranded.ts";
 
@@ -25,10 +25,16 @@ function chosen(fleet: FleetIndex, asked: readonly PlacementShape[], next: Place
 const times = (count: number, shape: PlacementShape): readonly PlacementShape[] => Array.from({ length: count }, () => shape);
 const fleetOf = (...nodes: readonly FleetNode[]): FleetIndex => createFleetIndex(nodes, { boundMax: 100 });
 
-test("before anything was asked for, the fullest node that does is taken", () => {
+test("before anything was asked for, the first node that does is taken", () => {
   const fleet = fleetOf(node("a", {}), node("b", {}));
   bindShape(fleet, whole, { node: 1, gpus: [0] });
-  assert.equal(chosen(fleet, [], whole), "b");
+  assert.equal(chosen(fleet, [], whole), "a");
+});
+
+test("of places that are equally good the first node's is taken, though another is fuller", () => {
+  const fleet = fleetOf(node("a", {}), node("b", {}));
+  bindShape(fleet, whole, { node: 1, gpus: [0] });
+  assert.equal(chosen(fleet, times(40, whole), whole), "a");
 });
 
 test("a model that others ask for by name is kept for them", () => {
@@ -59,6 +65,36 @@ test("not even what is left of a GPU is given to others while its model is scarc
   assert.equal(chosen(fleet, asked(["H100"]), half), "b");
 });
 
+test("while there is room for pairs, a pair counts for half of what it came", () => {
+  const small = { ...whole, cpuMilli: 1_000 };
+  const heavy = { ...whole, cpuMilli: 60_000 };
+  const asked = [...times(10, small), ...times(12, { ...small, gpuCount: 2 }), ...times(18, heavy)];
+  // Alone on a GPU with CPU for the heavy ones, or one of two GPUs that could take a pair: by counts as they came it would be the former.
+  const fleet = fleetOf(node("a", { gpuCount: 1 }), node("b", { gpuCount: 2, cpuMilli: 32_000 }));
+  assert.equal(chosen(fleet, asked, small), "b");
+  for (let count = 0; count < 5; count++) {
+    bindShape(fleet, small, { node: 0, gpus: [0] });
+    releaseShape(fleet, small, { node: 0, gpus: [0] });
+  }
+  assert.equal(chosen(fleet, asked, small), "b", "what left before the policy was there says nothing");
+});
+
+test("once requests leave, a pair counts four times", () => {
+  const small = { ...whole, cpuMilli: 1_000 };
+  const heavy = { ...whole, cpuMilli: 60_000 };
+  const fleet = fleetOf(node("a", { gpuCount: 1 }), node("b", { gpuCount: 2, cpuMilli: 32_000 }));
+  const policy = createLeastStranded(fleet);
+  const hear = (shapes: readonly PlacementShape[]): void => shapes.forEach((shape) => policy.observe(shape));
+  hear([...times(10, small), ...times(12, { ...small, gpuCount: 2 }), ...times(17, heavy)]);
+  for (let count = 0; count < 5; count++) {
+    bindShape(fleet, small, { node: 0, gpus: [0] });
+    releaseShape(fleet, small, { node: 0, gpus: [0] });
+  }
+  hear(times(10, heavy));
+  const place = createFleetPlacer(fleet, policy).choose(small);
+  assert.equal(fleet.names[place?.node ?? -1], "a");
+});
+
 test("the last whole nodes are kept for those who need all of one, even at the price of a scarce model", () => {
   const wide = { gpuCount: 8, cpuMilli: 128_000 };
   const eight = { ...whole, gpuCount: 8 };
@@ -71,8 +107,8 @@ test("the last whole nodes are kept for those who need all of one, even at the p
     for (let at = 1; at <= 200 - wholeCount; at++) bindShape(fleet, eight, { node: at, gpus: [0, 1, 2, 3, 4, 5, 6, 7] });
     return fleet;
   };
-  assert.equal(chosen(fleetWith(1), asked, whole), "a");
-  assert.equal(chosen(fleetWith(4), asked, whole), "b-1196");
+  assert.equal(chosen(fleetWith(19), asked, whole), "a");
+  assert.equal(chosen(fleetWith(31), asked, whole), "b-1169");
 });
 
 test("a part of a GPU goes where what is left can still be used", () => {

@@ -1,5 +1,4 @@
 import { fullestGpu, isShared, WHOLE_GPU_MILLI, type FleetIndex } from "./fleet-index.ts";
-import { leftRatio } from "./score-simple.ts";
 import type { ScoringPolicy } from "./scoring-policy.ts";
 import { UnusableScorer } from "./unusable-scorer.ts";
 import { LargeStock } from "./large-stock.ts";
@@ -8,8 +7,14 @@ import { largestShape, mixOfModel, scarcityOfModels, weighedByGpus, WorkloadMix,
 // Frozen. Chosen on orders of arrival 1 to 10 of the openb traces, scored on 42 to 51 (docs/placement-bench.md).
 /** How far the node's CPU bounds what its GPUs are worth. 0 leaves GPUs without CPU; 1 keeps nodes that are rich in CPU idle too long. */
 const CPU_WEIGHT = 0.2;
-/** Scores closer than this are equal, and the fuller node wins. Wider: too much is decided by fullness; 0: by noise. */
+/** Scores closer than this are equal, and the first node wins. Wider: too much is decided by the order; 0: by noise. */
 const BUCKET_MILLI = 10;
+/** A fleet that fills up, with room for large requests: they count the less the larger, as it is the small ones that fill the rest. */
+const FILLING_POWER = -1;
+/** Once that room is short, or others leave: they count the more, a request for eight 64 times, or no node ever becomes whole again. */
+const KEEPING_POWER = 2;
+/** Requests leave: at least so many of those that came, between two readings of the mix. */
+const LEAVING_RATIO = 0.1;
 /** Requests after which the mix is read for the first time. */
 const FIRST_READ = 20;
 /** It is read again when so many times more have come: about forty times in ten thousand requests. */
@@ -17,9 +22,11 @@ const READ_GROWTH = 1.2;
 
 /**
  * Our policy. As FGD it takes the place where the least becomes unusable to what is usually asked for, and differs in five things:
- * what a node's CPU cannot carry counts as unusable in part; a model that is asked for by name is kept for those who name it; while few
- * nodes could take the largest usual request, requests of several GPUs count for more; of equal places the fullest is taken, which the
- * score itself says; and it learns what is usual from the requests that came, from nothing.
+ * what a node's CPU cannot carry counts as unusable in part; a model that is asked for by name is kept for those who name it; requests of
+ * several GPUs count for less while a fleet fills up, but for more once few nodes could take the largest usual one, or once requests leave
+ * again; of places that are nearly equal the first
+ * node's is taken, so that the last nodes of a fleet in use become empty again; and it learns what is usual from the requests that came,
+ * from nothing.
  */
 export function createLeastStranded(fleet: FleetIndex): ScoringPolicy {
   const mix = new WorkloadMix();
@@ -28,6 +35,9 @@ export function createLeastStranded(fleet: FleetIndex): ScoringPolicy {
   const stock = new LargeStock(fleet);
   let shares: readonly ShapeShare[] = [];
   let isShort = false;
+  let isLeaving = false;
+  let cameCount = 0;
+  let readAt = { cameCount, releasedCount: fleet.releasedCount };
   let scorer: UnusableScorer | null = null;
   let nextRead = FIRST_READ;
   let revision = 0;
@@ -37,10 +47,12 @@ export function createLeastStranded(fleet: FleetIndex): ScoringPolicy {
     stock.watch(largestShape(shares));
     scarcity = scarcityOfModels(shares, fleet.models, capacityMilli);
     nextRead = Math.ceil(mix.total * READ_GROWTH);
+    isLeaving = fleet.releasedCount - readAt.releasedCount >= LEAVING_RATIO * (cameCount - readAt.cameCount);
+    readAt = { cameCount, releasedCount: fleet.releasedCount };
     score();
   }
   function score(): void {
-    const weighed = isShort ? weighedByGpus(shares) : shares;
+    const weighed = weighedByGpus(shares, isShort || isLeaving ? KEEPING_POWER : FILLING_POWER);
     scorer = new UnusableScorer(fleet, {
       mixes: fleet.models.map((model) => mixOfModel(weighed, model)),
       cpuWeight: CPU_WEIGHT,
@@ -55,6 +67,7 @@ export function createLeastStranded(fleet: FleetIndex): ScoringPolicy {
     revision: () => revision,
     observe(shape) {
       mix.add(shape);
+      cameCount++;
       const wasShort = isShort;
       isShort = stock.isShort();
       if (mix.total >= nextRead) read();
@@ -66,9 +79,7 @@ export function createLeastStranded(fleet: FleetIndex): ScoringPolicy {
         verdict.gpu = isShared(shape) ? fullestGpu(index, node, shape) : -1;
       } else scorer.scoreNode(index, node, shape, verdict);
       const keptMilli = (scarcity[index.modelOf[node] ?? 0] ?? 0) * shape.gpuCount * shape.gpuMilli;
-      const left = leftRatio(index, node, shape);
-      // What is left makes less than one bucket, however large the node: it decides between equals only.
-      verdict.score -= Math.round(keptMilli / BUCKET_MILLI) + left / (1 + left);
+      verdict.score -= Math.round(keptMilli / BUCKET_MILLI);
     },
   };
 }

@@ -41,7 +41,7 @@ function packedness(fleet: FleetIndex, node: number, shape: PlacementShape, gpu:
 }
 
 /** What the node would have left, of the largest node's CPU and GPUs; 0..2. */
-export function leftRatio(fleet: FleetIndex, node: number, shape: PlacementShape): number {
+function leftRatio(fleet: FleetIndex, node: number, shape: PlacementShape): number {
   const cpuMilli = (fleet.freeCpuMilli[node] ?? 0) - shape.cpuMilli;
   const gpuMilli = (fleet.freeMilliOf[node] ?? 0) - shape.gpuCount * shape.gpuMilli;
   return cpuMilli / NODE_CPU_MILLI_MAX + gpuMilli / NODE_GPU_MILLI_MAX;

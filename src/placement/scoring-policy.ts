@@ -2,7 +2,7 @@ import type { FleetIndex, PlacementShape } from "./fleet-index.ts";
 
 /** What a policy says of one node. The caller owns and reuses it. */
 export interface NodeVerdict {
-  /** Higher is better. Of equal scores the node whose name comes first is taken, so a good policy leaves none. */
+  /** Higher is better. Of equal scores the node whose name comes first is always taken: never a random one, which breaks up the fleet. */
   score: number;
   /** For a shape that shares: the GPU it would get. */
   gpu: number;

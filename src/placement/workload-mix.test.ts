@@ -54,17 +54,20 @@ test("a model that is asked for more than there is has scarcity one, and one tha
   assert.deepEqual(scarcityOfModels(shares, ["H100", "A100"], [10_000, 90_000]), [1, 0]);
 });
 
-test("weighed by GPUs, a pair counts twice and a request without GPUs once, and shares sum to one", () => {
-  const shares = mixOf([shape({}), 2], [shape({ gpuCount: 2 }), 2], [shape({ gpuCount: 0, gpuMilli: 0 }), 1]).shares(1);
-  assert.deepEqual(
-    weighedByGpus(shares).map(({ shape: { gpuCount }, share }) => [gpuCount, share.toFixed(4)]),
-    [
-      [1, (2 / 7).toFixed(4)],
-      [2, (4 / 7).toFixed(4)],
-      [0, (1 / 7).toFixed(4)],
-    ],
-  );
-});
+const weights = [
+  { name: "at power one a pair counts twice and a request without GPUs once", power: 1, parts: [2, 4, 1] },
+  { name: "at power two a pair counts four times", power: 2, parts: [2, 8, 1] },
+  { name: "at power minus one a pair counts half", power: -1, parts: [2, 1, 1] },
+];
+for (const { name, power, parts } of weights)
+  test(`weighed by GPUs: ${name}, and shares sum to one`, () => {
+    const shares = mixOf([shape({}), 2], [shape({ gpuCount: 2 }), 2], [shape({ gpuCount: 0, gpuMilli: 0 }), 1]).shares(1);
+    const total = parts.reduce((sum, part) => sum + part, 0);
+    assert.deepEqual(
+      weighedByGpus(shares, power).map(({ shape: { gpuCount }, share }) => [gpuCount, share.toFixed(4)]),
+      [1, 2, 0].map((gpuCount, at) => [gpuCount, ((parts[at] ?? 0) / total).toFixed(4)]),
+    );
+  });
 
 test("the largest shape is the most frequent of those with the most GPUs, and none when nobody asks for several", () => {
   const rare = shape({ gpuCount: 8, cpuMilli: 120_000 });

@@ -44,9 +44,12 @@ export class WorkloadMix {
   }
 }
 
-/** The same shares with requests of several GPUs counted once for each GPU. */
-export function weighedByGpus(shares: readonly ShapeShare[]): readonly ShapeShare[] {
-  const weighed = shares.map(({ shape, share }) => ({ shape, share: share * Math.max(1, shape.gpuCount) }));
+/**
+ * The same shares with requests of several GPUs counted for more, or for less.
+ * @param power of a request's GPUs that it counts for: 0 = as often as it came, 1 = once for each GPU, -1 = a request for eight an eighth.
+ */
+export function weighedByGpus(shares: readonly ShapeShare[], power: number): readonly ShapeShare[] {
+  const weighed = shares.map(({ shape, share }) => ({ shape, share: share * Math.max(1, shape.gpuCount) ** power }));
   const total = weighed.reduce((sum, { share }) => sum + share, 0);
   return weighed.map(({ shape, share }) => ({ shape, share: share / total }));
 }

@@ -2,6 +2,7 @@ import { instanceName, nodeName, wallMs, type NodeName, type WallMs } from "../.
 import type { Clock, Timer } from "../../ports/clock.ts";
 import type { GpuHolder } from "../../ports/gpu-driver.ts";
 import type { HeldBytes } from "./account-state.ts";
+import type { Member } from "./compute-account.ts";
 import type { MemoryOwner } from "./dirty-memory.ts";
 import { gpuKey, gpuOf, type GpuPlace } from "./gpu-losses.ts";
 
@@ -26,6 +27,8 @@ export interface Holder {
   /** Aborted when the process is dead. */
   life: AbortController;
   freeing: Timer | null;
+  /** Its part in the compute of its GPUs; null = it takes none. */
+  compute: Member | null;
   /** null = it lives, as far as anybody knows. */
   freeAtWallMs: WallMs | null;
 }
@@ -93,11 +96,11 @@ export class AccountHolders {
   }
 
   onGpu(node: NodeName, gpu: number): readonly GpuHolder[] {
-    return this.#on({ node, gpu }).flatMap(({ instance, pid, gpuHolds, freeAtWallMs }): readonly GpuHolder[] => {
+    return this.#on({ node, gpu }).flatMap(({ instance, pid, gpuHolds, freeAtWallMs, compute }): readonly GpuHolder[] => {
       const hold = gpuHolds.get(gpuKey(node, gpu));
       if (hold === undefined) return [];
       const state = freeAtWallMs !== null ? "gone" : hold.isParked ? "parked" : "awake";
-      return [{ instance: instanceName(instance), pid, usedBytes: hold.bytes, state }];
+      return [{ instance: instanceName(instance), pid, usedBytes: hold.bytes, state, compute: compute?.useOn({ node, gpu }) ?? null }];
     });
   }
 
@@ -152,6 +155,7 @@ const emptyHolder = (instance: string, pid: number, order: number): Holder => ({
   hostBytes: new Map(),
   life: new AbortController(),
   freeing: null,
+  compute: null,
   freeAtWallMs: null,
 });
 

@@ -11,6 +11,7 @@ import type { AccountInventory } from "./account-inventory.ts";
 import { capOfInstance } from "./cap-of-instance.ts";
 import type { DirtyMemory, MemoryOwner } from "./dirty-memory.ts";
 import { gpuKey, type GpuPlace } from "./gpu-losses.ts";
+import type { PartitionShelf } from "./partition-shelf.ts";
 
 /** Others may take what was scrubbed for one; by then all of the GPU has been scrubbed many times over. */
 const SCRUB_LOOKS_MAX = 100;
@@ -20,6 +21,8 @@ interface Want extends GpuPlace {
   readonly bytes: number;
   readonly isPromised: boolean;
   readonly isParked: boolean;
+  /** Past the limit that nothing outside the process keeps. */
+  readonly isGrab?: boolean;
 }
 
 interface Parts {
@@ -27,7 +30,7 @@ interface Parts {
   readonly dirt: DirtyMemory;
   readonly holders: AccountHolders;
   readonly inventory: AccountInventory;
-  readonly partitions: ReadonlyMap<string, GpuPartition>;
+  readonly partitions: Pick<PartitionShelf, "values" | "at">;
   /** null = it can be used. */
   readonly lostModeOf: (node: NodeName, gpu: number) => GpuLostMode | null;
   readonly changed: (node: NodeName) => void;
@@ -107,10 +110,8 @@ export class GpuHolds {
     return holder.gpuHolds.get(gpuKey(at.node, at.gpu))?.owner ?? asked;
   }
 
-  partitionOf(instance: string, { node, gpu }: GpuPlace): GpuPartition | null {
-    for (const partition of this.#parts.partitions.values())
-      if (partition.instance === instance && partition.node === node && partition.gpu === gpu) return partition;
-    return null;
+  partitionOf(instance: string, place: GpuPlace): GpuPartition | null {
+    return this.#parts.partitions.at(instance, place);
   }
 }
 

@@ -13,9 +13,11 @@ import { AccountHolders, type Holder } from "./account-holders.ts";
 import { AccountInventory } from "./account-inventory.ts";
 import type { AccountState } from "./account-state.ts";
 import { cutObstacle, destroyObstacle } from "./cut-obstacle.ts";
+import { createComputeAccount, NO_SLOWDOWNS, type ComputeAccount, type ComputeSlowdowns } from "./compute-account.ts";
 import { DirtyMemory, SCRUB_PACE, type ScrubPace } from "./dirty-memory.ts";
 import { GpuHolds } from "./gpu-holds.ts";
 import { createGpuLosses, gpuKey, gpuOf, type GpuLosses, type GpuPlace } from "./gpu-losses.ts";
+import { createPartitionShelf } from "./partition-shelf.ts";
 import { accountErrorOf, ProcessWatches } from "./process-watches.ts";
 import { ObservedFleet } from "./observed-fleet.ts";
 import { SlowTeardowns } from "./slow-teardowns.ts";
@@ -52,11 +54,18 @@ export interface SimulatedAccount {
   onChange(listener: () => void): void;
 }
 
+interface AccountOptions {
+  readonly teardownMs: number;
+  readonly pace: ScrubPace;
+  /** How those that share a GPU slow each other down. */
+  readonly slowdowns: ComputeSlowdowns;
+}
+
 export function createSimulatedAccount(
   clock: Clock,
-  { teardownMs = TEARDOWN_MS, pace = SCRUB_PACE }: { readonly teardownMs?: number; readonly pace?: ScrubPace } = {},
+  { teardownMs = TEARDOWN_MS, pace = SCRUB_PACE, slowdowns = NO_SLOWDOWNS }: Partial<AccountOptions> = {},
 ): SimulatedAccount {
-  const account = new Account(clock, { teardownMs, pace });
+  const account = new Account(clock, { teardownMs, pace, slowdowns });
   return {
     driver: {
       observe: async () => ok(account.observe()),
@@ -85,12 +94,20 @@ class Account {
   readonly #clock: Clock;
   readonly #teardownMs: number;
   readonly #inventory: AccountInventory;
-  readonly #partitions = new Map<string, GpuPartition>();
+  readonly #partitions = createPartitionShelf((at) => this.#compute.partitionChanged(at));
   readonly #holders: AccountHolders;
   readonly #observed: ObservedFleet;
 
-  constructor(clock: Clock, { teardownMs, pace }: { readonly teardownMs: number; readonly pace: ScrubPace }) {
+  readonly #compute: ComputeAccount;
+
+  constructor(clock: Clock, { teardownMs, pace, slowdowns }: AccountOptions) {
     this.#clock = clock;
+    this.#compute = createComputeAccount({
+      clock,
+      slowdowns,
+      cutOf: (instance, place) => this.#partitions.at(instance, place),
+      changed: (keys) => keys.forEach((key) => this.#observed.touch(gpuOf(key).node)),
+    });
     this.#teardownMs = teardownMs;
     this.#inventory = new AccountInventory(clock);
     this.#observed = new ObservedFleet(
@@ -124,11 +141,21 @@ class Account {
           this.#holds.set(holder, { node, gpu, bytes, isPromised, isParked: residence === "parked" }, life.signal),
         holdHost: async (node, bytes) => (life.signal.aborted ? CLOSED : this.#holdHost(holder, node, bytes)),
         transfer: (over, bytes, signal) => this.#transfer(holder, { ...over, bytes }, AbortSignal.any([signal, life.signal])),
+        grabGpu: ({ node, gpu }, bytes) =>
+          this.#holds.set(holder, { node, gpu, bytes, isPromised, isParked: false, isGrab: true }, life.signal),
         watchLoss: (gpus, lost) => this.#watches.watch(holder, gpus, lost),
+        shareCompute: (gpus, told) => {
+          holder.compute?.stop();
+          const own = this.#compute.join(holder.instance, gpus, told);
+          holder.compute = own;
+          return own;
+        },
       },
       close: () => {
         life.abort();
         if (holder.life !== life) return;
+        // What a dead process had on the card stops at once.
+        holder.compute?.stop();
         this.#holders.die(holder, this.#slow.teardownMs(holder.gpuHolds.keys(), this.#teardownMs));
         this.#changed(...nodesOf(holder));
       },
@@ -177,7 +204,7 @@ class Account {
     const model = this.#inventory.modelOf(node, gpu);
     const obstacle = cutObstacle(partition, { model, partitions: this.#partitionsOn(partition), holders: this.#holders.onGpu(node, gpu) });
     if (obstacle !== null) return err(obstacle);
-    this.#partitions.set(name, partition);
+    this.#partitions.set(partition);
     this.#changed();
     return ok(null);
   }
@@ -243,7 +270,7 @@ class Account {
     this.#dirt.restore(dirty);
     this.#slow.restore(slow);
     for (const { node, gpu, mode, untilWallMs } of lost) this.#lose({ node, gpu }, mode, untilWallMs - this.#clock.wallMs());
-    for (const partition of partitions) this.#partitions.set(partition.name, partition);
+    for (const partition of partitions) this.#partitions.set(partition);
     this.#holders.restore(holders, RETURN_MS);
   }
 
