@@ -48,7 +48,7 @@ export function createSimulatedLauncher(start: StartSimulatedEngine): SimulatedL
 
   return {
     async observe() {
-      observed ??= Object.freeze([...engines.values()].map(({ running }) => running));
+      observed ??= [...engines.values()].map(({ running }) => running);
       return observed;
     },
     async ensure(plan) {

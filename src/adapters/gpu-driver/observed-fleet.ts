@@ -39,7 +39,7 @@ export class ObservedFleet {
       }
     }
     this.#touched.clear();
-    if (next !== null) this.#shown = { gpus: Object.freeze(next), firstOf };
+    if (next !== null) this.#shown = { gpus: next, firstOf };
     return this.#shown.gpus;
   }
 
@@ -52,7 +52,7 @@ export class ObservedFleet {
       gpus.push(...this.#lookAt(node));
     }
     this.#touched.clear();
-    this.#shown = { gpus: Object.freeze(gpus), firstOf };
+    this.#shown = { gpus, firstOf };
     return gpus;
   }
 
