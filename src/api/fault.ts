@@ -9,6 +9,8 @@ export interface GpuLost {
   readonly gpu: number | null;
 }
 
+/** No GPU has more; what does not fit is refused anyway. */
+export const GRABBED_BYTES_MAX = 1e13;
 /** One application does wrong on a GPU, or its memory does: the GPU goes on, and those end that share a context with it. */
 export interface GpuApplicationFault {
   readonly kind: "gpu-fault";
@@ -86,7 +88,11 @@ export type Fault =
   /** The next wakes answer 500 and the engine stays asleep. */
   | { readonly kind: "failed-wake" }
   /** The next wakes take `factor` times as long. */
-  | { readonly kind: "slow-wake"; readonly factor: number };
+  | { readonly kind: "slow-wake"; readonly factor: number }
+  /** Steps at full speed beside neighbours, whatever its share is. A slice of hardware (MIG) does not let it. */
+  | { readonly kind: "ignores-share" }
+  /** Holds so many bytes more on each of its GPUs than it was granted. Only where no hardware and no service keeps it from that: vGPU, time-slicing. */
+  | { readonly kind: "grabs-memory"; readonly bytes: number };
 
 export type FaultKind = Fault["kind"];
 export const FAULT_KINDS: readonly FaultKind[] = [
@@ -100,4 +106,6 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   "garbage-after-wake",
   "failed-wake",
   "slow-wake",
+  "ignores-share",
+  "grabs-memory",
 ];

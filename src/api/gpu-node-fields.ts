@@ -6,7 +6,8 @@ const rows: readonly FieldRow[] = [
     path: "capacityType",
     form: oneOf("on-demand", "spot"),
     example: "on-demand",
-    meaning: "spot = the node may be taken away at short notice.",
+    meaning:
+      "spot = the node may be taken away at short notice, with all of its pool: the value of its label inference.example.com/spot-pool, else equal machines of one zone.",
     fallback: "on-demand",
   },
   {

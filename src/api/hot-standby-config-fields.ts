@@ -271,7 +271,7 @@ const rows: readonly FieldRow[] = [
     form: oneOf("gold", "silver", "bronze"),
     example: "gold",
     meaning:
-      "On shared GPUs: ceiling of memory where it is written out (32, 16, 8 GiB a GPU), and of compute (80, 50, 20 %), which this version records and does not enforce.",
+      "On shared GPUs: ceiling of memory where it is written out (32, 16, 8 GiB a GPU), and weight and ceiling of compute (80, 50, 20 %) while others want the rest. No label or annotation raises it; an engine that takes more is ended.",
     fallback: "the tier's ceiling without a memory cap: gold for platinum and gold, silver for silver",
   },
   {

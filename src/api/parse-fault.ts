@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { err, ok, type Result } from "../base/result.ts";
 import { dataProblems } from "./data-problems.ts";
-import type { Fault } from "./fault.ts";
+import { GRABBED_BYTES_MAX, type Fault } from "./fault.ts";
 import type { Problem } from "./problem.ts";
 
 const afterTokens = z.int().min(0).max(1_000_000);
@@ -19,6 +19,8 @@ const fault = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("garbage-after-wake") }),
   z.strictObject({ kind: z.literal("failed-wake") }),
   z.strictObject({ kind: z.literal("slow-wake"), factor }),
+  z.strictObject({ kind: z.literal("ignores-share") }),
+  z.strictObject({ kind: z.literal("grabs-memory"), bytes: z.int().min(1).max(GRABBED_BYTES_MAX) }),
 ]);
 
 export function parseFault(raw: unknown): Result<Fault, readonly Problem[]> {

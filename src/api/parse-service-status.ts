@@ -26,6 +26,10 @@ const instance = z.object({
   failedStarts: counted,
   // Absent in statuses of an earlier version.
   failedWakes: counted.default(0),
+  violations: z
+    .object({ count: z.int().min(1), at: z.string(), what: z.string() })
+    .nullable()
+    .default(null),
   message: z.string(),
 });
 const condition = z.object({

@@ -81,6 +81,7 @@ const status: ServiceStatus = {
       fingerprint: "f",
       failedStarts: 0,
       failedWakes: 0,
+      violations: null,
       message: "",
     },
   ],
@@ -210,7 +211,7 @@ test("an API key with anything but a SHA-256 digest is refused", () => {
 });
 
 test("every kind of fault can be read, and a slow one without its factor cannot", () => {
-  const arguments_ = { afterTokens: 3, factor: 5, ratio: 0.5 };
+  const arguments_ = { afterTokens: 3, factor: 5, ratio: 0.5, bytes: 1_000 };
   const needs: Readonly<Record<string, readonly (keyof typeof arguments_)[]>> = {
     stall: ["afterTokens"],
     truncate: ["afterTokens"],
@@ -218,6 +219,7 @@ test("every kind of fault can be read, and a slow one without its factor cannot"
     slow: ["factor"],
     "slow-wake": ["factor"],
     "error-ratio": ["ratio"],
+    "grabs-memory": ["bytes"],
   };
   for (const kind of FAULT_KINDS) {
     const raw = { kind, ...Object.fromEntries((needs[kind] ?? []).map((name) => [name, arguments_[name]])) };

@@ -76,7 +76,8 @@ function qosClasses(): string {
   return [
     "## QoS classes",
     "",
-    "On shared GPUs only. The memory cap holds where the class is written out.",
+    "On shared GPUs only. The memory cap holds where the class is written out. Compute is shared by these figures as weights among those that work;",
+    "nobody gets more than its ceiling while others want the rest, and who works alone has the whole card ([measured](../shares-bench.md)).",
     "",
     "| class | ceiling of compute | memory cap of a GPU |",
     "| --- | --- | --- |",

@@ -45,6 +45,8 @@ export interface InstanceStatus {
   readonly failedStarts: number;
   /** Failed wakes of this generation: one takes it off the ladder, two end it. */
   readonly failedWakes: number;
+  /** How often of late it was ended for taking more of a shared GPU than it was granted, when last, and what it took; null = it was not. */
+  readonly violations: { readonly count: number; readonly at: string; readonly what: string } | null;
   /** Why the state is what it is, for people: `exit by SIGKILL`, `loading 16 GB`. */
   readonly message: string;
 }

@@ -39,6 +39,7 @@ Options:
   --step-per-sequence-ms MS           more for each answer in it (default ${profile.stepPerSequenceMs})
   --prefill-tokens-per-second N       rate of reading prompts (default ${profile.prefillTokensPerSecond})
   --prefill-chunk-tokens N            prompt tokens of one step at most (default ${profile.prefillChunkTokens})
+  --demand-ratio R                    share of a shared GPU that it takes while alone, up to 1 (default ${ENGINE_DEFAULTS.demandRatio})
   --sleep-enabled                     serve /sleep and /wake_up; keeps the weights' copy in host memory
   --refuse-when-asleep                answer 503 to a request while asleep, instead of ending as vLLM did
   --reasoning-tokens N                tell so many first tokens of a chat's answer as reasoning (default ${ENGINE_DEFAULTS.reasoningTokens})
@@ -84,6 +85,7 @@ export function parseEngineArguments(args: readonly string[]): Result<EngineArgu
       memoryBytesPerGpu: integer("memory-bytes", 1),
       load: { link: link === "network" ? "network" : "disk", bytesPerSecond: number("load-bytes-per-second", 1) },
       wakeBytesPerSecond: number("wake-bytes-per-second", 1),
+      demandRatio: number("demand-ratio", 0.01, 1),
       profile: {
         maxBatch: integer("max-num-seqs", 1),
         stepBaseMs: number("step-base-ms", 0.1),
@@ -115,6 +117,7 @@ type NumberFlag =
   | "step-per-sequence-ms"
   | "prefill-tokens-per-second"
   | "prefill-chunk-tokens"
+  | "demand-ratio"
   | "reasoning-tokens";
 
 function readFlags(args: readonly string[]) {
@@ -144,6 +147,7 @@ function readFlags(args: readonly string[]) {
         "step-per-sequence-ms": text(profile.stepPerSequenceMs),
         "prefill-tokens-per-second": text(profile.prefillTokensPerSecond),
         "prefill-chunk-tokens": text(profile.prefillChunkTokens),
+        "demand-ratio": text(ENGINE_DEFAULTS.demandRatio),
         "sleep-enabled": flag,
         "refuse-when-asleep": flag,
         "reasoning-tokens": text(ENGINE_DEFAULTS.reasoningTokens),

@@ -6,13 +6,14 @@ import { endWhenUnused } from "../adapters/gpu-driver/end-when-unused.ts";
 import { parseAccountState } from "../adapters/gpu-driver/parse-account-message.ts";
 import { serveAccountSocket } from "../adapters/gpu-driver/serve-account.ts";
 import { createSimulatedAccount, type SimulatedAccount } from "../adapters/gpu-driver/simulated.ts";
+import { computeSlowdowns } from "../engine-model/compute-slowdown.ts";
 import { refuse } from "./explain.ts";
 import { usageError } from "./usage-error.ts";
 
 const HELP = `Usage: tidegate gpu-account --socket PATH --state-dir DIR
 
-Keeps the memory account of the simulated GPUs: which engine process holds how many bytes of which GPU, and how
-fast weights travel over each node's links. \`up\` starts it by itself; it outlives the control plane, and ends when
+Keeps the account of the simulated GPUs: which engine process holds how many bytes of which GPU, how the compute of
+a shared one goes to those that work, and how fast weights travel over each node's links. \`up\` starts it by itself; it outlives the control plane, and ends when
 nobody has been connected for 60 s.
 
 Options:
@@ -36,7 +37,7 @@ async function run(args: readonly string[]): Promise<void> {
   if (values.help) return void process.stdout.write(HELP);
   const { socket, "state-dir": stateDir } = values;
   if (socket === undefined || stateDir === undefined) throw new TypeError("--socket and --state-dir are both needed.");
-  const account = createSimulatedAccount(clock);
+  const account = createSimulatedAccount(clock, { slowdowns: computeSlowdowns });
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const served = await serveAccountSocket(account, socket);
   if (!served.ok) {

@@ -190,7 +190,15 @@ const fakeDriver = (lost: ReadonlySet<string>, engines: ReadonlyMap<InstanceName
             ...at,
             health: "ok" as const,
             memoryBytes: 80e9,
-            holders: [{ instance, pid, usedBytes: isAsleep ? 1e9 : 30e9, state: isAsleep ? ("parked" as const) : ("awake" as const) }],
+            holders: [
+              {
+                instance,
+                pid,
+                usedBytes: isAsleep ? 1e9 : 30e9,
+                state: isAsleep ? ("parked" as const) : ("awake" as const),
+                compute: null,
+              },
+            ],
             ...NO_DIRT,
           })),
       ),

@@ -15,7 +15,7 @@ const gpu = (more: Partial<ObservedGpu>): ObservedGpu => ({
   ...NO_DIRT,
   ...more,
 });
-const holder = (pid: number, state: "awake" | "gone") => ({ instance: instanceName("hot-1"), pid, usedBytes: 1e9, state });
+const holder = (pid: number, state: "awake" | "gone") => ({ instance: instanceName("hot-1"), pid, usedBytes: 1e9, state, compute: null });
 
 function watchOf() {
   const clock = createSimulatedClock();

@@ -23,9 +23,16 @@ const PATIENCE_MS = 200;
 /** A driver frees the memory of a dead process in about 100 ms. */
 const TEARDOWN_USUAL_MS = 300;
 
-const lostOf = oncePer(
-  (gpus: readonly ObservedGpu[]): ReadonlySet<string> => new Set(gpus.filter((gpu) => gpu.health !== "ok").map(gpuKey)),
-);
+/** What the last observation says of itself: after each change somewhere it is made anew of all of a fleet's GPUs. */
+const sightOf = oncePer((gpus: readonly ObservedGpu[]) => {
+  const lost = new Set<string>();
+  const gone: { readonly gpu: string; readonly pid: number }[] = [];
+  for (const gpu of gpus) {
+    if (gpu.health !== "ok") lost.add(gpuKey(gpu));
+    for (const { pid, state } of gpu.holders) if (state === "gone") gone.push({ gpu: gpuKey(gpu), pid });
+  }
+  return { lost, gone };
+});
 
 /** One question at a time, shared by all looks; a late answer serves the next of them. */
 export function createGpuWatch(ports: { readonly driver: GpuDriver; readonly clock: Clock }): GpuWatch {
@@ -36,23 +43,22 @@ export function createGpuWatch(ports: { readonly driver: GpuDriver; readonly clo
   async function ask(): Promise<TroubledGpus | null> {
     try {
       const observed = await ports.driver.observe();
-      return observed.ok ? { lost: lostOf(observed.value), slow: slowOf(observed.value) } : null;
+      if (!observed.ok) return null;
+      const { lost, gone } = sightOf(observed.value);
+      return { lost, slow: slowOf(gone) };
     } finally {
       asking = null;
     }
   }
 
-  function slowOf(gpus: readonly ObservedGpu[]): ReadonlySet<string> {
+  function slowOf(gone: ReturnType<typeof sightOf>["gone"]): ReadonlySet<string> {
     const nowMs = ports.clock.monotonicMs();
     const since = new Map<string, MonotonicMs>();
     const slow = new Set<string>();
-    for (const gpu of gpus) {
-      for (const { pid, state } of gpu.holders) {
-        if (state !== "gone") continue;
-        const firstMs = goneSinceMs.get(`${gpuKey(gpu)} ${pid}`) ?? nowMs;
-        since.set(`${gpuKey(gpu)} ${pid}`, firstMs);
-        if (nowMs - firstMs >= TEARDOWN_USUAL_MS) slow.add(gpuKey(gpu));
-      }
+    for (const { gpu, pid } of gone) {
+      const firstMs = goneSinceMs.get(`${gpu} ${pid}`) ?? nowMs;
+      since.set(`${gpu} ${pid}`, firstMs);
+      if (nowMs - firstMs >= TEARDOWN_USUAL_MS) slow.add(gpu);
     }
     goneSinceMs = since;
     return slow;

@@ -21,33 +21,57 @@ export interface LeaseAsk {
  * @param waiting in order of arrival.
  */
 export function grantable(holding: readonly LeaseAsk[], waiting: readonly LeaseAsk[]): readonly number[] {
-  const begun: LeaseAsk[] = [...holding];
   const granted: number[] = [];
-  // One that waits for several GPUs keeps them for itself against all that come after it: else it might wait for ever.
-  const kept = new Set<string>();
-  const isHeld = (gpu: string): boolean => kept.has(gpu) || begun.some((holder) => holder.gpus.includes(gpu));
+  const ahead = new Ahead();
+  for (const ask of holding) ahead.begins(ask);
   const ordered = [...waiting.entries()].toSorted(([, left], [, right]) => compareAsks(left, right));
-  const waitingUrgent: LeaseAsk[] = [];
   for (const [index, ask] of ordered) {
-    const ahead = ask.link === null ? null : (waitingUrgent.find(({ link }) => link === ask.link) ?? dearestOver(ask.link, begun));
-    const isFree = !ask.gpus.some(isHeld) && !(ahead !== null && yieldsTo(ask, ahead)) && !bootsLater(ask, [...begun, ...waitingUrgent]);
-    if (isFree) {
-      begun.push(ask);
-      granted.push(index);
+    if (ahead.isInTheWay(ask)) {
+      ahead.waits(ask);
       continue;
     }
-    for (const gpu of ask.gpus) kept.add(gpu);
-    if (ask.isUrgent) waitingUrgent.push(ask);
+    ahead.begins(ask);
+    granted.push(index);
   }
   return granted;
 }
 
-function dearestOver(link: string, holding: readonly LeaseAsk[]): LeaseAsk | null {
-  return holding.filter((holder) => holder.isUrgent && holder.link === link).toSorted(compareAsks)[0] ?? null;
+/** What stands before the next one: who holds, and who waits before it. Of those that are urgent, the dearest on each link and machine. */
+class Ahead {
+  readonly #gpus = new Set<string>();
+  readonly #onLinks = new Map<string, LeaseAsk>();
+  readonly #waitingForLinks = new Map<string, LeaseAsk>();
+  readonly #booting = new Map<string, LeaseAsk>();
+
+  isInTheWay(ask: LeaseAsk): boolean {
+    if (ask.gpus.some((gpu) => this.#gpus.has(gpu))) return true;
+    const overLink = ask.link === null ? undefined : (this.#waitingForLinks.get(ask.link) ?? this.#onLinks.get(ask.link));
+    if (overLink !== undefined && yieldsTo(ask, overLink)) return true;
+    const boots = ask.bootsOn === null ? undefined : this.#booting.get(ask.bootsOn);
+    return boots !== undefined && yieldsTo(ask, boots);
+  }
+
+  begins(ask: LeaseAsk): void {
+    this.#keep(ask, this.#onLinks);
+  }
+
+  waits(ask: LeaseAsk): void {
+    this.#keep(ask, this.#waitingForLinks);
+  }
+
+  // One that waits for several GPUs keeps them for itself against all that come after it: else it might wait for ever.
+  #keep(ask: LeaseAsk, links: Map<string, LeaseAsk>): void {
+    for (const gpu of ask.gpus) this.#gpus.add(gpu);
+    if (!ask.isUrgent) return;
+    if (ask.link !== null) keepDearest(links, ask.link, ask);
+    if (ask.bootsOn !== null) keepDearest(this.#booting, ask.bootsOn, ask);
+  }
 }
 
-const bootsLater = (ask: LeaseAsk, others: readonly LeaseAsk[]): boolean =>
-  ask.bootsOn !== null && others.some((other) => other.isUrgent && other.bootsOn === ask.bootsOn && yieldsTo(ask, other));
+function keepDearest(into: Map<string, LeaseAsk>, key: string, ask: LeaseAsk): void {
+  const known = into.get(key);
+  if (known === undefined || compareAsks(ask, known) < 0) into.set(key, ask);
+}
 
 /** Equally dear ones share the link: one after another they would take as long in all. */
 const yieldsTo = (ask: LeaseAsk, urgent: LeaseAsk): boolean => compareAsks(ask, urgent) > 0;

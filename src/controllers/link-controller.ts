@@ -69,7 +69,7 @@ export interface LinkEvents {
 interface Gateway {
   readonly hello: Extract<UpMessage, { type: "hello" }>;
   readonly acknowledged: Map<Uid, Pick<RouteTable, "epoch" | "revision">>;
-  counts: readonly ServiceCounts[];
+  counts: ReadonlyMap<ServiceName, ServiceCounts>;
 }
 
 /** The control plane's side of GatewayLink: the tables in force, who has them, and what gateways report. */
@@ -89,6 +89,8 @@ class Link implements LinkController {
   readonly #ports: LinkPorts;
   readonly #events: LinkEvents;
   readonly #tables = new Map<Uid, RouteTable>();
+  /** More than one for as long as the table of an earlier object of the same name is not withdrawn. */
+  readonly #uids = new Map<ServiceName, Set<Uid>>();
   readonly #gateways = new Map<GatewayId, Gateway>();
   readonly #episodes = createEpisodeShelf();
   readonly #samples = createCapacitySamples();
@@ -115,16 +117,21 @@ class Link implements LinkController {
     const before = this.#tables.get(table.uid);
     if (before !== undefined && before.epoch === table.epoch && before.revision === table.revision) return;
     this.#tables.set(table.uid, table);
+    const uids = this.#uids.get(table.service) ?? new Set();
+    this.#uids.set(table.service, uids.add(table.uid));
     this.#tell({ type: "table", table });
-    for (const other of this.#tables.values()) if (other.service === table.service && other.uid !== table.uid) this.withdraw(other.uid);
+    for (const other of uids) if (other !== table.uid) this.withdraw(other);
   }
 
   withdraw(uid: Uid): void {
     const table = this.#tables.get(uid);
     if (table === undefined) return;
     this.#tables.delete(uid);
+    this.#uids.get(table.service)?.delete(uid);
     this.#tell({ type: "table-removed", uid });
-    if (!this.#hasTable(table.service)) this.#alerts.forget(table.service);
+    if (this.#hasTable(table.service)) return;
+    this.#uids.delete(table.service);
+    this.#alerts.forget(table.service);
   }
 
   tableOf(uid: Uid): RouteTable | null {
@@ -192,7 +199,7 @@ class Link implements LinkController {
   }
 
   #hasTable(service: ServiceName): boolean {
-    return [...this.#tables.values()].some((table) => table.service === service);
+    return (this.#uids.get(service)?.size ?? 0) > 0;
   }
 
   #tell(message: DownMessage): void {
@@ -200,7 +207,7 @@ class Link implements LinkController {
   }
 
   #join(id: GatewayId, hello: Gateway["hello"]): void {
-    this.#gateways.set(id, { hello, acknowledged: new Map(), counts: [] });
+    this.#gateways.set(id, { hello, acknowledged: new Map(), counts: new Map() });
     this.#absent.delete(hello.pid);
     this.#ports.log.record({
       level: "info",
@@ -247,7 +254,7 @@ class Link implements LinkController {
       case "ack":
         return this.#acknowledge(from, message);
       case "counts":
-        from.counts = message.services;
+        from.counts = new Map(message.services.map((counts) => [counts.service, counts]));
         this.#samples.count(id, message.services, this.#ports.clock.wallMs());
         return this.#countForAlerts(id, message.services);
       case "ejected": {
@@ -261,10 +268,9 @@ class Link implements LinkController {
 
   /** A gateway counts on for services that are gone. */
   #countForAlerts(id: GatewayId, services: readonly ServiceCounts[]): void {
-    const named = new Set([...this.#tables.values()].map((table) => table.service));
     this.#alerts.count(
       id,
-      services.filter(({ service }) => named.has(service)),
+      services.filter(({ service }) => this.#hasTable(service)),
       this.#ports.clock.monotonicMs(),
     );
   }
@@ -286,8 +292,9 @@ function sumCounts(service: ServiceName, gateways: readonly Gateway[]): Omit<Ser
   const sum = { service, requests: 0, failed: 0, inFlight: 0, promptTokens: 0, outputTokens: 0 };
   let firstTokenP99Ms: number | null = null;
   let returned = NONE_RETURNED;
-  for (const counts of gateways.flatMap((gateway) => gateway.counts)) {
-    if (counts.service !== service) continue;
+  for (const gateway of gateways) {
+    const counts = gateway.counts.get(service);
+    if (counts === undefined) continue;
     sum.requests += counts.requests;
     sum.failed += counts.failed;
     sum.inFlight += counts.inFlight;

@@ -8,7 +8,8 @@ import { serviceOfInstance } from "../failover/desired-instances.ts";
 import type { Placement, RunningView } from "../failover/instance-look.ts";
 import type { ClusterStore, StoreError } from "../ports/cluster-store.ts";
 import type { EngineLauncher, RunningEngine } from "../ports/engine-launcher.ts";
-import { urlOf } from "../routing/build-table.ts";
+import { createEngineIndex } from "./engine-index.ts";
+import { createListIndex } from "./list-index.ts";
 import { readNodes, readPartition } from "./read-stored.ts";
 
 /** Where the allocator put a service's instances, and what it could not place. */
@@ -30,21 +31,24 @@ export async function listAll(store: ClusterStore, kind: Kind): Promise<readonly
 
 /** @param memberCount partitions that one instance needs. */
 export async function observePlacement(store: ClusterStore, service: ServiceName, memberCount: number): Promise<ServicePlacement> {
-  const { parsed, made } = placementsOf(await listAll(store, "GPUPartition"));
-  const key = `${memberCount} ${service}`;
-  const known = made.get(key) ?? placementIn(parsed.get(service) ?? [], memberCount);
-  made.set(key, known);
+  const items = await listAll(store, "GPUPartition");
+  const partitions = partitionsOf(store).group(items, service);
+  const made = placementsMade(partitions);
+  const known = made.get(memberCount) ?? placementIn(partitions, memberCount);
+  made.set(memberCount, known);
   return known;
 }
 
-/** Of one listing: every partition that can be read by its service, and what was made of it for each. */
-const placementsOf = oncePer((items: readonly Resource[]) => {
-  const partitions = items.flatMap((resource) => {
+/** Those that can be read, by their service. */
+const partitionsOf = oncePer((_store: ClusterStore) =>
+  createListIndex((resource) => {
     const partition = readPartition(resource);
-    return partition.ok ? [partition.value] : [];
-  });
-  return { parsed: Map.groupBy(partitions, ({ service }) => service), made: new Map<string, ServicePlacement>() };
-});
+    return partition.ok ? { key: partition.value.service, value: partition.value } : null;
+  }),
+);
+
+/** By the count of members. */
+const placementsMade = oncePer((_partitions: readonly AnyPartition[]) => new Map<number, ServicePlacement>());
 
 function placementIn(partitions: readonly AnyPartition[], memberCount: number): ServicePlacement {
   const byInstance = Map.groupBy(partitions, (partition) => partition.instance);
@@ -59,11 +63,10 @@ export async function observeNodes(store: ClusterStore): Promise<ReadonlyMap<Nod
 
 /** Every engine that runs under the service's name. */
 export async function observeEngines(launcher: EngineLauncher, service: ServiceName): Promise<ReadonlyMap<InstanceName, RunningView>> {
-  const engines = (await launcher.observe()).filter((engine) => ownerOf(engine) === service);
-  return new Map(
-    engines.map(({ instance, uid, generation, address, pid }) => [instance, { uid, generation, endpoint: urlOf(address), pid }]),
-  );
+  return enginesOf(launcher).of(await launcher.observe(), service);
 }
+
+const enginesOf = oncePer((_launcher: EngineLauncher) => createEngineIndex(ownerOf));
 
 /** A name that is no instance's belongs to a service of that name, which does not exist: so its engine is ended too. */
 export const ownerOf = (engine: Pick<RunningEngine, "instance">): string => serviceOfInstance(engine.instance) ?? engine.instance;

@@ -66,6 +66,7 @@ export async function observeService(
       exit: exits.get(name) ?? null,
       report: reports.get(name) ?? null,
       activation: activations.get(name) ?? null,
+      violation: memory.isolation.violationOf(name),
       memo: memory.memos.get(name) ?? NEW_MEMO,
     });
   }

@@ -40,7 +40,7 @@ function createFakeDriver(): FakeDriver {
       const seen = gpus.map((gpu): ObservedGpu => {
         const place = `${gpu.node}/${gpu.gpu}`;
         const instances = [...driver.holders].filter(([, at]) => at === place).map(([instance]) => instanceName(instance));
-        const holders = instances.map((instance) => ({ instance, pid: 1, usedBytes: 1e9, state: "awake" as const }));
+        const holders = instances.map((instance) => ({ instance, pid: 1, usedBytes: 1e9, state: "awake" as const, compute: null }));
         return { ...gpu, health: driver.lost.has(place) ? "lost" : "ok", holders, ...NO_DIRT };
       });
       return Promise.resolve(driver.isAway ? away : ok(seen));

@@ -8,12 +8,12 @@ import type { GpuPartition } from "../api/gpu-partition.ts";
 import { gpuPartitionSpec } from "../api/parse-gpu-partition.ts";
 import type { Resource } from "../api/resource.ts";
 import { NO_ORDERS } from "../placement/next-relocation.ts";
-import { planPartitions, type AnyPartition, type PartitionPlan, type PartitionWorld } from "../placement/plan-partitions.ts";
+import { planPartitions, type AnyPartition, type PartitionPlan, type PartitionWorld, type SeenGpu } from "../placement/plan-partitions.ts";
 import { requestsOf } from "../placement/requests-of.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ClusterStore, StoreChange } from "../ports/cluster-store.ts";
 import type { EventLog } from "../ports/event-log.ts";
-import type { GpuDriver, GpuDriverError } from "../ports/gpu-driver.ts";
+import type { GpuDriver, GpuDriverError, ObservedGpu } from "../ports/gpu-driver.ts";
 import { listAll, observeNodes } from "./observe-service.ts";
 import { advanceRelocation, beginRelocation } from "./relocations.ts";
 import { readConfig, readPartition, readStatus } from "./read-stored.ts";
@@ -59,8 +59,21 @@ const readRequests = oncePer(requestsOf);
 export function createPartitionPlanner(): typeof planPartitions {
   let last: { readonly world: PartitionWorld; readonly plan: PartitionPlan } | null = null;
   return (world) => {
-    if (last === null || !isSameWorld(last.world, world)) last = { world, plan: planPartitions(world) };
+    if (last === null || !isSameWorld(last.world, world))
+      last = { world, plan: last === null ? planPartitions(world) : keepEqual(planPartitions(world), last.plan) };
     return last.plan;
+  };
+}
+
+/** The plan, with the entries of the plan before it where nothing differs: what was done with those holds. */
+function keepEqual(plan: PartitionPlan, before: PartitionPlan): PartitionPlan {
+  const entries = new Map(before.desired.map((entry) => [entry.partition.name, entry]));
+  return {
+    ...plan,
+    desired: plan.desired.map((entry) => {
+      const known = entries.get(entry.partition.name);
+      return known !== undefined && isSameJson(known, entry) ? known : entry;
+    }),
   };
 }
 
@@ -87,10 +100,19 @@ async function observeWorld(ports: PartitionPorts, partitions: readonly Resource
       return partition.ok ? [partition.value] : [];
     }),
     nodes,
-    seen: observed.ok ? observed.value : null,
+    seen: observed.ok ? seenGpus(observed.value) : null,
     quarantined: configs.flatMap(quarantinedOf),
   };
 }
+
+/** Of what the driver shows, what places depend on: how busy a process is moves nobody, and changes all the time. */
+const seenGpus = oncePer((gpus: readonly ObservedGpu[]): readonly SeenGpu[] => gpus.map(seenGpu));
+const seenGpu = oncePer(({ node, gpu, health, holders }: ObservedGpu): SeenGpu => ({
+  node,
+  gpu,
+  health,
+  holders: holders.map(({ instance, usedBytes }) => ({ instance, usedBytes })),
+}));
 
 /** GPUs that its service keeps away from, of a stored HotStandbyConfig. */
 export function quarantinedOf(resource: Resource): PartitionWorld["quarantined"] {
@@ -121,25 +143,32 @@ async function giveBack({ driver, log }: PartitionPorts, known: readonly AnyPart
 async function storePlan({ store, log }: PartitionPorts, stored: ReadonlyMap<string, Resource>, plan: PartitionPlan): Promise<boolean> {
   const changes: readonly StoreChange[] = [
     ...plan.removed.map((partition) => ({ verb: "remove", kind: "GPUPartition", name: partition.name }) as const),
-    ...plan.desired.flatMap(({ partition }) => putOf(partition, stored.get(partition.name))),
+    ...plan.desired.flatMap((entry) => putOf(entry, stored.get(entry.partition.name))),
   ];
   if (changes.length === 0) return true;
   const written = await store.applyAll(changes);
-  const fields = { changes: changes.map((change) => describeChange(change, plan)), outcome: written.ok ? "stored" : written.error.code };
+  const planned = new Map(plan.desired.map(({ partition }) => [partition.name, partition]));
+  const fields = { changes: changes.map((change) => describeChange(change, planned)), outcome: written.ok ? "stored" : written.error.code };
   log.record({ level: written.ok ? "info" : "warn", event: "partition.planned", fields });
   return written.ok;
 }
 
-function putOf(partition: AnyPartition, current: Resource | undefined): readonly StoreChange[] {
+type Desired = PartitionPlan["desired"][number];
+/** Entries of plans that the stored object was found to say in full: the same two are not compared again. */
+const saidBy = new WeakMap<Resource, Desired>();
+
+function putOf(entry: Desired, current: Resource | undefined): readonly StoreChange[] {
+  if (current !== undefined && saidBy.get(current) === entry) return [];
+  const { partition } = entry;
   const spec = gpuPartitionSpec(partition);
   if (current !== undefined && isSameJson(current.spec, spec)) return [];
   const draft = { kind: "GPUPartition", name: partition.name, labels: {}, annotations: {}, spec } as const;
   return [{ verb: "put", draft, version: current?.version ?? null }];
 }
 
-function describeChange(change: StoreChange, plan: PartitionPlan): JsonObject {
+function describeChange(change: StoreChange, planned: ReadonlyMap<string, AnyPartition>): JsonObject {
   if (change.verb !== "put") return { partition: change.name, to: "removed" };
-  const partition = plan.desired.find((candidate) => candidate.partition.name === change.draft.name)?.partition;
+  const partition = planned.get(change.draft.name);
   const to =
     partition === undefined || partition.node === null ? (partition?.refusal.code ?? "nowhere") : `${partition.node}/${partition.gpu}`;
   return { partition: change.draft.name, to, memory: change.draft.spec["memory"] };
@@ -149,7 +178,8 @@ function describeChange(change: StoreChange, plan: PartitionPlan): JsonObject {
 async function bindAndReport(ports: PartitionPorts, plan: PartitionPlan): Promise<boolean> {
   const stored = new Map((await listAll(ports.store, "GPUPartition")).map((resource) => [resource.name, resource]));
   let isAllBound = true;
-  for (const { partition, notices } of plan.desired) {
+  for (const entry of plan.desired) {
+    const { partition, notices } = entry;
     const resource = stored.get(partition.name);
     if (resource === undefined) continue;
     if (partition.node === null) {
@@ -157,9 +187,11 @@ async function bindAndReport(ports: PartitionPorts, plan: PartitionPlan): Promis
       continue;
     }
     const bound = await bind(ports, partition);
+    if (bound.ok && saidBy.get(resource) === entry) continue;
     const refusal = bound.ok ? {} : { refusal: notBound(partition, bound.error) };
     const status = { phase: bound.ok ? "Bound" : "Pending", ...refusal, lentTo: null, notices: notices.map((notice) => ({ ...notice })) };
-    isAllBound = (await report(ports, resource, status)) && bound.ok && isAllBound;
+    if (bound.ok && isReported(resource, status)) saidBy.set(resource, entry);
+    else isAllBound = (await report(ports, resource, status)) && bound.ok && isAllBound;
   }
   for (const partition of plan.releasing) {
     const resource = stored.get(partition.name);
@@ -183,7 +215,15 @@ const notBound = ({ instance, node, gpu, mode }: GpuPartition, { code, reason }:
 
 /** Writes only what differs: a report that wakes this loop again would never rest. */
 async function report({ store }: PartitionPorts, resource: Resource, status: JsonObject): Promise<boolean> {
-  const next = { ...status, observedGeneration: resource.generation, createdAt: formatWall(resource.createdAt) };
-  if (resource.status !== null && isSameJson(resource.status, next)) return true;
-  return (await store.writeStatus(resource, next, resource.version)).ok;
+  if (isReported(resource, status)) return true;
+  return (await store.writeStatus(resource, reportOf(resource, status), resource.version)).ok;
 }
+
+const isReported = (resource: Resource, status: JsonObject): boolean =>
+  resource.status !== null && isSameJson(resource.status, reportOf(resource, status));
+
+const reportOf = ({ generation, createdAt }: Resource, status: JsonObject): JsonObject => ({
+  ...status,
+  observedGeneration: generation,
+  createdAt: formatWall(createdAt),
+});

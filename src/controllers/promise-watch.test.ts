@@ -66,6 +66,31 @@ test("after arithmetic of half a second it rests nineteen times as long", async 
   assert.notEqual((await refresh(1_000))?.impossible, null);
 });
 
+/** Each of its GPUs is a loss to work out: more than one slice of arithmetic. */
+async function putLargeFleet(put: ReturnType<typeof createWatched>["put"]): Promise<void> {
+  for (let index = 0; index < 40; index += 1) await put(`gpu-${index}`, GPUS);
+  await put("lone", LONE);
+}
+
+test("looks come in between while the promises of a large fleet are worked out", async () => {
+  const { put, refresh, clock, watch, told } = createWatched();
+  await putLargeFleet(put);
+  const seen: unknown[] = [];
+  watch.refresh();
+  clock.after(0, () => clock.after(0, () => seen.push(watch.vettingOf(serviceName("lone")))));
+  assert.notEqual(await refresh(0), null);
+  assert.deepEqual([seen, told], [[null], ["lone"]]);
+});
+
+test("a watch that is stopped in the middle of its arithmetic tells nobody", async () => {
+  const { put, clock, watch, told } = createWatched();
+  await putLargeFleet(put);
+  watch.refresh();
+  clock.after(0, () => watch.stop());
+  await clock.advance(1_000);
+  assert.deepEqual([told, watch.vettingOf(serviceName("lone"))], [[], null]);
+});
+
 test("while the store cannot be read, what was worked out before stands", async () => {
   const { put, refresh, store } = createWatched();
   await put("gpu-a", GPUS);

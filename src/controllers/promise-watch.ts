@@ -1,14 +1,14 @@
-import { parseGpuNode } from "../api/parse-gpu-node.ts";
-import { parseGpuPartition } from "../api/parse-gpu-partition.ts";
-import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
 import type { Resource } from "../api/resource.ts";
 import { later, type MonotonicMs, type ServiceName } from "../base/ids.ts";
 import type { Result } from "../base/result.ts";
+import { isSameJson } from "../base/same-json.ts";
+import type { Steps } from "../base/steps.ts";
 import { measuredRtoMs } from "../failover/vet-drafts.ts";
-import { vetFleet, type Vetting } from "../failover/vet-fleet.ts";
+import { vetFleetInSteps, type Vetting } from "../failover/vet-fleet.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ClusterStore } from "../ports/cluster-store.ts";
 import type { EventLog } from "../ports/event-log.ts";
+import { readConfig, readNodes, readPartition } from "./read-stored.ts";
 
 /** What the promises of the whole fleet are worth, worked out beside the looks: no failover waits for it. */
 export interface PromiseWatch {
@@ -23,6 +23,8 @@ export interface PromiseWatch {
 const AGAIN_MS = 2_000;
 /** So that arithmetic takes a twentieth of the process at most, however many services there are. */
 const REST_PER_WORK = 19;
+/** A millisecond or two: so long a look may have to wait for arithmetic. */
+const STEPS_A_SLICE = 150;
 
 /** @param changed is told of each service of which something else holds than before. */
 export function createPromiseWatch(
@@ -30,11 +32,10 @@ export function createPromiseWatch(
   changed: (service: ServiceName) => void,
 ): PromiseWatch {
   let known: ReadonlyMap<ServiceName, Vetting> = new Map();
-  let seen = "";
-  let listed: readonly (readonly Resource[])[] = [];
+  let seen: { readonly lists: readonly (readonly Resource[])[]; readonly rto: readonly unknown[] } = { lists: [], rto: [] };
   let notBefore: MonotonicMs | null = null;
   let isAsking = false;
-  let isEnded = false;
+  const ending = new AbortController();
 
   async function work(): Promise<void> {
     const [configs, nodes, partitions] = await Promise.all([
@@ -43,36 +44,30 @@ export function createPromiseWatch(
       ports.store.list("GPUPartition"),
     ]);
     // What cannot be read now is looked at next time; until then the last answer stands.
-    if (!configs.ok || !nodes.ok || !partitions.ok || isEnded) return;
+    if (!configs.ok || !nodes.ok || !partitions.ok || ending.signal.aborted) return;
     const lists = [configs.value.items, nodes.value.items, partitions.value.items];
-    if (lists.every((items, index) => items === listed[index])) return;
-    listed = lists;
-    const stored = lists.flat();
-    const lastRtoMs = measuredRtoMs(stored);
-    const now = JSON.stringify([
-      stored.map(({ kind, name, labels, annotations, spec }) => [kind, name, labels, annotations, spec]),
-      [...lastRtoMs],
-    ]);
-    if (now === seen) return;
-    seen = now;
+    const lastRtoMs = measuredRtoMs(configs.value.items);
+    if (lists.every((items, index) => isSameSet(items, seen.lists[index])) && isSameJson([...lastRtoMs], seen.rto)) return;
+    seen = { lists, rto: [...lastRtoMs] };
     const before = known;
-    const beganMs = ports.clock.monotonicMs();
-    known = vetFleet({
-      configs: valuesOf(configs.value.items, parseHotStandbyConfig),
-      nodes: valuesOf(nodes.value.items, parseGpuNode),
-      known: valuesOf(partitions.value.items, parseGpuPartition),
+    const steps = vetFleetInSteps({
+      configs: configs.value.items.flatMap(valueOf(readConfig)),
+      nodes: [...readNodes(nodes.value.items).values()],
+      known: partitions.value.items.flatMap(valueOf(readPartition)),
       lastRtoMs,
     });
-    const endedMs = ports.clock.monotonicMs();
-    notBefore = later(endedMs, Math.max(AGAIN_MS, (endedMs - beganMs) * REST_PER_WORK));
-    for (const [service, vetting] of known) if (JSON.stringify(before.get(service)) !== JSON.stringify(vetting)) changed(service);
+    const worked = await inSlices(steps, ports.clock, ending.signal);
+    if (worked === null) return;
+    known = worked.value;
+    notBefore = later(ports.clock.monotonicMs(), Math.max(AGAIN_MS, worked.tookMs * REST_PER_WORK));
+    for (const [service, vetting] of known) if (!isSameJson(before.get(service), vetting)) changed(service);
   }
 
   return {
     vettingOf: (service) => known.get(service) ?? null,
     refresh() {
       const nowMs = ports.clock.monotonicMs();
-      if (isAsking || isEnded || (notBefore !== null && nowMs < notBefore)) return;
+      if (isAsking || ending.signal.aborted || (notBefore !== null && nowMs < notBefore)) return;
       isAsking = true;
       notBefore = later(nowMs, AGAIN_MS);
       void work()
@@ -84,12 +79,49 @@ export function createPromiseWatch(
           isAsking = false;
         });
     },
-    stop: () => void (isEnded = true),
+    stop: () => ending.abort(),
   };
 }
 
-const valuesOf = <Value>(resources: readonly Resource[], parse: (resource: Resource) => Result<Value, unknown>): readonly Value[] =>
-  resources.flatMap((resource) => {
-    const read = parse(resource);
-    return read.ok ? [read.value] : [];
-  });
+/** Between slices, looks. null = the watch was stopped meanwhile. */
+async function inSlices<Value>(
+  steps: Steps<Value>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<{ readonly value: Value; readonly tookMs: number } | null> {
+  let tookMs = 0;
+  for (;;) {
+    const beganMs = clock.monotonicMs();
+    const value = sliceOf(steps);
+    tookMs += clock.monotonicMs() - beganMs;
+    if (value !== null) return { value: value.done, tookMs };
+    await clock.sleep(0, signal);
+    if (signal.aborted) return null;
+  }
+}
+
+/** null = there is more to do. */
+function sliceOf<Value>(steps: Steps<Value>): { readonly done: Value } | null {
+  for (let count = 0; count < STEPS_A_SLICE; count += 1) {
+    const step = steps.next();
+    if (step.done === true) return { done: step.value };
+  }
+  return null;
+}
+
+/** The same but for statuses, which are all the time written. */
+const isSameSet = (items: readonly Resource[], before: readonly Resource[] | undefined): boolean =>
+  before !== undefined && items.length === before.length && items.every((resource, index) => isSameAsked(resource, before[index]));
+
+function isSameAsked(one: Resource, other: Resource | undefined): boolean {
+  if (one === other) return true;
+  if (other === undefined || one.name !== other.name) return false;
+  return isSameJson(one.spec, other.spec) && isSameJson(one.labels, other.labels) && isSameJson(one.annotations, other.annotations);
+}
+
+const valueOf =
+  <Value>(read: (resource: Resource) => Result<Value, unknown>) =>
+  (resource: Resource): readonly Value[] => {
+    const value = read(resource);
+    return value.ok ? [value.value] : [];
+  };

@@ -1,10 +1,12 @@
 import type { ServiceName } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
+import { oncePer } from "../base/once-per.ts";
 import { isSameJson } from "../base/same-json.ts";
 import { failoverRecordSpec, failoverRecordStatusJson, parseFailoverRecord } from "../api/parse-failover-record.ts";
 import type { FailoverRecord, FailoverRecordStatus } from "../api/failover-record.ts";
 import type { Resource, ResourceDraft } from "../api/resource.ts";
 import type { ClusterStore, StoreError } from "../ports/cluster-store.ts";
+import { createListIndex } from "./list-index.ts";
 import { listAll, must } from "./observe-service.ts";
 
 const KIND = "FailoverRecord";
@@ -28,10 +30,11 @@ export interface RecordShelf {
 
 /** @param changed is called with the service of each record that changed. */
 export function createRecordShelf(store: ClusterStore, changed: (service: ServiceName) => void): RecordShelf {
-  let reading: Promise<ReadonlyMap<ServiceName, readonly Stored[]>> | null = null;
-  const read = (): Promise<ReadonlyMap<ServiceName, readonly Stored[]>> => {
+  const index = createListIndex(readRecord);
+  let reading: Promise<readonly Resource[]> | null = null;
+  const read = (): Promise<readonly Resource[]> => {
     if (reading !== null) return reading;
-    const mine = readAll(store);
+    const mine = listAll(store, KIND);
     reading = mine;
     // Nobody keeps a failed reading.
     mine.catch(() => {
@@ -39,7 +42,7 @@ export function createRecordShelf(store: ClusterStore, changed: (service: Servic
     });
     return mine;
   };
-  const storedOf = async (service: ServiceName): Promise<readonly Stored[]> => (await read()).get(service) ?? [];
+  const storedOf = async (service: ServiceName): Promise<readonly Stored[]> => oldestFirst(index.group(await read(), service));
 
   async function tell(name: string): Promise<void> {
     const found = await store.get(KIND, name);
@@ -74,17 +77,17 @@ export function createRecordShelf(store: ClusterStore, changed: (service: Servic
   };
 }
 
-async function readAll(store: ClusterStore): Promise<ReadonlyMap<ServiceName, readonly Stored[]>> {
-  const stored = (await listAll(store, KIND)).flatMap((resource) => {
-    const record = parseFailoverRecord(resource);
-    return record.ok ? [{ resource, record: record.value }] : [];
-  });
-  const oldestFirst = stored.toSorted(
+function readRecord(resource: Resource): { readonly key: ServiceName; readonly value: Stored } | null {
+  const record = parseFailoverRecord(resource);
+  return record.ok ? { key: record.value.service, value: { resource, record: record.value } } : null;
+}
+
+const oldestFirst = oncePer((stored: readonly Stored[]) =>
+  stored.toSorted(
     (left, right) =>
       left.resource.createdAt - right.resource.createdAt || (left.record.status?.epoch ?? 0) - (right.record.status?.epoch ?? 0),
-  );
-  return Map.groupBy(oldestFirst, ({ record }) => record.service);
-}
+  ),
+);
 
 /** Only the newest readable version is written over; a conflict means that somebody else wrote, and the next look compares again. */
 async function writeRecord(store: ClusterStore, record: FailoverRecord, known: Resource | null): Promise<void> {

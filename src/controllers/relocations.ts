@@ -131,6 +131,9 @@ function seenPartitions(world: PartitionWorld): readonly SeenPartition[] {
   });
 }
 
+/** Plans for which nobody could be helped, with how many were barred then: the same plan is not searched at every look. */
+const inVain = new WeakMap<PartitionPlan, number>();
+
 /** Writes down the next relocation, where somebody has no room and moves would make it. Nobody moves before the next look. */
 export async function beginRelocation(
   ports: Ports,
@@ -141,8 +144,11 @@ export async function beginRelocation(
   if (isActive || of.world.seen === null) return false;
   const nowMs = ports.clock.wallMs();
   const barred = new Set(ended.filter((one) => nowMs - endOf(one) < restOf(one)).map(({ relocation }) => relocation.wish));
-  const begun = planRelocation(of.world, of.plan, (instance) => barred.has(instance));
-  if (begun === null) return false;
+  const begun = inVain.get(of.plan) === barred.size ? null : planRelocation(of.world, of.plan, (instance) => barred.has(instance));
+  if (begun === null) {
+    inVain.set(of.plan, barred.size);
+    return false;
+  }
   const { store, log } = ports;
   const old = ended.toSorted((one, other) => endOf(other) - endOf(one)).slice(ENDED_MAX - 1);
   for (const { resource } of ended.filter(({ relocation }) => relocation.name === begun.name).concat(old))

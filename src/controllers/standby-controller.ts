@@ -19,6 +19,7 @@ import type { Upstream } from "../ports/upstream.ts";
 import { buildRouteTable, type TableContext } from "../routing/build-table.ts";
 import { maxBatchOf } from "../wire/dialect-simulated.ts";
 import { createGpuWatch } from "./gpu-watch.ts";
+import { createIsolationWatch, type IsolationWatch } from "./isolation-watch.ts";
 import { createInstanceTasks } from "./instance-tasks.ts";
 import type { GatewayReports, TableDesk } from "./link-controller.ts";
 import { listAll, must, observeNodes, ownerOf } from "./observe-service.ts";
@@ -57,6 +58,8 @@ export interface StandbyController {
   report(ejected: Extract<UpMessage, { type: "ejected" }>): void;
   /** A gateway woke an instance, or could not: the next look ratifies. */
   activated(report: Extract<UpMessage, { type: "rung-activated" }>): void;
+  /** Finds who takes more of a shared GPU than it was granted; the next look at its service ends it. */
+  readonly isolation: Pick<IsolationWatch, "look" | "counts">;
   /** Ends what is at work here; engines run on. */
   stop(): Promise<void>;
 }
@@ -81,6 +84,7 @@ export function createStandbyController(ports: StandbyPorts, kick: (service: str
     activations: new Map(),
     memos: new Map(),
     gpus: createGpuWatch(ports),
+    isolation: createIsolationWatch(ports, kickFor),
     tasks: createInstanceTasks({ ...ports, claim: ports.stateId }, kickFor),
     records: createRecordShelf(ports.store, kick),
     promises: createPromiseWatch(ports, kick),
@@ -106,6 +110,7 @@ export function createStandbyController(ports: StandbyPorts, kick: (service: str
       memory.activations.set(instance, { generation, because, outcome, reason });
       kick(service);
     },
+    isolation: memory.isolation,
     async stop() {
       listening.stop();
       memory.records.stop();

@@ -4,6 +4,7 @@ import type { ActivationView, ReportView } from "../failover/instance-look.ts";
 import type { InstanceMemo } from "../failover/restart-memo.ts";
 import type { EngineExit } from "../ports/engine-launcher.ts";
 import type { GpuWatch } from "./gpu-watch.ts";
+import type { IsolationWatch } from "./isolation-watch.ts";
 import type { InstanceTasks } from "./instance-tasks.ts";
 import type { PromiseWatch } from "./promise-watch.ts";
 import type { RecordShelf } from "./record-shelf.ts";
@@ -20,6 +21,7 @@ export interface StandbyMemory {
   /** Since when services whose config is gone wait for the gateways. */
   readonly removals: Map<ServiceName, MonotonicMs>;
   readonly gpus: GpuWatch;
+  readonly isolation: IsolationWatch;
   readonly tasks: InstanceTasks;
   readonly records: RecordShelf;
   readonly promises: PromiseWatch;

@@ -11,6 +11,7 @@ import type { GpuDriver } from "../ports/gpu-driver.ts";
 import type { Random } from "../ports/random.ts";
 import type { Upstream } from "../ports/upstream.ts";
 import { createAttachController, type AttachController } from "./attach-controller.ts";
+import type { IsolationWatch } from "./isolation-watch.ts";
 import { createLinkController, type LinkController } from "./link-controller.ts";
 import { listAll } from "./observe-service.ts";
 import { createPartitionPlanner, reconcilePartitions } from "./partition-controller.ts";
@@ -35,6 +36,8 @@ export interface ControlPorts {
 export interface Controllers {
   /** Who is joined, and what they count. */
   readonly link: Pick<LinkController, "gateways" | "countsOf" | "alertStates">;
+  /** Who was found to take more of a shared GPU than it was granted. */
+  readonly isolation: Pick<IsolationWatch, "counts">;
   /** Ends the loops; engines and gateways run on. */
   stop(): Promise<void>;
 }
@@ -78,6 +81,7 @@ export async function startControllers(ports: ControlPorts, giveUp?: AbortSignal
     wholeLoop("partition", ["HotStandbyConfig", "GPUNode", "GPUPartition", "GPURelocation"], () => reconcilePartitions(ports, planner)),
   );
   const services = begin(standbyLoop(standby));
+  begin(wholeLoop("isolation", ["GPUPartition"], () => standby.isolation.look()));
   const engines = begin(attachLoop(ports.store, attach));
   kick.service = (name) => services.kick(name);
   kick.engine = (name) => engines.kick(name);
@@ -86,6 +90,7 @@ export async function startControllers(ports: ControlPorts, giveUp?: AbortSignal
   await link.open();
   return {
     link,
+    isolation: standby.isolation,
     async stop() {
       ending.abort();
       await Promise.all(loops.map((loop) => loop.stop()));

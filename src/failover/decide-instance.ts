@@ -1,5 +1,6 @@
 import { generation } from "../base/ids.ts";
 import type { InstanceStatus } from "../api/service-status.ts";
+import { containViolation, withoutOldViolations } from "./contain-violation.ts";
 import { calmed, fenceAndRestart, restart } from "./decide-end.ts";
 import { beginRest, decideAsleep, decideGoingToSleep, decideWaking, isGoingToSleep } from "./decide-rest.ts";
 import { beginOrWait, decideStarting } from "./decide-start.ts";
@@ -21,8 +22,13 @@ const DRAIN_LOOK_MS = 100;
 
 /** What to do with one instance, level-triggered: only what is seen counts, never what was done before. Pure. */
 export function decideInstance(look: InstanceLook, service: ServiceLook): InstanceDecision {
+  const contained = look.recorded === null ? null : containViolation(look.recorded, look, service);
+  if (contained !== null) return contained;
   if (look.desired === null) return look.recorded === null ? decision(null, look.memo) : retire(look.recorded, look, service);
-  const recorded = look.recorded === null ? admit(look.desired, service) : { ...look.recorded, weight: look.desired.weight };
+  const recorded =
+    look.recorded === null
+      ? admit(look.desired, service)
+      : { ...withoutOldViolations(look.recorded, service), weight: look.desired.weight };
   switch (recorded.state) {
     case "Pending":
     case "Failed":
@@ -60,6 +66,7 @@ function admit(desired: DesiredInstance, service: ServiceLook): InstanceStatus {
     fingerprint: "",
     failedStarts: 0,
     failedWakes: 0,
+    violations: null,
     message: "",
   };
 }

@@ -309,6 +309,15 @@ test("the fourth failover of a window is held: said once, shown in phase and con
   assert.equal(ladder.status?.level, "hot");
 });
 
+test("hot engines that took more of their GPUs than they were granted are ended, and the move that follows names that", () => {
+  const ladder = steadyLadder();
+  ladder.takers.add(hot1).add(hot2);
+  ladder.look();
+  assert.deepEqual([ladder.state(hot1), ladder.state(hot2), ladder.status?.level], ["Fenced", "Fenced", "warm"]);
+  assert.equal(ladder.records.get("gold-2")?.cause, "isolation-violation");
+  assert.equal(ladder.status?.conditions.find(({ type }) => type === "IsolationViolated")?.status, "True");
+});
+
 test("under Hold a sleeping warm instance is left asleep, and why is said once", () => {
   const ladder = steadyLadder(HELD);
   ladder.badStarts.add(hot1).add(hot2);

@@ -45,6 +45,7 @@ const placed = (gpu: number): SeenInstance => ({
   exit: null,
   report: null,
   activation: null,
+  violation: null,
   memo: NEW_MEMO,
 });
 const NAMES = ["gold-hot-1", "gold-hot-2", "gold-warm-1"].map(instanceName);

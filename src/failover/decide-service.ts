@@ -88,6 +88,7 @@ const UNSEEN: SeenInstance = {
   exit: null,
   report: null,
   activation: null,
+  violation: null,
   memo: NEW_MEMO,
 };
 
@@ -174,6 +175,8 @@ function serviceLook(
   return {
     service: world.config.name,
     nowMs: world.nowMs,
+    wallMs: world.wallMs,
+    isSpecNew: facts.before.observedGeneration !== world.specGeneration,
     fingerprint: facts.fingerprint,
     rolls: facts.freeze === null ? rollsNext(facts.desired, facts.before, facts) : null,
     isAcknowledged: world.isAcknowledged,

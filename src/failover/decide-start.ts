@@ -1,6 +1,7 @@
 import { generation, type Generation } from "../base/ids.ts";
 import { isSameJson } from "../base/same-json.ts";
 import type { InstanceStatus } from "../api/service-status.ts";
+import { barredBy } from "./barred-by.ts";
 import {
   decision,
   gpuKey,
@@ -36,6 +37,8 @@ export function beginOrWait(recorded: InstanceStatus, memo: InstanceMemo, look: 
   if (leaving !== null) return pending(`waits for another place: it ${leaving}`);
   const shunned = members.find((member) => service.quarantinedGpus.has(gpuKey(member)));
   if (shunned !== undefined) return pending(`waits for another GPU than ${gpuKey(shunned)}`);
+  const barred = barredBy(recorded, service);
+  if (barred !== null) return decision({ ...settled, state: "Failed", message: barred.why }, memo, { lookAgainAfterMs: barred.forMs });
   if (memo.startNotBeforeMs !== null && memo.startNotBeforeMs > service.nowMs) {
     const next: InstanceStatus = { ...settled, state: "Failed", message: recorded.message };
     return decision(next, memo, { lookAgainAfterMs: memo.startNotBeforeMs - service.nowMs });

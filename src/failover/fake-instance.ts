@@ -1,4 +1,4 @@
-import { generation, instanceName, monotonicMs, nodeName, partitionName, serviceName, uid } from "../base/ids.ts";
+import { generation, instanceName, monotonicMs, nodeName, partitionName, serviceName, uid, wallMs } from "../base/ids.ts";
 import type { InstanceState, InstanceStatus } from "../api/service-status.ts";
 import type { CheckPurpose, InstanceLook, ServiceLook, TaskView } from "./instance-look.ts";
 import { NEW_MEMO } from "./restart-memo.ts";
@@ -23,6 +23,7 @@ export const recorded = (state: InstanceState, more: Partial<InstanceStatus> = {
   fingerprint: "f1",
   failedStarts: 0,
   failedWakes: 0,
+  violations: null,
   message: "",
   ...more,
 });
@@ -46,6 +47,7 @@ export const look = (more: Partial<InstanceLook>): InstanceLook => ({
   exit: null,
   report: null,
   activation: null,
+  violation: null,
   wish: "wake",
   isUrgent: false,
   memo: { ...NEW_MEMO, heardAtMs: monotonicMs(99_000), readySinceMs: monotonicMs(0) },
@@ -54,6 +56,8 @@ export const look = (more: Partial<InstanceLook>): InstanceLook => ({
 export const service = (more: Partial<ServiceLook> = {}): ServiceLook => ({
   service: serviceName("gold"),
   nowMs: monotonicMs(100_000),
+  wallMs: wallMs(1_800_000_000_000),
+  isSpecNew: false,
   fingerprint: "f1",
   expectedAnswer: "right",
   rolls: null,

@@ -69,6 +69,8 @@ export class FakeLadder {
   readonly lostGpus = new Set<string>();
   /** What the next wakes of an instance come to, instead of the right answer. */
   readonly badWakes = new Map<InstanceName, "fails" | "garbage">();
+  /** Whose process takes more of its GPU than it was granted. */
+  readonly takers = new Set<InstanceName>();
   /** Engines that do not come up. */
   readonly badStarts = new Set<InstanceName>();
   episodes: readonly EpisodeView[] = [];
@@ -235,6 +237,7 @@ export class FakeLadder {
       exit: null,
       report: null,
       activation: this.activations.get(name) ?? null,
+      violation: this.takers.has(name) ? { pid: gpu + 1, what: "it took more" } : null,
       memo: this.#memos.get(name) ?? NEW_MEMO,
     };
   }

@@ -1,4 +1,4 @@
-import type { Generation, InstanceName, MonotonicMs, NodeName, ServiceName, Uid } from "../base/ids.ts";
+import type { Generation, InstanceName, MonotonicMs, NodeName, ServiceName, Uid, WallMs } from "../base/ids.ts";
 import type { EjectionCause, RungActivated } from "../api/link-message.ts";
 import type { InstanceStatus, Member } from "../api/service-status.ts";
 import type { Note } from "./add-history.ts";
@@ -65,6 +65,13 @@ export interface ActivationView {
   readonly reason: string;
 }
 
+/** A process that takes more of a shared GPU than it was granted. */
+export interface ViolationView {
+  readonly pid: number;
+  /** For people. */
+  readonly what: string;
+}
+
 /** All that is known of one instance at one look. */
 export interface InstanceLook {
   /** null = the config asks for it no longer. */
@@ -77,6 +84,7 @@ export interface InstanceLook {
   readonly exit: ExitView | null;
   readonly report: ReportView | null;
   readonly activation: ActivationView | null;
+  readonly violation: ViolationView | null;
   readonly memo: InstanceMemo;
   /** What the ladder wants of it. */
   readonly wish: Wish;
@@ -94,6 +102,9 @@ export type Wish = "wake" | "stay" | "rest";
 export interface ServiceLook {
   readonly service: ServiceName;
   readonly nowMs: MonotonicMs;
+  readonly wallMs: WallMs;
+  /** The config changed since the last look. */
+  readonly isSpecNew: boolean;
   readonly fingerprint: string;
   /** The known answer recorded for `fingerprint`; null = the next verified start records it. */
   readonly expectedAnswer: string | null;

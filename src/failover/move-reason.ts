@@ -12,6 +12,7 @@ export function moveCause(look: LadderLook): string {
   const earlier = before.instances.filter((instance) => instance.level === before.level);
   const isLost = earlier.some((instance) => instance.members.some((member) => look.lostGpus.has(gpuKey(member))));
   if (isLost) return "gpu-lost";
+  if (gone.some(({ message, violations }) => violations !== null && message === violations.what)) return "isolation-violation";
   if (gone.some((instance) => instance.failedWakes > 0)) return "wake-failed";
   if (gone.some((instance) => instance.failedStarts > 0)) return "start-failed";
   return lossNear(look.episodes, { atMs: look.wallMs, epoch: epoch(look.before.epoch + 1), redundantAtMs: null })?.cause ?? "engine-ended";

@@ -38,6 +38,7 @@ export function serviceConditions(seen: Seen, at: string): readonly Condition[] 
     pinned(status),
     alerting(seen),
     frozen(seen),
+    isolation(seen),
     ...failbackFacts(config, status, seen.ladder.paused),
     tierInferred(config),
     promise(config, hotCount),
@@ -106,6 +107,19 @@ const frozen = ({ freeze }: Seen): Fact =>
   freeze === null
     ? { type: "Frozen", status: "False", reason: "NoStorm", message: "Failbacks and rollouts go their way." }
     : { type: "Frozen", status: "True", reason: "LostTogether", message: freeze.why };
+
+/** Whether an instance took more of a shared GPU than it was granted, of late. */
+function isolation({ config, status }: Seen): Fact {
+  const type = "IsolationViolated";
+  const told = status.instances.flatMap(({ name, violations }) => {
+    if (violations === null) return [];
+    const times = violations.count === 1 ? "once" : `${violations.count} times, the last`;
+    return [`${name} of tenant ${config.tenant} was ended ${times} at ${violations.at}: ${violations.what}.`];
+  });
+  if (told.length === 0)
+    return { type, status: "False", reason: "WithinShare", message: "No instance took more of a shared GPU than it was granted." };
+  return { type, status: "True", reason: "TookMore", message: told.join(" ") };
+}
 
 /** Without figures: a condition is written when it changes, not each second. */
 function alerting({ config, alerts }: Seen): Fact {

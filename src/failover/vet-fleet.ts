@@ -1,8 +1,10 @@
 import type { GpuNode } from "../api/gpu-node.ts";
+import type { GpuPartition } from "../api/gpu-partition.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
 import type { InstanceName, ServiceName } from "../base/ids.ts";
 import type { Explanation } from "../base/result.ts";
 import type { GpuPlace } from "../placement/placement-request.ts";
+import { finish, type Steps } from "../base/steps.ts";
 import { planPartitions, type AnyPartition } from "../placement/plan-partitions.ts";
 import { requestsOf } from "../placement/requests-of.ts";
 import { wakeBudgetMs } from "../routing/wake-wish.ts";
@@ -10,7 +12,7 @@ import { explainGivenUp, explainLast, explainNothingLeft, explainRecovery } from
 import { recoveryMs, verifiedMoveMs, type RecoveryTime } from "./recovery-time.ts";
 import { vetConfig } from "./vet-config.ts";
 import { vetHostMemory } from "./vet-host-memory.ts";
-import { vetLosses, type LossRecovery } from "./vet-losses.ts";
+import { vetLossesInSteps, type LossRecovery } from "./vet-losses.ts";
 
 /** What a service's promise is worth by arithmetic. */
 export interface Vetting {
@@ -32,39 +34,48 @@ interface VettedWorld {
 }
 
 /** Every promise, alone and all together. */
-export function vetFleet(world: VettedWorld): ReadonlyMap<ServiceName, Vetting> {
+export const vetFleet = (world: VettedWorld): ReadonlyMap<ServiceName, Vetting> => finish(vetFleetInSteps(world));
+
+/** As `vetFleet`, a step for each loss and for each service: a large fleet's takes long, and something else may want the process. */
+export function* vetFleetInSteps(world: VettedWorld): Steps<ReadonlyMap<ServiceName, Vetting>> {
   const { configs, nodes } = world;
   const fleet = { configs, nodes, placements: expectedPlacements(world) };
-  const losses = vetLosses(fleet);
+  const losses = yield* vetLossesInSteps(fleet);
   const hosts = vetHostMemory(fleet);
-  return new Map(
-    configs.map((config) => {
-      const { impossible, recovery } = vetConfig(config, nodes);
-      const joint = losses.get(config.name) ?? [];
-      const lastMs = world.lastRtoMs.get(config.name) ?? 0;
-      const risks = [
-        ...lossRisks(config, recovery, joint),
-        ...wakeRisks(config, [recovery, ...joint.map(({ time }) => time)]),
-        ...(hosts.get(config.name) ?? []),
-        ...(lastMs > config.failoverPolicy.rtoTargetMs ? [explainLast(config, lastMs)] : []),
-      ];
-      const times = [recovery, ...joint.map(({ time }) => time)].flatMap((time) => (time === null ? [] : [recoveryMs(time)]));
-      const vetting = {
-        impossible,
-        risks: impossible === null ? risks : [impossible.what],
-        worstMs: times.length === 0 ? null : Math.max(...times),
-      };
-      return [config.name, vetting];
-    }),
-  );
+  const vettings = new Map<ServiceName, Vetting>();
+  for (const config of configs) {
+    const { impossible, recovery } = vetConfig(config, nodes);
+    const joint = losses.get(config.name) ?? [];
+    const lastMs = world.lastRtoMs.get(config.name) ?? 0;
+    const risks = [
+      ...lossRisks(config, recovery, joint),
+      ...wakeRisks(config, [recovery, ...joint.map(({ time }) => time)]),
+      ...(hosts.get(config.name) ?? []),
+      ...(lastMs > config.failoverPolicy.rtoTargetMs ? [explainLast(config, lastMs)] : []),
+    ];
+    const times = [recovery, ...joint.map(({ time }) => time)].flatMap((time) => (time === null ? [] : [recoveryMs(time)]));
+    vettings.set(config.name, {
+      impossible,
+      risks: impossible === null ? risks : [impossible.what],
+      worstMs: times.length === 0 ? null : Math.max(...times),
+    });
+    yield;
+  }
+  return vettings;
 }
 
 /** As the allocator would: what runs stays, the rest goes where there is room. What has no room is left out. */
 function expectedPlacements({ configs, nodes, known }: VettedWorld): ReadonlyMap<InstanceName, readonly GpuPlace[]> {
-  const plan = planPartitions({ wanted: configs.flatMap(requestsOf), untouched: new Set(), known, nodes, seen: null, quarantined: [] });
-  const placed = plan.desired.flatMap(({ partition }) => (partition.node === null ? [] : [partition]));
-  return Map.groupBy(placed, ({ instance }) => instance);
+  const wanted = configs.flatMap(requestsOf);
+  const standing = Map.groupBy(known.filter(isPlaced), ({ instance }) => instance);
+  // What stands stays, as long as nobody says that it does not run: where everything stands, there is nothing to plan.
+  if (wanted.every(({ instance, memberBytes }) => standing.get(instance)?.length === memberBytes.length))
+    return new Map(wanted.map(({ instance }) => [instance, standing.get(instance) ?? []]));
+  const plan = planPartitions({ wanted, untouched: new Set(), known, nodes, seen: null, quarantined: [] });
+  return Map.groupBy(plan.desired.map(({ partition }) => partition).filter(isPlaced), ({ instance }) => instance);
 }
+
+const isPlaced = (partition: AnyPartition): partition is GpuPartition => partition.node !== null;
 
 /** The longest of the losses stands for all: they differ in little but their place. */
 function lossRisks(config: HotStandbyConfig, alone: RecoveryTime | null, joint: readonly LossRecovery[]): readonly string[] {

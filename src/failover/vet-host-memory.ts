@@ -10,19 +10,20 @@ export function vetHostMemory({ configs, nodes, placements }: Fleet): ReadonlyMa
   const sleepers = configs.flatMap((config) =>
     requestsOf(config).flatMap((request) => (request.hostBytes > 0 ? [{ config, request, node: nodeOf(request, placements) }] : [])),
   );
-  const keptBytes = (node: NodeName): number =>
-    sleepers.filter((sleeper) => sleeper.node === node).reduce((total, { request }) => total + request.hostBytes, 0);
+  const byNode = Map.groupBy(sleepers, ({ node }) => node);
+  const sleepersOn = (node: NodeName): typeof sleepers => byNode.get(node) ?? [];
+  const keptBytes = (node: NodeName): number => sleepersOn(node).reduce((total, { request }) => total + request.hostBytes, 0);
   const found = new Map<ServiceName, string[]>();
   const say = (service: ServiceName, line: string): void => void found.set(service, [...(found.get(service) ?? []), line]);
   for (const node of nodes) {
     const neededBytes = keptBytes(node.name);
     if (neededBytes <= node.hostMemoryBytes) continue;
     const of = { node: node.name, neededBytes, hostBytes: node.hostMemoryBytes };
-    for (const config of new Set(sleepers.filter((sleeper) => sleeper.node === node.name).map((sleeper) => sleeper.config))) {
+    for (const config of new Set(sleepersOn(node.name).map((sleeper) => sleeper.config))) {
       say(config.name, explainFullHost(config, of));
     }
   }
-  for (const { config, request } of sleepers.filter(({ node }) => node === null)) {
+  for (const { config, request } of byNode.get(null) ?? []) {
     const hosts = nodes.filter((node) => matchesNode(node, request));
     const freeBytes = Math.max(0, ...hosts.map((node) => node.hostMemoryBytes - keptBytes(node.name)));
     if (hosts.length > 0 && freeBytes < request.hostBytes) say(config.name, explainNoHost(config, request, freeBytes));

@@ -2,6 +2,7 @@ import { matchesNode } from "../api/match-node.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
 import type { HotStandbyConfig, Level } from "../api/hot-standby-config.ts";
 import type { InstanceName, NodeName, ServiceName } from "../base/ids.ts";
+import { finish, type Steps } from "../base/steps.ts";
 import { TIER_ORDER } from "../placement/place-instances.ts";
 import type { GpuPlace } from "../placement/placement-request.ts";
 import { desiredInstances, reserveInstances } from "./desired-instances.ts";
@@ -38,13 +39,17 @@ export interface LossRecovery {
  * The loss of each GPU, each node and each zone: who comes back how, all services together. What moves over one link moves one after
  * another, the dearest promise first; services that are equally dear are each taken to come last, and one cheaper move to run already. A loss of the whole fleet is left out.
  */
-export function vetLosses(fleet: Fleet): ReadonlyMap<ServiceName, readonly LossRecovery[]> {
+export const vetLosses = (fleet: Fleet): ReadonlyMap<ServiceName, readonly LossRecovery[]> => finish(vetLossesInSteps(fleet));
+
+/** As `vetLosses`, a step for each loss. */
+export function* vetLossesInSteps(fleet: Fleet): Steps<ReadonlyMap<ServiceName, readonly LossRecovery[]>> {
   const standings = standingsByNode(fleet);
   const found = new Map<ServiceName, LossRecovery[]>(fleet.configs.map(({ name }) => [name, []]));
   for (const loss of lossesOf(fleet.nodes)) {
     const near = new Set(loss.nodes.flatMap(({ name }) => standings.get(name) ?? []));
     const touched = [...near].flatMap((standing) => wayBack(standing, loss, fleet.nodes) ?? []);
     for (const one of touched) found.get(one.config.name)?.push({ loss: loss.what, time: timeOf(one, touched) });
+    yield;
   }
   return found;
 }
@@ -70,7 +75,10 @@ function lossesOf(nodes: readonly GpuNode[]): readonly Loss[] {
     const names = new Set(members.map(({ name }) => name));
     return zone === null ? [] : [{ what: `zone ${zone}`, nodes: members, takes: ({ node }: GpuPlace) => names.has(node) }];
   });
-  return [...gpus, ...wholes, ...zones].filter((loss) => nodes.some((node) => gpuCountAfter(loss, node) > 0));
+  const gpuCount = nodes.reduce((count, node) => count + node.gpus.length, 0);
+  const lostCount = ({ nodes: near, takes }: Loss): number =>
+    near.reduce((count, node) => count + node.gpus.filter(({ index }) => takes({ node: node.name, gpu: index })).length, 0);
+  return [...gpus, ...wholes, ...zones].filter((loss) => lostCount(loss) < gpuCount);
 }
 
 const gpuCountAfter = (loss: Loss, node: GpuNode): number =>

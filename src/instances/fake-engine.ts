@@ -92,7 +92,7 @@ function fakeDriver(clock: Clock, { held = () => 0, areGone = false }: FakeHolds
     async observe() {
       const usedBytes = held(clock.monotonicMs());
       if (usedBytes === null) return err({ code: "DRIVER_UNAVAILABLE", reason: "away" });
-      const holders = usedBytes === 0 ? [] : [{ instance: instanceName("gold-hot-1"), pid: 1, usedBytes, state }];
+      const holders = usedBytes === 0 ? [] : [{ instance: instanceName("gold-hot-1"), pid: 1, usedBytes, state, compute: null }];
       return ok([{ node: nodeName("gpu-a"), gpu: 0, health: "ok", memoryBytes: 80e9, holders, ...NO_DIRT }]);
     },
   };

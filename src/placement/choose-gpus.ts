@@ -1,26 +1,30 @@
+import { matchesNode } from "../api/match-node.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import type { FleetRoom, GpuRoom } from "./fleet-room.ts";
-import { memberOf, offerAt, offerStanding, verdictsAt, type GpuOffer } from "./gpu-offer.ts";
-import { proximityOf } from "./proximity.ts";
-import { placeKey, type InstanceRequest, type PlacedMember, type PlacementRefusal } from "./placement-request.ts";
+import type { FleetRoom } from "./fleet-room.ts";
+import { memberOf, offerStanding, verdictsAt, type GpuOffer } from "./gpu-offer.ts";
+import { mayUse, offerOfNode } from "./node-offer.ts";
+import { bestPlace, byRank, rankNode, type RankedNode } from "./place-index.ts";
+import { companionsOf } from "./proximity.ts";
+import type { InstanceRequest, PlacedMember, PlacementRefusal } from "./placement-request.ts";
 
 /** The best GPUs of one node for an instance, or what stands in its way. Two of one service never share a GPU. */
 export function chooseGpus(request: InstanceRequest, room: FleetRoom): Result<readonly PlacedMember[], PlacementRefusal> {
   const neededBytes = Math.max(...request.memberBytes);
   if (request.capBytes !== null && neededBytes > request.capBytes)
     return err({ code: "CAP_EXCEEDED", instance: request.instance, neededBytes, capBytes: request.capBytes });
+  const best = bestPlace(request, room);
+  return best === null ? err(refusalOf(request, room)) : ok(candidateOf(request, best, room).members);
+}
+
+/** Why no node can take it. */
+function refusalOf(request: InstanceRequest, room: FleetRoom): PlacementRefusal {
   const matching = room.matching(request);
-  if (matching.length === 0) return err(noMatchingNode(request, room));
+  if (matching.length === 0) return noMatchingNode(request, room);
   const fitting = matching.filter((node) => offersOn(request, node, room).length >= request.memberBytes.length);
-  if (fitting.length === 0) return err(noGpu(request, matching, room));
-  const hosting = fitting.filter((node) => room.freeHostBytes(node) >= request.hostBytes);
-  if (hosting.length === 0) {
-    const freeBytes = Math.max(...fitting.map((node) => room.freeHostBytes(node)));
-    return err({ code: "NO_HOST_MEMORY", instance: request.instance, neededBytes: request.hostBytes, freeBytes });
-  }
-  const [best] = rankedCandidates(request, hosting, room);
-  return best === undefined ? err(noGpu(request, matching, room)) : ok(best.members);
+  if (fitting.length === 0) return noGpu(request, matching, room);
+  const freeBytes = Math.max(...fitting.map((node) => room.freeHostBytes(node)));
+  return { code: "NO_HOST_MEMORY", instance: request.instance, neededBytes: request.hostBytes, freeBytes };
 }
 
 /** A node that can take an instance. */
@@ -31,71 +35,37 @@ export interface Candidate {
   readonly rank: readonly number[];
 }
 
-/** @param nodes each of them can take it. @returns the best first. */
-export const rankedCandidates = (request: InstanceRequest, nodes: readonly GpuNode[], room: FleetRoom): readonly Candidate[] =>
-  nodes.map((node) => candidateOf(request, node, room)).toSorted(byRank);
-
-function candidateOf(request: InstanceRequest, node: GpuNode, room: FleetRoom): Candidate {
-  const chosen = offersOn(request, node, room).toSorted(byFit).slice(0, request.memberBytes.length);
-  const proximity = proximityOf(request, node, room);
-  const [first] = chosen;
-  const rank = [
-    proximity.sameNodeCount,
-    // A hot instance on spot is lost without a fault; the others are there for that day.
-    request.level === "hot" && node.capacityType === "spot" ? 1 : 0,
-    proximity.sameZoneCount,
-    // Keep whole GPUs whole, and large ones for those who need them.
-    request.isExclusive ? 0 : first === undefined || first.gpu.holderCount === 0 ? 1 : 0,
-    first?.wasteMilli ?? 0,
-    first?.tightness ?? 0,
-    // Then fill nodes that are in use already: the free node stays free for a large instance.
-    room.gpusOf(node.name).filter((gpu) => gpu.holderCount === 0).length,
-  ];
-  return { members: chosen.map((offer, index) => memberOf(offer, request.memberBytes[index] ?? 0)), node, rank };
+/** @param nodes each of them can take it. @returns the best first, which is the one that `chooseGpus` chooses. */
+export function rankedCandidates(request: InstanceRequest, nodes: readonly GpuNode[], room: FleetRoom): readonly Candidate[] {
+  const companions = companionsOf(request, room);
+  return nodes
+    .map((node) => rankNode(request, { node, rank: offerOfNode(request, node, room).rank }, companions))
+    .toSorted(byRank)
+    .map((ranked) => candidateOf(request, ranked, room));
 }
+
+const candidateOf = (request: InstanceRequest, { node, rank, nearness }: RankedNode, room: FleetRoom): Candidate => ({
+  members: offerOfNode(request, node, room).chosen.map((chosen, index) => memberOf(chosen, request.memberBytes[index] ?? 0)),
+  node,
+  rank: [...nearness, ...rank],
+});
 
 /** What the GPUs of a node would give it, in the order of their indexes; those that cannot are left out. */
 export const offersOn = (request: InstanceRequest, node: GpuNode, room: FleetRoom): readonly GpuOffer[] =>
-  room.gpusOf(node.name).flatMap((gpu) => (mayUse(request, gpu, room) && !room.isClosed(gpu) ? (offerAt(request, gpu) ?? []) : []));
-
-/** Whether the instance may be there at all, room or not. */
-export function mayUse(request: InstanceRequest, gpu: GpuRoom, room: FleetRoom): boolean {
-  if (gpu.isTaken || room.isQuarantined(gpu, request.service)) return false;
-  return request.isExclusive ? gpu.holderCount === 0 : !gpu.services.has(request.service);
-}
+  offerOfNode(request, node, room).gpus;
 
 /** What an instance that stands there already is given now, in the order of its members; null = these GPUs do not do any more. */
 export function fitAt(request: InstanceRequest, members: readonly PlacedMember[], room: FleetRoom): readonly PlacedMember[] | null {
-  const node = room.matching(request).find((candidate) => candidate.name === members[0]?.node);
-  if (node === undefined || room.freeHostBytes(node) < request.hostBytes) return null;
+  const node = members[0] === undefined ? null : room.nodeOf(members[0].node);
+  if (node === null || !matchesNode(node, request) || room.freeHostBytes(node) < request.hostBytes) return null;
   if (request.capBytes !== null && Math.max(...request.memberBytes) > request.capBytes) return null;
-  const gpus = room.gpusOf(node.name);
   const fitting = members.flatMap((member, index) => {
-    const gpu = gpus.find((candidate) => placeKey(candidate) === placeKey(member));
-    if (gpu === undefined || !mayUse(request, gpu, room)) return [];
+    const gpu = member.node === node.name ? room.gpuAt(member) : null;
+    if (gpu === null || !mayUse(request, gpu, room)) return [];
     const offer = offerStanding(request, gpu, member);
     return offer.ok ? [memberOf(offer.value, request.memberBytes[index] ?? 0)] : [];
   });
   return fitting.length === members.length ? fitting : null;
-}
-
-/** Shared: the GPU in use that loses least. Exclusive: the smallest that is large enough. Then by index. */
-function byFit(left: GpuOffer, right: GpuOffer): number {
-  const isUnused = ({ gpu }: GpuOffer): number => (gpu.holderCount === 0 ? 1 : 0);
-  return (
-    isUnused(left) - isUnused(right) ||
-    left.wasteMilli - right.wasteMilli ||
-    left.tightness - right.tightness ||
-    left.gpu.gpu - right.gpu.gpu
-  );
-}
-
-function byRank(left: Candidate, right: Candidate): number {
-  for (const [index, value] of left.rank.entries()) {
-    const difference = value - (right.rank[index] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return left.node.name < right.node.name ? -1 : 1;
 }
 
 function noMatchingNode(request: InstanceRequest, room: FleetRoom): PlacementRefusal {

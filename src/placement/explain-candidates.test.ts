@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { GpuNode } from "../api/gpu-node.ts";
+import { ZONE_LABEL, type GpuNode } from "../api/gpu-node.ts";
+import { SPOT_POOL_LABEL } from "../api/spot-pool.ts";
 import { parseGpuNode } from "../api/parse-gpu-node.ts";
 import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
 import { GB } from "../base/bytes.ts";
@@ -61,6 +62,19 @@ const cases: readonly {
     request: EXCLUSIVE,
     nodes: [node("a", { capacityType: "spot" }), node("b")],
     told: ["b chosen 0 The best of 2.", "a possible 0 It is spot, which may go without a fault; b is not."],
+  },
+  {
+    name: "a spot pool that has one of the service",
+    request: { ...SHARED, service: serviceName("s"), level: "warm" },
+    nodes: ["a", "b", "c"].map((name) =>
+      node(name, { capacityType: "spot" }, { [ZONE_LABEL]: "z1", [SPOT_POOL_LABEL]: name === "c" ? "free" : "used" }),
+    ),
+    fleet: { held: [held("a", 0, { service: serviceName("s"), instance: instanceName("s-hot-9"), memoryBytes: 10 * GB })] },
+    told: [
+      "c chosen 0 The best of 2.",
+      "b possible 0 It shares its spot pool with 1 of the service; c with 0.",
+      "a refused  It has 0 of 1 GPU with 40 GB: 0 has another of the service.",
+    ],
   },
   {
     name: "a GPU larger than need be",

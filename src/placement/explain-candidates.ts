@@ -107,6 +107,7 @@ type RankReason = (
 const RANK_REASONS: readonly RankReason[] = [
   (mine, best, { node }) => `It has ${mine} of the service on it; ${node} has ${best}.`,
   (_mine, _best, { node }) => `It is spot, which may go without a fault; ${node} is not.`,
+  (mine, best, { node }) => `It shares its spot pool with ${mine} of the service; ${node} with ${best}.`,
   (mine, best, { node }) => `Its zone has ${mine} of the service; that of ${node} has ${best}.`,
   (_mine, _best, { node }) => `It would begin an unused GPU; ${node} has one in use with room.`,
   (mine, best, { node }) =>

@@ -3,6 +3,7 @@ import type { GpuNode } from "../api/gpu-node.ts";
 import type { PartitionMode } from "../api/gpu-partition.ts";
 import { layoutOf } from "../api/mig-layout.ts";
 import type { InstanceName, NodeName, ServiceName } from "../base/ids.ts";
+import { oncePer } from "../base/once-per.ts";
 import type { GpuCut } from "./partition-requirements.ts";
 import { placeKey, type Fleet, type GpuPlace, type HeldSlice, type InstanceRequest } from "./placement-request.ts";
 
@@ -26,8 +27,14 @@ export interface FleetRoom {
   nodeOf(name: NodeName): GpuNode | null;
   /** In the order of their indexes; lost ones are left out. */
   gpusOf(node: NodeName): readonly GpuRoom[];
+  /** null = lost, or there is none. */
+  gpuAt(place: GpuPlace): GpuRoom | null;
+  /** Nobody holds anything on it, and no GPU of it is lost or closed. */
+  isUnused(node: GpuNode): boolean;
   freeHostBytes(node: GpuNode): number;
   isQuarantined(place: GpuPlace, service: ServiceName): boolean;
+  /** Where the service holds something, or a GPU is kept from it. To all other services such a node is another place than to this one. */
+  nodesKnownTo(service: ServiceName): ReadonlySet<NodeName>;
   /** Takes nobody new. */
   isClosed(place: GpuPlace): boolean;
   /** null = none is closed. */
@@ -37,75 +44,157 @@ export interface FleetRoom {
   hold(slices: readonly HeldSlice[]): void;
   /** Takes back what one instance holds there; what it still has elsewhere stays held. */
   release(instance: InstanceName, places: readonly GpuPlace[]): void;
+  /** In the order of their names. */
   matching(request: Pick<InstanceRequest, "nodeSelector" | "capacityType">): readonly GpuNode[];
+  /** Nodes on which something was held, released or closed, oldest first, as often as it was. It grows. */
+  readonly changes: readonly NodeName[];
 }
 
-export function createFleetRoom(fleet: Fleet): FleetRoom {
-  const byGpu = new Map<string, HeldSlice[]>();
-  const byNode = new Map<NodeName, HeldSlice[]>();
-  const byService = new Map<ServiceName, HeldSlice[]>();
-  /** Asked for every node at each placement, changed at one: so kept until then. */
-  const gpusByNode = new Map<NodeName, readonly GpuRoom[]>();
-  const lost = new Set(fleet.lost.map(placeKey));
-  const quarantined = new Set(fleet.quarantined.map((entry) => `${entry.service} ${placeKey(entry)}`));
-  let closed = fleet.closed == null ? null : placeKey(fleet.closed);
-  // The order of the inventory must not matter: same fleet, same choice.
-  const nodes = fleet.nodes.toSorted((left, right) => (left.name < right.name ? -1 : 1));
-  const nodeByName = new Map(nodes.map((node) => [node.name, node]));
+export const createFleetRoom = (fleet: Fleet): FleetRoom => new Room(fleet);
 
-  function hold(slices: readonly HeldSlice[]): void {
-    for (const slice of slices) {
-      append(byGpu, placeKey(slice), slice);
-      append(byNode, slice.node, slice);
-      if (slice.service !== null) append(byService, slice.service, slice);
-      gpusByNode.delete(slice.node);
-    }
+class Room implements FleetRoom {
+  readonly nodes: readonly GpuNode[];
+  readonly changes: NodeName[] = [];
+  readonly #nodeByName: ReadonlyMap<NodeName, GpuNode>;
+  readonly #cards: ReadonlyMap<string, Card>;
+  readonly #lost: ReadonlySet<string>;
+  readonly #lostNodes: ReadonlySet<NodeName>;
+  readonly #quarantined: ReadonlySet<string>;
+  readonly #quarantinedBy: ReadonlyMap<ServiceName, readonly GpuPlace[]>;
+  readonly #byGpu = new Map<string, HeldSlice[]>();
+  readonly #byNode = new Map<NodeName, HeldSlice[]>();
+  readonly #byService = new Map<ServiceName, HeldSlice[]>();
+  // Asked for every node at each placement, changed at one: so kept until then.
+  readonly #gpusByNode = new Map<NodeName, readonly GpuRoom[]>();
+  readonly #roomsByGpu = new Map<string, GpuRoom>();
+  readonly #freeHostBytes = new Map<NodeName, number>();
+  readonly #knownNodes = new Map<ServiceName, ReadonlySet<NodeName>>();
+  readonly #matching = new Map<string, readonly GpuNode[]>();
+  #closed: GpuPlace | null;
+
+  constructor({ nodes, held, lost, quarantined, closed }: Fleet) {
+    // The order of the inventory must not matter: same fleet, same choice.
+    this.nodes = nodes.toSorted((left, right) => (left.name < right.name ? -1 : 1));
+    this.#nodeByName = new Map(this.nodes.map((node) => [node.name, node]));
+    this.#cards = new Map(this.nodes.flatMap(cardsOf));
+    this.#lost = new Set(lost.map(placeKey));
+    this.#lostNodes = new Set(lost.map(({ node }) => node));
+    this.#quarantined = new Set(quarantined.map((entry) => `${entry.service} ${placeKey(entry)}`));
+    this.#quarantinedBy = Map.groupBy(quarantined, ({ service }) => service);
+    this.#closed = closed ?? null;
+    this.hold(held);
   }
-  function release(instance: InstanceName, places: readonly GpuPlace[]): void {
-    for (const place of places) {
-      const key = placeKey(place);
-      const gone = (byGpu.get(key) ?? []).filter((slice) => slice.instance === instance);
-      for (const slice of gone) {
-        drop(byGpu, key, slice);
-        drop(byNode, slice.node, slice);
-        if (slice.service !== null) drop(byService, slice.service, slice);
-      }
-      gpusByNode.delete(place.node);
-    }
+
+  nodeOf(name: NodeName): GpuNode | null {
+    return this.#nodeByName.get(name) ?? null;
   }
-  function gpusOf(name: NodeName): readonly GpuRoom[] {
-    const known = gpusByNode.get(name);
+
+  gpusOf(name: NodeName): readonly GpuRoom[] {
+    const known = this.#gpusByNode.get(name);
     if (known !== undefined) return known;
-    const places = (nodeByName.get(name)?.gpus ?? []).map(({ index, ...card }) => ({ node: name, gpu: index, ...card }));
-    const rooms = places.filter((place) => !lost.has(placeKey(place))).map((place) => gpuRoom(place, byGpu.get(placeKey(place)) ?? []));
-    gpusByNode.set(name, rooms);
+    const rooms = (this.#nodeByName.get(name)?.gpus ?? []).flatMap(({ index }) => this.gpuAt({ node: name, gpu: index }) ?? []);
+    this.#gpusByNode.set(name, rooms);
     return rooms;
   }
-  hold(fleet.held);
 
-  return {
-    nodes,
-    nodeOf: (name) => nodeByName.get(name) ?? null,
-    gpusOf,
-    freeHostBytes(node) {
-      // Counted once for each instance, however many GPUs of the node it has.
-      const byInstance = new Map<InstanceName, number>();
-      for (const { instance, hostBytes } of byNode.get(node.name) ?? []) {
-        byInstance.set(instance, Math.max(hostBytes, byInstance.get(instance) ?? 0));
+  gpuAt(place: GpuPlace): GpuRoom | null {
+    const key = placeKey(place);
+    const known = this.#roomsByGpu.get(key);
+    if (known !== undefined) return known;
+    const card = this.#cards.get(key);
+    if (card === undefined || this.#lost.has(key)) return null;
+    const slices = this.#byGpu.get(key) ?? [];
+    const room = slices.length === 0 ? unusedRoom(card) : gpuRoom(card, slices);
+    this.#roomsByGpu.set(key, room);
+    return room;
+  }
+
+  isUnused({ name }: GpuNode): boolean {
+    return (this.#byNode.get(name)?.length ?? 0) === 0 && !this.#lostNodes.has(name) && this.#closed?.node !== name;
+  }
+
+  freeHostBytes({ name, hostMemoryBytes }: GpuNode): number {
+    const known = this.#freeHostBytes.get(name);
+    if (known !== undefined) return known;
+    // Counted once for each instance, however many GPUs of the node it has.
+    const byInstance = new Map<InstanceName, number>();
+    for (const { instance, hostBytes } of this.#byNode.get(name) ?? [])
+      if (hostBytes > 0) byInstance.set(instance, Math.max(hostBytes, byInstance.get(instance) ?? 0));
+    const freeBytes = hostMemoryBytes - sum([...byInstance.values()]);
+    this.#freeHostBytes.set(name, freeBytes);
+    return freeBytes;
+  }
+
+  isQuarantined(place: GpuPlace, service: ServiceName): boolean {
+    return this.#quarantined.has(`${service} ${placeKey(place)}`);
+  }
+
+  nodesKnownTo(service: ServiceName): ReadonlySet<NodeName> {
+    const known = this.#knownNodes.get(service);
+    if (known !== undefined) return known;
+    const places = [...this.slicesOf(service), ...(this.#quarantinedBy.get(service) ?? [])];
+    const made = new Set(places.map(({ node }) => node));
+    this.#knownNodes.set(service, made);
+    return made;
+  }
+
+  isClosed({ node, gpu }: GpuPlace): boolean {
+    return this.#closed?.node === node && this.#closed.gpu === gpu;
+  }
+
+  close(place: GpuPlace | null): void {
+    for (const touched of [this.#closed, place]) if (touched !== null) this.#changed(touched, null);
+    this.#closed = place;
+  }
+
+  slicesOf(service: ServiceName): readonly HeldSlice[] {
+    return this.#byService.get(service) ?? [];
+  }
+
+  hold(slices: readonly HeldSlice[]): void {
+    for (const slice of slices) {
+      append(this.#byGpu, placeKey(slice), slice);
+      append(this.#byNode, slice.node, slice);
+      if (slice.service !== null) append(this.#byService, slice.service, slice);
+      this.#changed(slice, slice.service);
+    }
+  }
+
+  release(instance: InstanceName, places: readonly GpuPlace[]): void {
+    for (const place of places) {
+      const key = placeKey(place);
+      const gone = (this.#byGpu.get(key) ?? []).filter((slice) => slice.instance === instance);
+      for (const slice of gone) {
+        drop(this.#byGpu, key, slice);
+        drop(this.#byNode, slice.node, slice);
+        if (slice.service !== null) drop(this.#byService, slice.service, slice);
+        this.#changed(slice, slice.service);
       }
-      return node.hostMemoryBytes - sum([...byInstance.values()]);
-    },
-    isQuarantined: (place, service) => quarantined.has(`${service} ${placeKey(place)}`),
-    isClosed: (place) => closed === placeKey(place),
-    close: (place) => void (closed = place === null ? null : placeKey(place)),
-    slicesOf: (service) => byService.get(service) ?? [],
-    hold,
-    release,
-    matching: (request) => nodes.filter((node) => matchesNode(node, request)),
-  };
+    }
+  }
+
+  matching(request: Pick<InstanceRequest, "nodeSelector" | "capacityType">): readonly GpuNode[] {
+    const selector = JSON.stringify([request.capacityType, request.nodeSelector]);
+    const known = this.#matching.get(selector) ?? this.nodes.filter((node) => matchesNode(node, request));
+    this.#matching.set(selector, known);
+    return known;
+  }
+
+  #changed(place: GpuPlace, service: ServiceName | null): void {
+    this.#roomsByGpu.delete(placeKey(place));
+    this.#gpusByNode.delete(place.node);
+    this.#freeHostBytes.delete(place.node);
+    if (service !== null) this.#knownNodes.delete(service);
+    this.changes.push(place.node);
+  }
 }
 
 type Card = Pick<GpuRoom, "node" | "gpu" | "model" | "memoryBytes" | "modes">;
+
+/** By their keys; of a node, always the same. */
+const cardsOf = oncePer(({ name, gpus }: GpuNode): readonly (readonly [string, Card])[] =>
+  gpus.map(({ index, ...card }) => [placeKey({ node: name, gpu: index }), { node: name, gpu: index, ...card }]),
+);
 
 function gpuRoom(card: Card, slices: readonly HeldSlice[]): GpuRoom {
   const usedBytes = sum(slices.map((slice) => slice.memoryBytes));
@@ -118,6 +207,8 @@ function gpuRoom(card: Card, slices: readonly HeldSlice[]): GpuRoom {
     services: new Set(slices.flatMap((slice) => slice.service ?? [])),
   };
 }
+
+const unusedRoom = oncePer((card: Card): GpuRoom => gpuRoom(card, []));
 
 /** A GPU is in the mode of those who were promised a part of it. */
 function cutOf(slices: readonly HeldSlice[], usedBytes: number): GpuCut | null {

@@ -1,5 +1,6 @@
 import { err, ok, type Result } from "../base/result.ts";
 import { EMPTY_LAYOUT, roomOf } from "../api/mig-layout.ts";
+import { oncePer } from "../base/once-per.ts";
 import { keepMigShare } from "./choose-mig-share.ts";
 import { cheapestShare, choosePartition, shareIn, type ChosenShare, type NoPartition } from "./choose-partition.ts";
 import type { GpuRoom } from "./fleet-room.ts";
@@ -7,6 +8,9 @@ import { valueLost } from "./mig-value.ts";
 import { DEFAULT_PLANNING_LOSS_PERCENT } from "./partition-modes.ts";
 import { partitionRequirements, type CandidateGpu, type ModeRefusal, type PartitionRequirements } from "./partition-requirements.ts";
 import type { InstanceRequest, PlacedMember } from "./placement-request.ts";
+
+/** Asked of thousands of GPUs. */
+const needsOf = oncePer((request: InstanceRequest) => partitionRequirements(request));
 
 /** What one GPU would give to one member of an instance. Smaller is better in both numbers. */
 export interface GpuOffer {
@@ -20,7 +24,7 @@ export interface GpuOffer {
 
 /** The least costly share of the GPU that is enough, or null. Its bytes must still be free: `choosePartition` says why not. */
 export function offerAt(request: InstanceRequest, gpu: GpuRoom): GpuOffer | null {
-  const needs = partitionRequirements(request);
+  const needs = needsOf(request);
   const share = cheapestShare({ needs, gpu: candidateOf(gpu) });
   return share === null ? null : offerOf(needs, gpu, share);
 }
@@ -30,7 +34,7 @@ export function offerAt(request: InstanceRequest, gpu: GpuRoom): GpuOffer | null
  * `gpu` is without it.
  */
 export function offerStanding(request: InstanceRequest, gpu: GpuRoom, member: PlacedMember): Result<GpuOffer, ModeRefusal> {
-  const needs = partitionRequirements(request);
+  const needs = needsOf(request);
   const wish = { needs, gpu: candidateOf(gpu) };
   if (member.mig !== null) {
     if (gpu.cut !== null && gpu.cut.mode !== "mig") return err({ code: "OTHER_MODE", why: () => "The GPU is not cut by MIG." });
@@ -46,7 +50,7 @@ export function offerStanding(request: InstanceRequest, gpu: GpuRoom, member: Pl
 
 /** Every mode with its verdict, for people. */
 export function verdictsAt(request: InstanceRequest, gpu: GpuRoom): NoPartition | null {
-  const choice = choosePartition(partitionRequirements(request), candidateOf(gpu));
+  const choice = choosePartition(needsOf(request), candidateOf(gpu));
   return choice.ok ? null : choice.error;
 }
 

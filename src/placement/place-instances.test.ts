@@ -3,7 +3,8 @@ import { test } from "node:test";
 import type { JsonObject } from "../base/json.ts";
 import { GB } from "../base/bytes.ts";
 import { nodeName, serviceName } from "../base/ids.ts";
-import type { GpuNode } from "../api/gpu-node.ts";
+import { ZONE_LABEL, type GpuNode } from "../api/gpu-node.ts";
+import { SPOT_POOL_LABEL } from "../api/spot-pool.ts";
 import { parseGpuNode } from "../api/parse-gpu-node.ts";
 import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
 import { explainRefusal } from "./explain-refusal.ts";
@@ -13,6 +14,8 @@ import { requestsOf } from "./requests-of.ts";
 
 interface NodeSketch {
   readonly zone?: string;
+  /** Named by its label. */
+  readonly pool?: string;
   readonly count?: number;
   readonly model?: string;
   readonly capacityType?: string;
@@ -20,10 +23,12 @@ interface NodeSketch {
 }
 function node(
   name: string,
-  { zone, count = 1, model = "H100-80GB", capacityType = "on-demand", hostMemory = "512GB" }: NodeSketch = {},
+  { zone, pool, count = 1, model = "H100-80GB", capacityType = "on-demand", hostMemory = "512GB" }: NodeSketch = {},
 ): GpuNode {
-  const labels = zone === undefined ? {} : { "topology.kubernetes.io/zone": zone };
-  const read = parseGpuNode({ name, labels: { ...labels, name }, spec: { capacityType, hostMemory, gpus: [{ model, count }] } });
+  const labels: Record<string, string> = { name };
+  if (zone !== undefined) labels[ZONE_LABEL] = zone;
+  if (pool !== undefined) labels[SPOT_POOL_LABEL] = pool;
+  const read = parseGpuNode({ name, labels, spec: { capacityType, hostMemory, gpus: [{ model, count }] } });
   assert.ok(read.ok);
   return read.value;
 }
@@ -73,6 +78,32 @@ const cases: readonly { name: string; wanted: readonly InstanceRequest[]; fleet:
     wanted: gold(),
     fleet: fleet([node("a", { capacityType: "spot" }), node("b")]),
     places: ["g-hot-1 b/0", "g-warm-1 a/0"],
+  },
+  {
+    name: "on spot a service keeps out of the pool that it has instances in, also where that costs it a zone",
+    wanted: gold({ hotStandby: { capacityType: "spot" } }),
+    fleet: fleet([
+      node("a", { zone: "z1", pool: "p1", capacityType: "spot" }),
+      node("b", { zone: "z2", pool: "p1", capacityType: "spot" }),
+      node("c", { zone: "z1", pool: "p2", capacityType: "spot" }),
+    ]),
+    places: ["g-hot-1 a/0", "g-warm-1 c/0"],
+  },
+  {
+    name: "on spot the pools of one zone are told apart",
+    wanted: gold({ hotStandby: { capacityType: "spot" } }),
+    fleet: fleet(["p1", "p1", "p2"].map((pool, index) => node(`n${index}`, { zone: "z1", pool, capacityType: "spot" }))),
+    places: ["g-hot-1 n0/0", "g-warm-1 n2/0"],
+  },
+  {
+    name: "on spot equal machines of one zone are one pool, which on-demand is no part of",
+    wanted: gold({ hotStandby: { capacityType: "spot" } }),
+    fleet: fleet([
+      node("a", { zone: "z1", capacityType: "spot" }),
+      node("b", { zone: "z1", capacityType: "spot" }),
+      node("c", { zone: "z1", count: 2 }),
+    ]),
+    places: ["g-hot-1 a/0", "g-warm-1 c/0"],
   },
   {
     name: "a written capacityType is a condition",

@@ -104,7 +104,7 @@ export type PlacementRefusal =
 
 /** Placed, but closer to its own service than it should be. */
 export interface PlacementNotice extends Explanation {
-  readonly code: "SAME_NODE" | "SAME_ZONE";
+  readonly code: "SAME_NODE" | "SAME_SPOT_POOL" | "SAME_ZONE";
 }
 
 export interface PlacedInstance {

@@ -10,9 +10,9 @@ import { planPartitions, type AnyPartition, type PartitionWorld, type SeenGpu } 
 import { placeKey, type InstanceRequest } from "./placement-request.ts";
 import { requestsOf } from "./requests-of.ts";
 
-function nodeOf(name: string, count: number, zone: string | null) {
+function nodeOf(name: string, count: number, zone: string | null, capacityType = "on-demand") {
   const labels = zone === null ? {} : { "topology.kubernetes.io/zone": zone };
-  const read = parseGpuNode({ name, labels, spec: { gpus: [{ model: "H100-80GB", count }] } });
+  const read = parseGpuNode({ name, labels, spec: { capacityType, gpus: [{ model: "H100-80GB", count }] } });
   assert.ok(read.ok);
   return read.value;
 }
@@ -44,6 +44,17 @@ test("a warm partition beside one of two spread hot ones carries no notice", () 
   const nodes = [nodeOf("a", 1, "z1"), nodeOf("b", 1, "z2"), nodeOf("c", 1, "z2")];
   const wanted = wantedOf("p", { tier: "platinum", coldStandby: { gpuCount: 0 } });
   assert.deepEqual(noticesOf(worldOf({ wanted, nodes })), [["p-hot-1"], ["p-hot-2"], ["p-warm-1"]]);
+});
+
+test("a partition that shares a spot pool with others of its service carries a notice, beside that of the zone", () => {
+  const nodes = [nodeOf("a", 1, "z1", "spot"), nodeOf("b", 1, "z1", "spot")];
+  const wanted = wantedOf("g", { tier: "gold", coldStandby: { gpuCount: 0 } });
+  assert.deepEqual(noticesOf(worldOf({ wanted, nodes })), [
+    ["g-hot-1", "SAME_SPOT_POOL"],
+    ["g-warm-1", "SAME_SPOT_POOL", "SAME_ZONE"],
+  ]);
+  const apart = [...nodes, nodeOf("c", 1, "z2", "spot")];
+  assert.deepEqual(noticesOf(worldOf({ wanted, nodes: apart })), [["g-hot-1"], ["g-warm-1"]]);
 });
 
 test("partitions forced onto one node carry a notice each", () => {

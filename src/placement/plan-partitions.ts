@@ -1,5 +1,6 @@
 import type { GpuNode } from "../api/gpu-node.ts";
 import type { GpuPartition, PartitionMode, UnplacedPartition } from "../api/gpu-partition.ts";
+import { oncePer } from "../base/once-per.ts";
 import { partitionName, type InstanceName, type PartitionName, type ServiceName } from "../base/ids.ts";
 import { fitAt } from "./choose-gpus.ts";
 import { explainRefusal } from "./explain-refusal.ts";
@@ -52,7 +53,7 @@ export interface PartitionPlan {
 export function planPartitions(world: PartitionWorld, look?: PlacementLook): PartitionPlan {
   const { orders = NO_ORDERS } = world;
   const known = new Map(world.known.map((partition) => [partition.name, partition]));
-  const wantedNames = new Set(world.wanted.flatMap((request) => request.memberBytes.map((_, index) => nameOf(request, index))));
+  const wantedNames = new Set(world.wanted.flatMap(namesOf));
   const left = world.known.filter(({ name, service }) => !wantedNames.has(name) && !world.untouched.has(service));
   const releasing = left.filter((partition): partition is GpuPartition => isHeld(partition, world.seen));
   const untouched = world.known.filter(({ service }) => world.untouched.has(service)).filter(isPlaced);
@@ -104,7 +105,9 @@ function stayingOf(
   world: PartitionWorld,
   orders: RelocationOrders,
 ): readonly Candidate[] {
-  const own = request.memberBytes.flatMap((_, index) => known.get(nameOf(request, index)) ?? []).filter(isPlaced);
+  const own = namesOf(request)
+    .flatMap((name) => known.get(name) ?? [])
+    .filter(isPlaced);
   const isShunned = own.some((partition) =>
     world.quarantined.some((entry) => entry.service === request.service && placeKey(entry) === placeKey(partition)),
   );
@@ -179,14 +182,24 @@ function preferredMode({ isExclusive, isolation }: InstanceRequest): PartitionMo
 const nameOf = (request: Pick<InstanceRequest, "tenant" | "instance">, index: number): PartitionName =>
   partitionName(`${request.tenant}-gpu-partition-${request.instance}-${index + 1}`);
 
+const namesOf = oncePer((request: InstanceRequest): readonly PartitionName[] =>
+  request.memberBytes.map((_, index) => nameOf(request, index)),
+);
+
 const isPlaced = (partition: AnyPartition): partition is GpuPartition => partition.node !== null;
 
+/** Whether its instance has bytes there; where the driver does not answer, whoever is placed may have. */
 export function isHeld(partition: AnyPartition, seen: readonly SeenGpu[] | null): boolean {
   if (!isPlaced(partition)) return false;
-  if (seen === null) return true;
-  const gpu = seen.find((candidate) => placeKey(candidate) === placeKey(partition));
-  return gpu?.holders.some((holder) => holder.instance === partition.instance) ?? false;
+  return seen === null || holdersOn(seen).has(holderKey(partition.instance, partition));
 }
+
+const holdersOn = oncePer(
+  (seen: readonly SeenGpu[]): ReadonlySet<string> =>
+    new Set(seen.flatMap((gpu) => gpu.holders.map(({ instance }) => holderKey(instance, gpu)))),
+);
+
+const holderKey = (instance: InstanceName, place: GpuPlace): string => `${instance} ${placeKey(place)}`;
 
 export function sliceOf(partition: GpuPartition): HeldSlice {
   const { node, gpu, instance, service, memoryBytes, mode, mig } = partition;
@@ -195,10 +208,10 @@ export function sliceOf(partition: GpuPartition): HeldSlice {
 
 /** Bytes in use that nobody was promised there: processes of the past, until they are gone. */
 export function strangers(seen: readonly SeenGpu[], promised: readonly HeldSlice[]): readonly HeldSlice[] {
-  const known = new Set(promised.map((slice) => `${slice.instance} ${placeKey(slice)}`));
+  const known = new Set(promised.map((slice) => holderKey(slice.instance, slice)));
   return seen.flatMap((gpu) =>
     gpu.holders
-      .filter((holder) => !known.has(`${holder.instance} ${placeKey(gpu)}`))
+      .filter((holder) => !known.has(holderKey(holder.instance, gpu)))
       .map(({ instance, usedBytes }) => ({
         node: gpu.node,
         gpu: gpu.gpu,

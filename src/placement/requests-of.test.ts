@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
+import { parseResource } from "../api/parse-resource.ts";
 import type { JsonObject } from "../base/json.ts";
 import { requestsOf } from "./requests-of.ts";
 
@@ -30,3 +31,26 @@ const cases: readonly { readonly name: string; readonly spec: JsonObject; readon
 for (const { name, spec, slices } of cases) {
   test(`what a config wants bound: ${name}`, () => assert.deepEqual(slicesOf(spec), slices));
 }
+
+test("what a config wants bound: no label or annotation raises the class that its contract names", () => {
+  const wishes = {
+    qosClass: "gold",
+    "inference.example.com/qos-class": "gold",
+    "nvidia.com/priority": "0",
+    "hami.io/gpu-cores": "100",
+  };
+  const manifest = {
+    apiVersion: "inference.example.com/v1",
+    kind: "HotStandbyConfig",
+    metadata: { name: "s", labels: wishes, annotations: wishes },
+    spec: { tenant: "s", tier: "silver", qosClass: "bronze", model: { name: "m", weights: "4GB" } },
+  };
+  const resource = parseResource(manifest);
+  assert.ok(resource.ok);
+  const config = parseHotStandbyConfig(resource.value);
+  assert.ok(config.ok);
+  assert.deepEqual(
+    requestsOf(config.value).map(({ computePercent }) => computePercent),
+    [20],
+  );
+});

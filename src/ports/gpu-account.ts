@@ -18,6 +18,28 @@ export type AccountError =
   | { readonly code: "UNKNOWN_GPU"; readonly node: NodeName; readonly gpu: number }
   | { readonly code: "ACCOUNT_UNAVAILABLE"; readonly reason: string };
 
+/** How a GPU's compute is shared out to one process now. */
+export interface ComputeTerms {
+  /** A step takes so many times as long as on the whole card alone; 1 or more. */
+  readonly slowdown: number;
+  /** By the hardware: a process cannot take more, whatever it does. */
+  readonly isEnforced: boolean;
+}
+
+/** What a process does with its GPUs' compute: the truth of the hardware, as per-process utilisation is. */
+export interface ComputeUse {
+  readonly isBusy: boolean;
+  /** Device time in all since the process began: what its work takes on the card alone. */
+  readonly usedMs: number;
+  /** Share of the card's time that its work takes while it is alone there: above 0, up to 1. */
+  readonly demandRatio: number;
+}
+
+export interface ComputeShare {
+  tell(use: ComputeUse): void;
+  stop(): void;
+}
+
 /** A process can no longer use that GPU. */
 export interface GpuEnd {
   readonly node: NodeName;
@@ -40,6 +62,8 @@ export interface GpuAccount {
     bytes: number,
     residence?: "awake" | "parked",
   ): Promise<Result<null, AccountError>>;
+  /** As `holdGpu`, past the limit that is kept by nothing outside the process (vGPU, time-slicing); other modes refuse it all the same. */
+  grabGpu(at: { readonly node: NodeName; readonly gpu: number }, bytes: number): Promise<Result<null, AccountError>>;
   /** Sets what this process holds of the node's host memory to `bytes` in all. Idempotent. */
   holdHost(node: NodeName, bytes: number): Promise<Result<null, AccountError>>;
   /** Resolves when `bytes` went over the node's link, which all running transfers share equally. */
@@ -53,4 +77,12 @@ export interface GpuAccount {
    * it holds bytes that a fault hits. @returns an end of the watch.
    */
   watchLoss(gpus: readonly { readonly node: NodeName; readonly gpu: number }[], lost: (end: GpuEnd) => void): () => void;
+  /**
+   * Takes part in the compute of these GPUs. `told` is called with new terms, first only when there are any; null = it shares with nobody by
+   * right, and need not tell its use.
+   */
+  shareCompute(
+    gpus: readonly { readonly node: NodeName; readonly gpu: number }[],
+    told: (terms: ComputeTerms | null) => void,
+  ): ComputeShare;
 }

@@ -127,7 +127,9 @@ function holds(fact: Fact): void {
       assert.deepEqual(await account.holdGpu(FIRST, bytes), DONE);
       assert.equal(usedBytes(await rig.driver.observe()), bytes);
     }
-    assert.deepEqual(taken(await rig.driver.observe())[0]?.holders, [{ instance: "hot-1", pid: 7, usedBytes: 10 * GB, state: "awake" }]);
+    assert.deepEqual(taken(await rig.driver.observe())[0]?.holders, [
+      { instance: "hot-1", pid: 7, usedBytes: 10 * GB, state: "awake", compute: null },
+    ]);
     assert.deepEqual(await account.holdGpu(FIRST, 0), DONE);
     assert.deepEqual(taken(await rig.driver.observe())[0]?.holders, []);
   });

@@ -4,6 +4,13 @@ import type { GpuNode } from "../api/gpu-node.ts";
 import type { MigPlacement } from "../api/mig-layout.ts";
 import type { GpuPartition } from "../api/gpu-partition.ts";
 
+/** Device time of one process on a shared GPU, both since it began and as of its last report: their growth is what it was granted and took. */
+export interface ObservedCompute {
+  /** Of the card, while it had work and beside who worked then. */
+  readonly grantedMs: number;
+  readonly usedMs: number;
+}
+
 /** One GPU as the driver sees it now. */
 export interface ObservedGpu {
   readonly node: NodeName;
@@ -30,6 +37,8 @@ export interface GpuHolder {
   readonly usedBytes: number;
   /** parked = it sleeps, and this is what remains: in use as any other byte, never to be lent. gone = its process is dead, its bytes not yet free. */
   readonly state: "awake" | "parked" | "gone";
+  /** null = it shares no compute, or has not worked yet. */
+  readonly compute: ObservedCompute | null;
 }
 
 /** Of a GPU of which nothing was ever freed, or whose driver cannot tell. */

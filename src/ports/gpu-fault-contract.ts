@@ -77,7 +77,7 @@ function teardowns(fact: DriverFact): void {
     assert.deepEqual(await dying.account.holdGpu(FIRST, 70 * GB), DONE);
     await dying.die();
     await rig.pass(7_999);
-    assert.deepEqual(await holdersOf(rig), [{ instance: "hot-1", pid: 1, usedBytes: 70 * GB, state: "gone" }]);
+    assert.deepEqual(await holdersOf(rig), [{ instance: "hot-1", pid: 1, usedBytes: 70 * GB, state: "gone", compute: null }]);
     assert.equal((await rig.connect("hot-1", 2).account.holdGpu(FIRST, 70 * GB)).ok, false);
     await rig.pass(1);
     assert.deepEqual(await holdersOf(rig), []);

@@ -21,7 +21,7 @@ function dirt(fact: DriverFact): void {
     const { account } = rig.connect("warm-1", 7);
     assert.deepEqual(await account.holdGpu(FIRST, 70 * GB), DONE);
     assert.deepEqual(await account.holdGpu(FIRST, 2 * GB, "parked"), DONE);
-    const parked = { instance: "warm-1", pid: 7, usedBytes: 2 * GB, state: "parked" };
+    const parked = { instance: "warm-1", pid: 7, usedBytes: 2 * GB, state: "parked", compute: null };
     assert.deepEqual(taken(await rig.driver.observe())[0]?.holders, [parked]);
     const refused = await rig.connect("hot-1", 8).account.holdGpu(FIRST, 79 * GB);
     assert.ok(!refused.ok && refused.error.code === "NO_GPU_MEMORY" && refused.error.freeBytes === 78 * GB);

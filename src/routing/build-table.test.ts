@@ -27,6 +27,7 @@ const instance = (name: string, state: InstanceState, more: Partial<InstanceStat
   fingerprint: "f",
   failedStarts: 0,
   failedWakes: 0,
+  violations: null,
   message: "",
   ...more,
 });

@@ -4,6 +4,7 @@ import type { MemoryPlan } from "../engine-model/memory-plan.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { GpuAccount } from "../ports/gpu-account.ts";
 import type { Random } from "../ports/random.ts";
+import { createEngineCompute, type EngineCompute } from "./engine-compute.ts";
 import { createEngineFaults, type EngineFaults } from "./engine-faults.ts";
 import { EngineLoop } from "./engine-loop.ts";
 import { createEngineMetrics, type EngineMetrics } from "./engine-metrics.ts";
@@ -42,6 +43,7 @@ export class EngineCore {
   readonly limits: RequestLimits;
   readonly metrics: EngineMetrics;
   readonly faults: EngineFaults;
+  readonly compute: EngineCompute;
   readonly loop: EngineLoop;
   readonly residence: EngineResidence;
   readonly leaders = new HeardLeaders();
@@ -58,6 +60,13 @@ export class EngineCore {
     this.limits = { models: [options.model, ...options.adapters], contextLength: plan.contextLength };
     this.metrics = createEngineMetrics(options.model, plan.kvBlocks);
     this.faults = createEngineFaults(ports.clock, (kinds) => this.#faultsChanged(kinds));
+    this.compute = createEngineCompute({
+      clock: ports.clock,
+      account: ports.account,
+      options,
+      ignoresShare: () => this.faults.has("ignores-share"),
+      repaced: (ratio) => this.loop.repace(ratio),
+    });
     const profile = { ...options.profile, kvBlocks: plan.kvBlocks };
     this.loop = new EngineLoop({
       clock: ports.clock,
@@ -65,6 +74,7 @@ export class EngineCore {
       faults: this.faults,
       metrics: this.metrics,
       stepMs: ports.stepMs ?? asPlanned,
+      compute: this.compute,
     });
     this.residence = new EngineResidence(options, plan, { ...ports, signal: this.#stopping.signal });
     this.createdSeconds = Math.floor(ports.clock.wallMs() / 1_000);
@@ -89,6 +99,8 @@ export class EngineCore {
     if (kinds.some((kind) => kind === "stall" || kind === "truncate" || kind === "reset")) {
       for (const answer of this.loop.answers) answer.setCuts(this.faults.cuts);
     }
+    if (kinds.includes("ignores-share")) this.compute.refresh();
+    if (kinds.includes("grabs-memory")) void this.residence.grab(this.faults.grabbedBytes);
     if (kinds.includes("hang") && !this.faults.isHung) this.loop.resume();
   }
 }

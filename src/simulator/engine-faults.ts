@@ -10,6 +10,8 @@ export interface EngineFaults {
   readonly isHung: boolean;
   readonly slowFactor: number;
   readonly slowWakeFactor: number;
+  /** Bytes on each GPU that it holds beyond its partition. */
+  readonly grabbedBytes: number;
   readonly cuts: AnswerCuts;
   /** Counts one new request; true for exactly the share of them that must fail. */
   failsRequest(): boolean;
@@ -50,6 +52,9 @@ export function createEngineFaults(clock: Clock, onChange: (kinds: readonly Faul
     },
     get slowWakeFactor() {
       return find("slow-wake")?.factor ?? 1;
+    },
+    get grabbedBytes() {
+      return find("grabs-memory")?.bytes ?? 0;
     },
     get cuts() {
       return {

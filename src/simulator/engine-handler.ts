@@ -49,6 +49,7 @@ export function createEngine(options: EngineOptions, ports: EnginePorts, events:
     start: () => {
       // From the first byte on, awake or asleep: a context that a fault has hit is gone for good.
       endWatch = ports.account?.watchLoss(options.gpus, (end) => events.gpuEnded(explainGpuFault(end), end.mode)) ?? endWatch;
+      core.compute.join();
       return core.residence.load();
     },
     stop: () => {
@@ -56,6 +57,7 @@ export function createEngine(options: EngineOptions, ports: EnginePorts, events:
       claim?.stop();
       core.stop();
       core.loop.abortAll();
+      core.compute.stop();
     },
   });
 }

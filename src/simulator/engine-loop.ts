@@ -8,6 +8,7 @@ import {
 } from "../engine-model/batch-scheduler.ts";
 import type { TokenSource } from "../engine-model/token-source.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
+import type { EngineCompute } from "./engine-compute.ts";
 import type { EngineAnswer } from "./engine-answer.ts";
 import type { EngineMetrics } from "./engine-metrics.ts";
 
@@ -30,6 +31,7 @@ export interface LoopParts {
   readonly faults: LoopFaults;
   readonly metrics: EngineMetrics;
   readonly stepMs: (plannedMs: number) => number;
+  readonly compute: Pick<EngineCompute, "slowdown" | "began" | "stepped" | "rested">;
 }
 
 // A process that was late by more than this was stopped or starved: it does not run its missed steps after one another.
@@ -44,6 +46,8 @@ export class EngineLoop {
   /** When the last step should have ended; null = the engine was idle. Keeps the rate right although timers are late. */
   #lastEndMs: number | null = null;
   #stepTokens = 0;
+  /** What the step in flight takes on the card alone. */
+  #stepAloneMs = 0;
   #isStepHeld = false;
 
   constructor(parts: LoopParts) {
@@ -95,6 +99,7 @@ export class EngineLoop {
     this.#timer = null;
     this.#isStepHeld = false;
     this.#lastEndMs = null;
+    this.#parts.compute.rested();
     for (const sequence of this.#scheduler.clear()) this.#parts.metrics.finished("abort", this.#sinceAdded(sequence));
     for (const answer of this.#sequences.keys()) answer.abort();
   }
@@ -106,23 +111,36 @@ export class EngineLoop {
     this.#end();
   }
 
+  /** What is left of the step in flight takes `ratio` times as long as it would have. */
+  repace(ratio: number): void {
+    if (this.#timer === null || this.#lastEndMs === null) return;
+    const nowMs = this.#parts.clock.monotonicMs();
+    this.#timer.cancel();
+    this.#lastEndMs = nowMs + (this.#lastEndMs - nowMs) * ratio;
+    this.#timer = this.#parts.clock.after(Math.max(0, this.#lastEndMs - nowMs), () => this.#end());
+  }
+
   #drop(sequence: Sequence<Seat>): void {
     if (sequence.state !== "finished") this.#parts.metrics.finished("abort", this.#sinceAdded(sequence));
     this.#scheduler.remove(sequence);
   }
 
   #begin(): void {
-    const { clock, faults, stepMs } = this.#parts;
+    const { clock, faults, stepMs, compute } = this.#parts;
     if (this.#timer !== null || this.#isStepHeld || faults.isHung) return;
     const step = this.#scheduler.beginStep();
     if (step === null) {
       this.#lastEndMs = null;
+      compute.rested();
       return;
     }
+    // First: it may hear at once that others work there.
+    compute.began();
     this.#stepTokens = step.tokens;
+    this.#stepAloneMs = stepMs(step.durationMs) * faults.slowFactor;
     const nowMs = clock.monotonicMs();
     const isOnTime = this.#lastEndMs !== null && nowMs - this.#lastEndMs < CATCH_UP_MS;
-    this.#lastEndMs = (isOnTime ? (this.#lastEndMs ?? nowMs) : nowMs) + stepMs(step.durationMs) * faults.slowFactor;
+    this.#lastEndMs = (isOnTime ? (this.#lastEndMs ?? nowMs) : nowMs) + this.#stepAloneMs * compute.slowdown;
     this.#timer = clock.after(Math.max(0, this.#lastEndMs - nowMs), () => this.#end());
   }
 
@@ -130,8 +148,10 @@ export class EngineLoop {
     this.#timer = null;
     if (this.#parts.faults.isHung) {
       this.#isStepHeld = true;
+      this.#parts.compute.rested();
       return;
     }
+    this.#parts.compute.stepped(this.#stepAloneMs);
     const produced = this.#scheduler.endStep();
     this.#parts.metrics.stepped(this.#stepTokens);
     if (produced.length > 0) this.#parts.metrics.generated(produced.length);

@@ -19,6 +19,8 @@ export interface EngineOptions {
   readonly load: { readonly link: "disk" | "network"; readonly bytesPerSecond: number };
   /** Host memory to GPU, for wakes; used, like the rate of the load, only where no account shares the links. */
   readonly wakeBytesPerSecond: number;
+  /** Share of a GPU's time that its steps take while it is alone there: above 0, up to 1. */
+  readonly demandRatio: number;
   readonly profile: Omit<BatchProfile, "kvBlocks">;
   readonly areFaultsEnabled: boolean;
   readonly isSleepEnabled: boolean;
@@ -44,6 +46,7 @@ export const ENGINE_DEFAULTS: EngineOptions = {
   memoryBytesPerGpu: 24 * GB,
   load: { link: "disk", bytesPerSecond: 12 * GB },
   wakeBytesPerSecond: 54 * GB,
+  demandRatio: 1,
   profile: {
     maxBatch: 64,
     stepBaseMs: 8,

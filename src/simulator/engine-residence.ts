@@ -116,6 +116,18 @@ export class EngineResidence {
     return held;
   }
 
+  /** Holds so many bytes more than it may on each GPU; 0 = no more than it may. What refuses it is what keeps it. */
+  grab(bytes: number): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#account === null || !this.#isLoaded) return;
+      const ownBytes = heldBytes(this.#state, this.#plan);
+      for (const at of this.#options.gpus) {
+        if (bytes === 0) await this.#account.holdGpu(at, ownBytes, residenceOf(this.#state));
+        else await this.#account.grabGpu(at, ownBytes + bytes);
+      }
+    });
+  }
+
   /** All GPUs or none: what was taken of the first ones goes back when a later one refuses. */
   async #hold(state: SleepState): Promise<Result<null, AccountError>> {
     if (this.#account === null) return ok(null);

@@ -39,7 +39,9 @@ function createOneGpu(freeBytes: number): { account: GpuAccount; held: { gpu: nu
         return Promise.resolve(ok(null));
       },
       transfer: () => Promise.resolve(ok(null)),
+      grabGpu: async () => ok(null),
       watchLoss: () => () => undefined,
+      shareCompute: () => ({ tell: () => undefined, stop: () => undefined }),
     },
   };
 }

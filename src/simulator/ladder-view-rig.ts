@@ -43,6 +43,7 @@ export const instance = (name: string, more: Partial<InstanceStatus> = {}): Inst
   fingerprint: fingerprintOf(config.model),
   failedStarts: 0,
   failedWakes: 0,
+  violations: null,
   message: "",
   ...more,
 });
@@ -132,7 +133,7 @@ export const gpu = (...holders: readonly (readonly [name: string, pid: number, u
     gpu: 0,
     health: "ok",
     memoryBytes: 80,
-    holders: holders.map(([name, pid, usedBytes]) => ({ instance: instanceName(name), pid, usedBytes, state: "awake" })),
+    holders: holders.map(([name, pid, usedBytes]) => ({ instance: instanceName(name), pid, usedBytes, state: "awake", compute: null })),
     ...NO_DIRT,
   },
 ];

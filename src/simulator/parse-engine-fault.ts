@@ -1,5 +1,5 @@
 import type { Fault, FaultKind } from "../api/fault.ts";
-import { FAULT_KINDS } from "../api/fault.ts";
+import { FAULT_KINDS, GRABBED_BYTES_MAX } from "../api/fault.ts";
 import { isJsonObject, type JsonObject } from "../base/json.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { badRequest, type EngineError } from "./engine-error.ts";
@@ -19,6 +19,7 @@ const NUMBERS: Readonly<Partial<Record<FaultKind, readonly [name: string, low: n
   slow: ["factor", 1, 1_000],
   "slow-wake": ["factor", 1, 1_000],
   "error-ratio": ["ratio", 0, 1],
+  "grabs-memory": ["bytes", 1, GRABBED_BYTES_MAX],
 };
 
 /** `{"fault": Fault, "forMs": number}`. */

@@ -1,5 +1,6 @@
 import type { GpuLostMode } from "../api/fault.ts";
 import type { Level } from "../api/hot-standby-config.ts";
+import { GB } from "../base/bytes.ts";
 import type { GpuLossPlace, ScenarioEvent, ScenarioNode, Setting } from "./scenario.ts";
 import type { WordCursor } from "./word-cursor.ts";
 
@@ -11,7 +12,19 @@ export interface Declared {
 
 const FOR = { minMs: 1, maxMs: 600_000 };
 const TARGET = /^(.+)-(?:hot|warm|cold)-(?:[1-9]\d?|\*)$/;
-const FAULT_VERBS = ["hang", "stall", "truncate", "reset", "slow", "errors", "garbage-wake", "failed-wake", "slow-wake"] as const;
+const FAULT_VERBS = [
+  "hang",
+  "stall",
+  "truncate",
+  "reset",
+  "slow",
+  "errors",
+  "garbage-wake",
+  "failed-wake",
+  "slow-wake",
+  "ignores-share",
+  "grabs-memory",
+] as const;
 const VERBS = [
   "kill",
   "stop",
@@ -98,7 +111,10 @@ function faultOf(cursor: WordCursor, verb: FaultVerb): Extract<ScenarioEvent, { 
   switch (verb) {
     case "hang":
     case "failed-wake":
+    case "ignores-share":
       return { kind: verb };
+    case "grabs-memory":
+      return { kind: verb, bytes: cursor.count("an amount", { min: 1, max: 1_000, suffix: "GB" }) * GB };
     case "garbage-wake":
       return { kind: "garbage-after-wake" };
     case "stall":

@@ -133,7 +133,8 @@ const orNull = <Value>(of: fc.Arbitrary<Value>): fc.Arbitrary<Value | null> => f
 const tokens = fc.integer({ min: 0, max: 10_000 });
 const factor = fc.integer({ min: 1, max: 1_000 });
 const fault: fc.Arbitrary<EngineFault> = fc.oneof(
-  fc.constantFrom<EngineFault>({ kind: "hang" }, { kind: "failed-wake" }, { kind: "garbage-after-wake" }),
+  fc.constantFrom<EngineFault>({ kind: "hang" }, { kind: "failed-wake" }, { kind: "garbage-after-wake" }, { kind: "ignores-share" }),
+  fc.record({ kind: fc.constant("grabs-memory" as const), bytes: fc.integer({ min: 1, max: 1_000 }).map((gigabytes) => gigabytes * 1e9) }),
   fc.record({ kind: fc.constantFrom("stall" as const, "truncate" as const, "reset" as const), afterTokens: tokens }),
   fc.record({ kind: fc.constantFrom("slow" as const, "slow-wake" as const), factor }),
   fc.record({ kind: fc.constant("error-ratio" as const), ratio: fc.integer({ min: 0, max: 100 }).map((percent) => percent / 100) }),

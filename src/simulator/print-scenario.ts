@@ -1,4 +1,5 @@
 import { GPU_APPLICATION_MODES } from "../api/fault.ts";
+import { GB } from "../base/bytes.ts";
 import { formatDuration } from "../base/time.ts";
 import type {
   EngineFault,
@@ -85,7 +86,10 @@ function wordsOf(fault: EngineFault): { readonly verb: string; readonly amount: 
   switch (fault.kind) {
     case "hang":
     case "failed-wake":
+    case "ignores-share":
       return { verb: fault.kind, amount: [] };
+    case "grabs-memory":
+      return { verb: fault.kind, amount: [`${Math.round(fault.bytes / GB)}GB`] };
     case "garbage-after-wake":
       return { verb: "garbage-wake", amount: [] };
     case "stall":

@@ -120,9 +120,11 @@ const overheard =
 /** What the kernel does for a process that stands still is done; the process hears of it later. */
 const accountOf = (life: ProcessLife, account: GpuAccount): GpuAccount => ({
   holdGpu: (at, bytes, residence) => life.answer(account.holdGpu(at, bytes, residence)),
+  grabGpu: (at, bytes) => life.answer(account.grabGpu(at, bytes)),
   holdHost: (node, bytes) => life.answer(account.holdHost(node, bytes)),
   transfer: (over, bytes, signal) => life.answer(account.transfer(over, bytes, signal)),
   watchLoss: (gpus, lost) => account.watchLoss(gpus, (at) => life.run(() => lost(at))),
+  shareCompute: (gpus, told) => account.shareCompute(gpus, (terms) => life.run(() => told(terms))),
 });
 
 const optionsOf = (plan: LaunchPlan, stateId: string): EngineOptions => ({

@@ -8,6 +8,7 @@ import { createSimulatedAccount, type SimulatedAccount } from "../adapters/gpu-d
 import { createSha256KeyDigest } from "../adapters/key-digest/sha256.ts";
 import { createSeededRandom } from "../adapters/random/simulated.ts";
 import { createApiKey } from "../admin/api-keys.ts";
+import { computeSlowdowns } from "../engine-model/compute-slowdown.ts";
 import type { ResourceDraft } from "../api/resource.ts";
 import type { EndpointAddress } from "../api/route-table.ts";
 import { assert } from "../base/assert.ts";
@@ -209,7 +210,7 @@ function createGround(seed: number, { eventsMax, controlPlanes = 1, orders, nois
   const log = createMemoryEventLog(eventsMax);
   const network = createSimulatedNetwork(clock, chance("network"), log);
   const store = createMemoryStore(clockOf(clock, noise, "store"));
-  const account = createSimulatedAccount(clock);
+  const account = createSimulatedAccount(clock, { slowdowns: computeSlowdowns });
   const lives = new Map<string, ProcessLife>();
   const ordered = (order: Pick<ObeyedOrder, "verb" | "term" | "whom">): void => agent.obeyed(order.verb, order.term, order.whom);
   const launcher = createSimulatedLauncher(startWorldEngines({ seed, stateId: STATE_ID, clock, network, account, lives, noise, ordered }));

@@ -4,6 +4,7 @@ import { err, ok, type Result } from "../../base/result.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ClusterStore, Listing, StoreError } from "../../ports/cluster-store.ts";
 import { changeOf, decideChange, only, targetOf, type Change } from "./decide-change.ts";
+import { createListings } from "./listings.ts";
 import { createWatchers } from "./watchers.ts";
 
 const CLOSED: StoreError = { code: "UNAVAILABLE", applied: "no", reason: "the store is closed" };
@@ -11,7 +12,7 @@ const CLOSED: StoreError = { code: "UNAVAILABLE", applied: "no", reason: "the st
 /** Lives and dies with the process. Uids and versions are counted, so that one seed gives one history. */
 export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
   const stored = new Map<string, Resource>();
-  const listings = createListings(stored);
+  const listings = createListings();
   const watchers = createWatchers();
   let isClosed = false;
   let revision = 0;
@@ -39,7 +40,9 @@ export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
       else stored.set(key, resource);
     }
     const changed = changes.map(targetOf).filter(({ kind, name }) => after.has(keyOf(kind, name)));
-    for (const { kind } of changed) listings.forget(kind);
+    for (const target of changed) {
+      listings.changed(target, stored.get(keyOf(target.kind, target.name)) ?? null);
+    }
     void Promise.resolve(changed).then((told) => watchers.tell(told));
     return ok(results);
   }
@@ -51,9 +54,7 @@ export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
       const found = stored.get(keyOf(kind, name));
       return found === undefined ? err({ code: "NOT_FOUND", kind, name }) : ok(found);
     },
-    async list(kind) {
-      return isClosed ? err(CLOSED) : ok(listings.of(kind));
-    },
+    list: async (kind) => (isClosed ? err(CLOSED) : ok(listings.of(kind) ?? listings.replace(kind, listingOf(kind, stored.values())))),
     create: (draft) => single({ verb: "create", draft }),
     writeSpec: (draft, version) => single({ verb: "write-spec", draft, version }),
     writeStatus: ({ kind, name }, status, version) => single({ verb: "write-status", kind, name, status, version }),
@@ -70,20 +71,9 @@ export function createMemoryStore(clock: Pick<Clock, "wallMs">): ClusterStore {
   };
 }
 
-/** Each is made once, until one of its kind is written. */
-function createListings(stored: ReadonlyMap<string, Resource>): { of(kind: Kind): Listing; forget(kind: Kind): void } {
-  const made = new Map<Kind, Listing>();
-  return {
-    of(kind) {
-      const known = made.get(kind);
-      if (known !== undefined) return known;
-      const items = [...stored.values()].filter((resource) => resource.kind === kind);
-      const listing = { items: Object.freeze(items.toSorted((left, right) => (left.name < right.name ? -1 : 1))), ageMs: 0 };
-      made.set(kind, listing);
-      return listing;
-    },
-    forget: (kind) => void made.delete(kind),
-  };
+function listingOf(kind: Kind, stored: Iterable<Resource>): Listing {
+  const items = [...stored].filter((resource) => resource.kind === kind);
+  return { items: Object.freeze(items.toSorted((left, right) => (left.name < right.name ? -1 : 1))), ageMs: 0 };
 }
 
 const keyOf = (kind: Kind, name: string): string => `${kind}/${name}`;

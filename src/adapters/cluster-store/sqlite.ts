@@ -7,8 +7,9 @@ import { uid } from "../../base/ids.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { ClusterStore, StoreError } from "../../ports/cluster-store.ts";
-import { changeOf, only, type Change } from "./decide-change.ts";
+import { changeOf, only, targetOf, type Change } from "./decide-change.ts";
 import { createObjectKeeper } from "./keep-objects.ts";
+import { createListings } from "./listings.ts";
 import { createStoreAsker, type StoreAsker } from "./store-asker.ts";
 import type { Applied, FromStoreWorker, StoreOpenError } from "./sqlite-messages.ts";
 import { createWatchers } from "./watchers.ts";
@@ -54,6 +55,8 @@ export async function openSqliteStore(path: string, clock: Pick<Clock, "wallMs">
 function createSqliteStore(asker: StoreAsker, clock: Pick<Clock, "wallMs">): ClusterStore {
   const watchers = createWatchers();
   const keeper = createObjectKeeper();
+  // Nobody else writes to the file, so what was read once is known until this process writes it again.
+  const listings = createListings();
   const kept = (read: Result<Resource, StoreError>): Result<Resource, StoreError> => (read.ok ? ok(keeper.one(read.value)) : read);
 
   async function apply(changes: readonly Change[]): Promise<Result<Applied, StoreError>> {
@@ -62,11 +65,15 @@ function createSqliteStore(asker: StoreAsker, clock: Pick<Clock, "wallMs">): Clu
     if (!asked.ok) return asked;
     assert(asked.value.answer === "apply", "the store answers what it was asked");
     const { result } = asked.value;
+    // It may be there or not: the file is asked again.
+    if (!result.ok && result.error.code === "UNAVAILABLE") listings.forgetAll();
     if (!result.ok) return result;
-    const { written, changed } = result.value;
+    const { changed } = result.value;
     for (const target of changed) keeper.forget(target);
+    const written = result.value.written.map((resource) => keeper.one(resource));
+    for (const target of changed) listings.changed(target, outcomeOf(target, changes, written));
     watchers.tell(changed);
-    return ok({ written: written.map((resource) => keeper.one(resource)), changed });
+    return ok({ written, changed });
   }
   async function single(change: Change): Promise<Result<Resource, StoreError>> {
     const applied = await apply([change]);
@@ -80,11 +87,13 @@ function createSqliteStore(asker: StoreAsker, clock: Pick<Clock, "wallMs">): Clu
       return kept(asked.value.result);
     },
     async list(kind) {
+      const known = asker.isLost() ? null : listings.of(kind);
+      if (known !== null) return ok(known);
       const asked = await asker.ask({ ask: "list", kind });
       if (!asked.ok) return asked;
       assert(asked.value.answer === "list", "the store answers what it was asked");
       const { result } = asked.value;
-      return result.ok ? ok(keeper.all(kind, result.value)) : result;
+      return result.ok ? ok(listings.replace(kind, keeper.all(kind, result.value))) : result;
     },
     create: (draft) => single({ verb: "create", draft }),
     writeSpec: (draft, version) => single({ verb: "write-spec", draft, version }),
@@ -104,4 +113,13 @@ function createSqliteStore(asker: StoreAsker, clock: Pick<Clock, "wallMs">): Clu
       asker.lost("the store is closed");
     },
   };
+}
+
+type Target = Applied["changed"][number];
+
+/** What a batch left of one object; null = removed. */
+function outcomeOf({ kind, name }: Target, changes: readonly Change[], written: readonly Resource[]): Resource | null {
+  const isIt = (other: Target): boolean => other.kind === kind && other.name === name;
+  const last = changes.findLast((change) => isIt(targetOf(change)));
+  return last === undefined || last.verb === "remove" ? null : (written.findLast(isIt) ?? null);
 }

@@ -8,6 +8,7 @@ export interface StoreAsker {
   answered(message: Extract<FromStoreWorker, { type: "answered" }>): void;
   /** The thread is gone: a write under way may have been applied, later ones are not. */
   lost(reason: string): void;
+  isLost(): boolean;
 }
 
 interface Waiting {
@@ -42,5 +43,6 @@ export function createStoreAsker(thread: { post(message: ToStoreWorker): void; s
       }
       waiting.clear();
     },
+    isLost: () => lostBecause !== null,
   };
 }

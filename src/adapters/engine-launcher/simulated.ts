@@ -29,19 +29,28 @@ export interface SimulatedLauncher extends EngineLauncher {
 export function createSimulatedLauncher(start: StartSimulatedEngine): SimulatedLauncher {
   const exits = createExitListeners();
   const engines = new Map<InstanceName, { readonly running: RunningEngine; readonly engine: SimulatedEngine }>();
+  const instances = new Map<number, InstanceName>();
+  /** What `observe` said last, until something changes. */
+  let observed: readonly RunningEngine[] | null = null;
   let lastPid = 0;
 
   function end(pid: number, reason: string): void {
-    const entry = [...engines.values()].find(({ running }) => running.pid === pid);
-    if (entry === undefined) return;
-    const { instance, generation } = entry.running;
+    const instance = instances.get(pid);
+    const entry = instance === undefined ? undefined : engines.get(instance);
+    if (instance === undefined || entry === undefined) return;
+    const { generation } = entry.running;
     engines.delete(instance);
+    instances.delete(pid);
+    observed = null;
     entry.engine.stop();
     void Promise.resolve().then(() => exits.tell({ instance, generation, reason, lastLog: null }));
   }
 
   return {
-    observe: async () => [...engines.values()].map(({ running }) => running),
+    async observe() {
+      observed ??= Object.freeze([...engines.values()].map(({ running }) => running));
+      return observed;
+    },
     async ensure(plan) {
       const { instance, uid, generation } = plan;
       const current = engines.get(instance)?.running;
@@ -56,6 +65,8 @@ export function createSimulatedLauncher(start: StartSimulatedEngine): SimulatedL
       if (typeof engine === "string") return err({ code: "LAUNCH_FAILED", instance, reason: engine });
       const running: RunningEngine = { instance, uid, generation, address: engine.address, pid };
       engines.set(instance, { running, engine });
+      instances.set(pid, instance);
+      observed = null;
       return ok(running);
     },
     async remove(instance, graceMs) {

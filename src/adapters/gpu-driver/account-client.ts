@@ -10,6 +10,8 @@ const RECONNECT_EACH_MS = 100;
 export interface AccountClient {
   /** Asked again after a reconnect, so every question must bear repeating. ACCOUNT_UNAVAILABLE when the account stays away. */
   ask(question: AccountQuestion): { readonly id: number; readonly answer: Promise<AccountAnswer> };
+  /** Without waiting for an answer; while the account is away it is not said. */
+  tell(question: AccountQuestion): void;
   /** The answer is no longer wanted: ends what the account still does for it. */
   withdraw(id: number): void;
   close(): void;
@@ -32,6 +34,7 @@ export function createAccountClient(options: {
   client.connect();
   return {
     ask: (question) => client.ask(question),
+    tell: (question) => client.tell(question),
     withdraw: (id) => client.withdraw(id),
     close: () => client.close(),
   };
@@ -80,7 +83,7 @@ class Client {
   }
 
   withdraw(id: number): void {
-    if (this.#waiting.delete(id)) this.#tell({ ask: "abort", of: id });
+    if (this.#waiting.delete(id)) this.tell({ ask: "abort", of: id });
     this.#rest();
   }
 
@@ -94,7 +97,7 @@ class Client {
     this.#isOpen = true;
     this.#givingUp?.cancel();
     this.#givingUp = null;
-    for (const question of this.#options.greet()) this.#tell(question);
+    for (const question of this.#options.greet()) this.tell(question);
     for (const [id, { question }] of this.#waiting) this.#send(id, question);
   }
 
@@ -109,8 +112,7 @@ class Client {
     if (this.#socket !== null) sendJsonLine(this.#socket, { id, question });
   }
 
-  /** Without waiting for an answer; what is not connected has nothing to be told. */
-  #tell(question: AccountQuestion): void {
+  tell(question: AccountQuestion): void {
     this.#lastId += 1;
     if (this.#isOpen) this.#send(this.#lastId, question);
   }

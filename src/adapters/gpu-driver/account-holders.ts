@@ -1,7 +1,8 @@
-import { instanceName, wallMs, type NodeName, type WallMs } from "../../base/ids.ts";
+import { instanceName, nodeName, wallMs, type NodeName, type WallMs } from "../../base/ids.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
 import type { GpuHolder } from "../../ports/gpu-driver.ts";
 import type { HeldBytes } from "./account-state.ts";
+import type { Member } from "./compute-account.ts";
 import type { MemoryOwner } from "./dirty-memory.ts";
 import { gpuKey, gpuOf, type GpuPlace } from "./gpu-losses.ts";
 
@@ -17,12 +18,17 @@ export interface Hold {
 export interface Holder {
   readonly instance: string;
   readonly pid: number;
-  /** By `node/gpu`, and by node. */
+  /** Counts all that were ever opened. */
+  readonly order: number;
+  /** By `node/gpu`; written by `AccountHolders.setHold` only. */
   readonly gpuHolds: Map<string, Hold>;
+  /** By node. */
   readonly hostBytes: Map<string, number>;
   /** Aborted when the process is dead. */
   life: AbortController;
   freeing: Timer | null;
+  /** Its part in the compute of its GPUs; null = it takes none. */
+  compute: Member | null;
   /** null = it lives, as far as anybody knows. */
   freeAtWallMs: WallMs | null;
 }
@@ -31,6 +37,8 @@ export interface Holder {
 export class AccountHolders {
   readonly #clock: Clock;
   readonly #holders = new Map<string, Holder>();
+  readonly #byGpu = new Map<string, Set<Holder>>();
+  #openedCount = 0;
   readonly #freed: (holder: Holder) => void;
 
   /** @param freed called when a dead process's bytes are free. */
@@ -42,7 +50,7 @@ export class AccountHolders {
   /** The same process again has what it held still. */
   open(instance: string, pid: number): Holder {
     const key = `${instance}#${pid}`;
-    const holder = this.#holders.get(key) ?? emptyHolder(instance, pid);
+    const holder = this.#holders.get(key) ?? emptyHolder(instance, pid, this.#openedCount++);
     this.#holders.set(key, holder);
     holder.freeing?.cancel();
     holder.freeing = null;
@@ -57,11 +65,30 @@ export class AccountHolders {
   }
 
   /** What a GPU held is held no more. @returns each hold that ended so. */
-  emptyGpu({ node, gpu }: GpuPlace): readonly Hold[] {
-    const key = gpuKey(node, gpu);
-    const holds = [...this.#holders.values()].flatMap(({ gpuHolds }) => gpuHolds.get(key) ?? []);
-    for (const holder of this.#holders.values()) holder.gpuHolds.delete(key);
+  emptyGpu(at: GpuPlace): readonly Hold[] {
+    const holders = this.#on(at);
+    const holds = holders.flatMap(({ gpuHolds }) => gpuHolds.get(gpuKey(at.node, at.gpu)) ?? []);
+    for (const holder of holders) this.setHold(holder, at, null);
     return holds;
+  }
+
+  /** @param hold null = it holds nothing there. */
+  setHold(holder: Holder, { node, gpu }: GpuPlace, hold: Hold | null): void {
+    const key = gpuKey(node, gpu);
+    const holders = this.#byGpu.get(key) ?? new Set();
+    this.#byGpu.set(key, holders);
+    if (hold === null) {
+      holder.gpuHolds.delete(key);
+      holders.delete(holder);
+      return;
+    }
+    holder.gpuHolds.set(key, hold);
+    holders.add(holder);
+  }
+
+  /** In the order in which they were opened. */
+  #on({ node, gpu }: GpuPlace): readonly Holder[] {
+    return [...(this.#byGpu.get(gpuKey(node, gpu)) ?? [])].toSorted((left, right) => left.order - right.order);
   }
 
   all(): readonly Holder[] {
@@ -69,17 +96,17 @@ export class AccountHolders {
   }
 
   onGpu(node: NodeName, gpu: number): readonly GpuHolder[] {
-    return [...this.#holders.values()].flatMap(({ instance, pid, gpuHolds, freeAtWallMs }): readonly GpuHolder[] => {
+    return this.#on({ node, gpu }).flatMap(({ instance, pid, gpuHolds, freeAtWallMs, compute }): readonly GpuHolder[] => {
       const hold = gpuHolds.get(gpuKey(node, gpu));
       if (hold === undefined) return [];
       const state = freeAtWallMs !== null ? "gone" : hold.isParked ? "parked" : "awake";
-      return [{ instance: instanceName(instance), pid, usedBytes: hold.bytes, state }];
+      return [{ instance: instanceName(instance), pid, usedBytes: hold.bytes, state, compute: compute?.useOn({ node, gpu }) ?? null }];
     });
   }
 
   bytesOnGpu(node: NodeName, gpu: number): number {
     let sum = 0;
-    for (const { gpuHolds } of this.#holders.values()) sum += gpuHolds.get(gpuKey(node, gpu))?.bytes ?? 0;
+    for (const { gpuHolds } of this.#on({ node, gpu })) sum += gpuHolds.get(gpuKey(node, gpu))?.bytes ?? 0;
     return sum;
   }
 
@@ -103,7 +130,7 @@ export class AccountHolders {
     for (const { instance, pid, gpus, hosts, freeAtWallMs } of held) {
       const holder = this.open(instance, pid);
       for (const { node, gpu, bytes, isParked, tenant, mig } of gpus)
-        holder.gpuHolds.set(gpuKey(node, gpu), { bytes, isParked, owner: { tenant, mig } });
+        this.setHold(holder, { node: nodeName(node), gpu }, { bytes, isParked, owner: { tenant, mig } });
       for (const { node, bytes } of hosts) holder.hostBytes.set(node, bytes);
       if (freeAtWallMs === null) this.#freeAfter(holder, forMs);
       else this.die(holder, Math.max(0, freeAtWallMs - this.#clock.wallMs()));
@@ -114,18 +141,21 @@ export class AccountHolders {
     holder.freeing?.cancel();
     holder.freeing = this.#clock.after(delayMs, () => {
       this.#holders.delete(`${holder.instance}#${holder.pid}`);
+      for (const key of holder.gpuHolds.keys()) this.#byGpu.get(key)?.delete(holder);
       this.#freed(holder);
     });
   }
 }
 
-const emptyHolder = (instance: string, pid: number): Holder => ({
+const emptyHolder = (instance: string, pid: number, order: number): Holder => ({
   instance,
   pid,
+  order,
   gpuHolds: new Map(),
   hostBytes: new Map(),
   life: new AbortController(),
   freeing: null,
+  compute: null,
   freeAtWallMs: null,
 });
 

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { nodeName } from "../../base/ids.ts";
+import { gpuComputeContract, sharedPartition, slowdownsByWeight } from "../../ports/gpu-compute-contract.ts";
 import { gpuDriverContract, gpuNode, type DriverRig } from "../../ports/gpu-driver-contract.ts";
 import { gpuFaultContract } from "../../ports/gpu-fault-contract.ts";
 import { gpuMemoryContract } from "../../ports/gpu-memory-contract.ts";
@@ -27,7 +28,7 @@ const freshPath = (): string => join(folder, `${(sockets += 1)}.sock`);
 
 const rig = async (): Promise<DriverRig> => {
   const simulated = createSimulatedClock();
-  const account = createSimulatedAccount(simulated);
+  const account = createSimulatedAccount(simulated, { slowdowns: slowdownsByWeight });
   const path = freshPath();
   const served = await serve(account, path);
   const driver = connectAccountDriver(path, clock);
@@ -62,6 +63,7 @@ const rig = async (): Promise<DriverRig> => {
 gpuDriverContract("account over a socket", rig);
 gpuFaultContract("account over a socket", rig);
 gpuMemoryContract("account over a socket", rig);
+gpuComputeContract("account over a socket", rig);
 
 test("an account socket is for its owner alone, and a second server on it is refused", async () => {
   const path = freshPath();
@@ -125,6 +127,43 @@ test("a transfer under way is made again at an account process that was started 
   assert.deepEqual(await transfer, DONE);
   engine.close();
   driver.close();
+  await second.close();
+});
+
+test("shares of compute go on at an account process that was started again, by what engines say of their work", async () => {
+  const path = freshPath();
+  const options = { slowdowns: slowdownsByWeight };
+  const account = createSimulatedAccount(clock, options);
+  await account.driver.ensureInventory([gpuNode("gpu-a")]);
+  const slowdowns = new Map<string, number | null>();
+  const heard: { next: () => void } = { next: () => undefined };
+  const until = async (isSo: () => boolean): Promise<void> => {
+    while (!isSo()) await new Promise<void>((resolve) => (heard.next = resolve));
+  };
+  const first = await serve(account, path);
+  const [gold, bronze] = ["gold", "bronze"].map((name, index) => {
+    void account.driver.ensurePartition(sharedPartition(name, index === 0 ? 80 : 20));
+    const client = connectGpuAccount(path, { instance: name, pid: 1, isPromised: true }, clock);
+    const share = client.shareCompute([AT], (terms) => {
+      slowdowns.set(name, terms?.slowdown ?? null);
+      heard.next();
+    });
+    return { client, share };
+  });
+  assert.ok(gold !== undefined && bronze !== undefined);
+  for (const { share } of [gold, bronze]) share.tell({ isBusy: true, usedMs: 0, demandRatio: 1 });
+  await until(() => slowdowns.size === 2);
+  for (const { share } of [gold, bronze]) share.tell({ isBusy: true, usedMs: 10, demandRatio: 1 });
+  await until(() => slowdowns.get("bronze") === 5);
+  const kept = account.state();
+  await first.close();
+  const again = createSimulatedAccount(clock, options);
+  again.restore(kept);
+  const second = await serve(again, path);
+  await gold.client.holdHost(AT.node, 0);
+  gold.share.tell({ isBusy: false, usedMs: 500, demandRatio: 1 });
+  await until(() => slowdowns.get("bronze") === 1);
+  for (const { client } of [gold, bronze]) client.close();
   await second.close();
 });
 

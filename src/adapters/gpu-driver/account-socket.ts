@@ -6,6 +6,7 @@ import { createSystemClock } from "../clock/system.ts";
 import { createAccountClient, type AccountClient } from "./account-client.ts";
 import type { GpuPlace } from "./gpu-losses.ts";
 import type { AccountAnswer, AccountQuestion } from "./parse-account-message.ts";
+import { shareComputeOver, type RemoteShare } from "./share-compute.ts";
 import type { AccountHolder } from "./simulated.ts";
 
 /** Longer than the account process takes to be started again. */
@@ -20,11 +21,12 @@ export function connectGpuAccount(path: string, holder: AccountHolder, clock: Cl
   const gpuHolds = new Map<string, AccountQuestion>();
   const closed = new AbortController();
   const hostHolds = new Map<string, AccountQuestion>();
+  let share: RemoteShare | null = null;
   const client = createAccountClient({
     path,
     clock,
     patienceMs: PATIENCE_MS,
-    greet: () => [{ ask: "open", ...holder }, ...hostHolds.values(), ...gpuHolds.values()],
+    greet: () => [{ ask: "open", ...holder }, ...hostHolds.values(), ...gpuHolds.values(), ...(share?.greeting() ?? [])],
   });
 
   async function hold(holds: Map<string, AccountQuestion>, key: string, question: AccountQuestion): Promise<Result<null, AccountError>> {
@@ -35,6 +37,8 @@ export function connectGpuAccount(path: string, holder: AccountHolder, clock: Cl
   return {
     holdGpu: ({ node, gpu }, bytes, residence = "awake") =>
       hold(gpuHolds, `${node}/${gpu}`, { ask: "hold-gpu", node, gpu, bytes, isParked: residence === "parked" }),
+    // Not made again after the account's restart: it was never promised.
+    grabGpu: async ({ node, gpu }, bytes) => accountResult(await client.ask({ ask: "hold-gpu", node, gpu, bytes, isGrab: true }).answer),
     holdHost: (node: NodeName, bytes) => hold(hostHolds, node, { ask: "hold-host", node, bytes }),
     async transfer({ node, link }, bytes, signal) {
       if (signal.aborted) return BROKEN_OFF;
@@ -50,7 +54,13 @@ export function connectGpuAccount(path: string, holder: AccountHolder, clock: Cl
       return result;
     },
     watchLoss: (gpus, lost) => watchLoss(client, clock, { gpus, lost, closed: closed.signal }),
+    shareCompute: (gpus, told) => {
+      share?.stop();
+      share = shareComputeOver(client, clock, { gpus, told });
+      return share;
+    },
     close: () => {
+      share?.stop();
       closed.abort();
       client.close();
     },

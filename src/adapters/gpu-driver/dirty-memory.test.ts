@@ -277,7 +277,7 @@ test("a teardown under way outlives a restart of the account, and so does a slow
   rig.account = createSimulatedAccount(rig.clock, { pace: PACE });
   rig.account.restore(state);
   await rig.clock.advance(6_999);
-  assert.deepEqual((await firstGpu(rig)).holders, [{ instance: "red", pid: 1, usedBytes: GB, state: "gone" }]);
+  assert.deepEqual((await firstGpu(rig)).holders, [{ instance: "red", pid: 1, usedBytes: GB, state: "gone", compute: null }]);
   await rig.clock.advance(1);
   assert.deepEqual((await firstGpu(rig)).holders, []);
   const next = rig.account.open({ instance: "red", pid: 2, isPromised: true });
@@ -299,5 +299,7 @@ test("an account takes up the state that an earlier version wrote", async () => 
   const after = createSimulatedAccount(rig.clock, { pace: PACE });
   after.restore(state);
   assert.deepEqual(after.state().lost, [{ ...AT, mode: "fallen_off_bus", untilWallMs }]);
-  assert.deepEqual((await firstGpu({ ...rig, account: after })).holders, [{ instance: "red", pid: 1, usedBytes: GB, state: "awake" }]);
+  assert.deepEqual((await firstGpu({ ...rig, account: after })).holders, [
+    { instance: "red", pid: 1, usedBytes: GB, state: "awake", compute: null },
+  ]);
 });

@@ -63,13 +63,6 @@ export class DirtyMemory {
     this.#pace = pace;
   }
 
-  /** On all GPUs: grows whenever what is seen of any changes with the time alone. */
-  get scrubbedBytes(): number {
-    let sum = 0;
-    for (const { at } of this.#gpus.values()) sum += this.#settled(at).scrubbedBytes;
-    return sum;
-  }
-
   /** Bytes that a process of that owner had, and has no more. */
   leave(at: GpuPlace, owner: MemoryOwner, bytes: number): void {
     if (bytes === 0) return;

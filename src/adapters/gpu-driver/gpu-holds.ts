@@ -11,6 +11,7 @@ import type { AccountInventory } from "./account-inventory.ts";
 import { capOfInstance } from "./cap-of-instance.ts";
 import type { DirtyMemory, MemoryOwner } from "./dirty-memory.ts";
 import { gpuKey, type GpuPlace } from "./gpu-losses.ts";
+import type { PartitionShelf } from "./partition-shelf.ts";
 
 /** Others may take what was scrubbed for one; by then all of the GPU has been scrubbed many times over. */
 const SCRUB_LOOKS_MAX = 100;
@@ -20,6 +21,8 @@ interface Want extends GpuPlace {
   readonly bytes: number;
   readonly isPromised: boolean;
   readonly isParked: boolean;
+  /** Past the limit that nothing outside the process keeps. */
+  readonly isGrab?: boolean;
 }
 
 interface Parts {
@@ -27,10 +30,10 @@ interface Parts {
   readonly dirt: DirtyMemory;
   readonly holders: AccountHolders;
   readonly inventory: AccountInventory;
-  readonly partitions: ReadonlyMap<string, GpuPartition>;
+  readonly partitions: Pick<PartitionShelf, "values" | "at">;
   /** null = it can be used. */
   readonly lostModeOf: (node: NodeName, gpu: number) => GpuLostMode | null;
-  readonly changed: () => void;
+  readonly changed: (node: NodeName) => void;
 }
 
 /** Who gets how much of a GPU, and when: what is free, promised to nobody else, and clean. */
@@ -57,7 +60,7 @@ export class GpuHolds {
         return ok(null);
       }
       const waitMs = this.#parts.dirt.hurry(want, this.#ownerOf(holder, want), missingBytes);
-      this.#parts.changed();
+      this.#parts.changed(want.node);
       await this.#parts.clock.sleep(waitMs, life);
       waitedMs += waitMs;
     }
@@ -92,9 +95,8 @@ export class GpuHolds {
     const more = bytes - heldBytes(holder, at);
     if (more > 0) this.#parts.dirt.take(at, owner, { bytes: more, freeBytes: this.#freeBytes(at) });
     else this.#parts.dirt.leave(at, owner, -more);
-    if (bytes === 0) holder.gpuHolds.delete(gpuKey(node, gpu));
-    else holder.gpuHolds.set(gpuKey(node, gpu), { bytes, isParked, owner });
-    this.#parts.changed();
+    this.#parts.holders.setHold(holder, at, bytes === 0 ? null : { bytes, isParked, owner });
+    this.#parts.changed(node);
   }
 
   #freeBytes({ node, gpu }: GpuPlace): number {
@@ -108,10 +110,8 @@ export class GpuHolds {
     return holder.gpuHolds.get(gpuKey(at.node, at.gpu))?.owner ?? asked;
   }
 
-  partitionOf(instance: string, { node, gpu }: GpuPlace): GpuPartition | null {
-    for (const partition of this.#parts.partitions.values())
-      if (partition.instance === instance && partition.node === node && partition.gpu === gpu) return partition;
-    return null;
+  partitionOf(instance: string, place: GpuPlace): GpuPartition | null {
+    return this.#parts.partitions.at(instance, place);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Result } from "../../base/result.ts";
 import type { AccountError } from "../../ports/gpu-account.ts";
 import type { GpuDriverError, ObservedGpu } from "../../ports/gpu-driver.ts";
 import type { AccountState, LostGpu } from "./account-state.ts";
+import { parseComputeQuestion, type ComputeQuestion } from "./parse-compute-message.ts";
 import type { GpuPlace } from "./gpu-losses.ts";
 
 // Both ends of the socket are of one build, and only the state's owner can open it: fields that decide are checked here,
@@ -14,8 +15,16 @@ import type { GpuPlace } from "./gpu-losses.ts";
 
 /** What is asked of the process that keeps the account. An engine says `open` first; its connection is its life. */
 export type AccountQuestion =
+  | ComputeQuestion
   | { readonly ask: "open"; readonly instance: string; readonly pid: number; readonly isPromised?: boolean }
-  | { readonly ask: "hold-gpu"; readonly node: NodeName; readonly gpu: number; readonly bytes: number; readonly isParked?: boolean }
+  | {
+      readonly ask: "hold-gpu";
+      readonly node: NodeName;
+      readonly gpu: number;
+      readonly bytes: number;
+      readonly isParked?: boolean;
+      readonly isGrab?: boolean;
+    }
   | { readonly ask: "hold-host"; readonly node: NodeName; readonly bytes: number }
   | { readonly ask: "transfer"; readonly node: NodeName; readonly link: "hostToGpu" | "disk" | "network"; readonly bytes: number }
   /** Breaks off the transfer with this id. */
@@ -72,7 +81,7 @@ function parseQuestion(raw: JsonObject): AccountQuestion | null {
         : null;
     case "hold-gpu":
       return typeof node === "string" && typeof gpu === "number" && isSize
-        ? { ask, node: nodeName(node), gpu, bytes, isParked: raw["isParked"] === true }
+        ? { ask, node: nodeName(node), gpu, bytes, isParked: raw["isParked"] === true, isGrab: raw["isGrab"] === true }
         : null;
     case "hold-host":
       return typeof node === "string" && isSize ? { ask, node: nodeName(node), bytes } : null;
@@ -85,6 +94,9 @@ function parseQuestion(raw: JsonObject): AccountQuestion | null {
     case "restore-gpus":
     case "list-lost":
       return parseLossQuestion(ask, raw);
+    case "watch-terms":
+    case "tell-use":
+      return parseComputeQuestion(ask, raw);
     case "fail-application":
     case "slow-teardown":
       return parseFaultQuestion(ask, raw);

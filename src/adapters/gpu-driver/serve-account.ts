@@ -11,6 +11,8 @@ import {
   type LostAnswer,
   type ObserveAnswer,
 } from "./parse-account-message.ts";
+import type { TermsAnswer } from "./parse-compute-message.ts";
+import { serveCompute } from "./serve-compute.ts";
 import { accountErrorOf } from "./process-watches.ts";
 import type { SimulatedAccount } from "./simulated.ts";
 
@@ -75,16 +77,17 @@ function isServed(path: string): Promise<boolean> {
 /** Questions of one connection; those of an engine before its `open` end the connection. */
 function serveConnection(account: SimulatedAccount, socket: Socket): void {
   const transfers = new Map<number, AbortController>();
+  const compute = serveCompute();
   let opened: ReturnType<SimulatedAccount["open"]> | null = null;
 
-  async function answer(id: number, question: AccountQuestion): Promise<AccountAnswer | ObserveAnswer | LostAnswer> {
+  async function answer(id: number, question: AccountQuestion): Promise<AccountAnswer | ObserveAnswer | LostAnswer | TermsAnswer> {
     switch (question.ask) {
       case "open":
         assert(opened === null, "one connection is one process");
         opened = account.open(question);
         return ok(null);
       case "hold-gpu":
-        return ofEngine((own) => own.holdGpu(question, question.bytes, question.isParked === true ? "parked" : "awake"));
+        return ofEngine((own) => holdOf(own, question));
       case "hold-host":
         return ofEngine((own) => own.holdHost(question.node, question.bytes));
       case "transfer": {
@@ -96,6 +99,9 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
       }
       case "watch-loss":
         return ofEngine((own) => untilLost(own, question.gpus, socket));
+      case "watch-terms":
+      case "tell-use":
+        return opened === null ? NOT_OPENED : compute.answer(opened.account, question);
       case "lose-gpus":
       case "fail-application":
       case "slow-teardown":
@@ -118,9 +124,7 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
     }
   }
   async function ofEngine(use: (own: GpuAccount) => ReturnType<GpuAccount["holdHost"]>): ReturnType<GpuAccount["holdHost"]> {
-    return opened === null
-      ? err({ code: "ACCOUNT_UNAVAILABLE", reason: "the connection was not opened by an engine" })
-      : use(opened.account);
+    return opened === null ? NOT_OPENED : use(opened.account);
   }
 
   onJsonLines(socket, (raw) => {
@@ -134,6 +138,13 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
   socket.on("error", () => socket.destroy());
   socket.once("close", () => opened?.close());
 }
+
+function holdOf(own: GpuAccount, question: Extract<AccountQuestion, { ask: "hold-gpu" }>): ReturnType<GpuAccount["holdGpu"]> {
+  if (question.isGrab === true) return own.grabGpu(question, question.bytes);
+  return own.holdGpu(question, question.bytes, question.isParked === true ? "parked" : "awake");
+}
+
+const NOT_OPENED = err({ code: "ACCOUNT_UNAVAILABLE", reason: "the connection was not opened by an engine" } as const);
 
 type FaultQuestion = Extract<AccountQuestion, { ask: "lose-gpus" | "fail-application" | "slow-teardown" | "restore-gpus" | "list-lost" }>;
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { GpuLost } from "../../api/fault.ts";
 import { nodeName } from "../../base/ids.ts";
+import { gpuComputeContract, slowdownsByWeight } from "../../ports/gpu-compute-contract.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { gpuDriverContract, gpuNode, type DriverRig } from "../../ports/gpu-driver-contract.ts";
 import { gpuFaultContract } from "../../ports/gpu-fault-contract.ts";
@@ -18,7 +19,7 @@ const LOSS: GpuLost = { kind: "gpu-lost", mode: "fallen_off_bus", node: NODE, gp
 
 const rig = async (): Promise<DriverRig> => {
   const clock = createSimulatedClock();
-  const account = createSimulatedAccount(clock);
+  const account = createSimulatedAccount(clock, { slowdowns: slowdownsByWeight });
   return {
     driver: account.driver,
     faults: {
@@ -41,6 +42,7 @@ const rig = async (): Promise<DriverRig> => {
 gpuDriverContract("simulated account", rig);
 gpuFaultContract("simulated account", rig);
 gpuMemoryContract("simulated account", rig);
+gpuComputeContract("simulated account", rig);
 
 test("simulated account: no order of holds, deaths and returns ever puts more on a GPU than it has", async () => {
   const step = fc.record({

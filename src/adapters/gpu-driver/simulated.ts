@@ -13,10 +13,13 @@ import { AccountHolders, type Holder } from "./account-holders.ts";
 import { AccountInventory } from "./account-inventory.ts";
 import type { AccountState } from "./account-state.ts";
 import { cutObstacle, destroyObstacle } from "./cut-obstacle.ts";
+import { createComputeAccount, NO_SLOWDOWNS, type ComputeAccount, type ComputeSlowdowns } from "./compute-account.ts";
 import { DirtyMemory, SCRUB_PACE, type ScrubPace } from "./dirty-memory.ts";
 import { GpuHolds } from "./gpu-holds.ts";
 import { createGpuLosses, gpuKey, gpuOf, type GpuLosses, type GpuPlace } from "./gpu-losses.ts";
+import { createPartitionShelf } from "./partition-shelf.ts";
 import { accountErrorOf, ProcessWatches } from "./process-watches.ts";
+import { ObservedFleet } from "./observed-fleet.ts";
 import { SlowTeardowns } from "./slow-teardowns.ts";
 
 /** A real driver gives a dead process's memory back about so long after its end. */
@@ -51,11 +54,18 @@ export interface SimulatedAccount {
   onChange(listener: () => void): void;
 }
 
+interface AccountOptions {
+  readonly teardownMs: number;
+  readonly pace: ScrubPace;
+  /** How those that share a GPU slow each other down. */
+  readonly slowdowns: ComputeSlowdowns;
+}
+
 export function createSimulatedAccount(
   clock: Clock,
-  { teardownMs = TEARDOWN_MS, pace = SCRUB_PACE }: { readonly teardownMs?: number; readonly pace?: ScrubPace } = {},
+  { teardownMs = TEARDOWN_MS, pace = SCRUB_PACE, slowdowns = NO_SLOWDOWNS }: Partial<AccountOptions> = {},
 ): SimulatedAccount {
-  const account = new Account(clock, { teardownMs, pace });
+  const account = new Account(clock, { teardownMs, pace, slowdowns });
   return {
     driver: {
       observe: async () => ok(account.observe()),
@@ -84,16 +94,26 @@ class Account {
   readonly #clock: Clock;
   readonly #teardownMs: number;
   readonly #inventory: AccountInventory;
-  readonly #partitions = new Map<string, GpuPartition>();
+  readonly #partitions = createPartitionShelf((at) => this.#compute.partitionChanged(at));
   readonly #holders: AccountHolders;
-  /** What `observe` said last, until something changes, and how much was scrubbed by then. */
-  #observed: readonly ObservedGpu[] | null = null;
-  #observedScrubbedBytes = 0;
+  readonly #observed: ObservedFleet;
 
-  constructor(clock: Clock, { teardownMs, pace }: { readonly teardownMs: number; readonly pace: ScrubPace }) {
+  readonly #compute: ComputeAccount;
+
+  constructor(clock: Clock, { teardownMs, pace, slowdowns }: AccountOptions) {
     this.#clock = clock;
+    this.#compute = createComputeAccount({
+      clock,
+      slowdowns,
+      cutOf: (instance, place) => this.#partitions.at(instance, place),
+      changed: (keys) => keys.forEach((key) => this.#observed.touch(gpuOf(key).node)),
+    });
     this.#teardownMs = teardownMs;
     this.#inventory = new AccountInventory(clock);
+    this.#observed = new ObservedFleet(
+      () => this.#inventory.all().map(({ spec }) => spec.name),
+      (node) => this.#lookAt(node),
+    );
     this.#holders = new AccountHolders(clock, (holder) => this.#freed(holder));
     this.#losses = createGpuLosses(clock, (at) => this.#cameBack(at));
     this.#watches = new ProcessWatches(this.#losses);
@@ -106,7 +126,7 @@ class Account {
       inventory: this.#inventory,
       partitions: this.#partitions,
       lostModeOf: (node, gpu) => this.#lostModeOf(node, gpu),
-      changed: () => this.#changed(),
+      changed: (node) => this.#changed(node),
     });
   }
 
@@ -121,34 +141,41 @@ class Account {
           this.#holds.set(holder, { node, gpu, bytes, isPromised, isParked: residence === "parked" }, life.signal),
         holdHost: async (node, bytes) => (life.signal.aborted ? CLOSED : this.#holdHost(holder, node, bytes)),
         transfer: (over, bytes, signal) => this.#transfer(holder, { ...over, bytes }, AbortSignal.any([signal, life.signal])),
+        grabGpu: ({ node, gpu }, bytes) =>
+          this.#holds.set(holder, { node, gpu, bytes, isPromised, isParked: false, isGrab: true }, life.signal),
         watchLoss: (gpus, lost) => this.#watches.watch(holder, gpus, lost),
+        shareCompute: (gpus, told) => {
+          holder.compute?.stop();
+          const own = this.#compute.join(holder.instance, gpus, told);
+          holder.compute = own;
+          return own;
+        },
       },
       close: () => {
         life.abort();
         if (holder.life !== life) return;
+        // What a dead process had on the card stops at once.
+        holder.compute?.stop();
         this.#holders.die(holder, this.#slow.teardownMs(holder.gpuHolds.keys(), this.#teardownMs));
-        this.#changed();
+        this.#changed(...nodesOf(holder));
       },
     };
   }
 
   observe(): readonly ObservedGpu[] {
-    const { scrubbedBytes } = this.#dirt;
-    if (scrubbedBytes !== this.#observedScrubbedBytes) this.#observed = null;
-    this.#observedScrubbedBytes = scrubbedBytes;
-    this.#observed ??= Object.freeze(
-      this.#inventory.all().flatMap(({ spec }) =>
-        spec.gpus.map((gpu) => ({
-          node: spec.name,
-          gpu: gpu.index,
-          health: this.#healthOf(spec.name, gpu.index),
-          memoryBytes: gpu.memoryBytes,
-          holders: this.#holders.onGpu(spec.name, gpu.index),
-          ...this.#dirt.on(spec.name, gpu.index),
-        })),
-      ),
-    );
-    return this.#observed;
+    return this.#observed.show();
+  }
+
+  #lookAt(node: NodeName): readonly ObservedGpu[] {
+    const gpus = this.#inventory.node(node)?.spec.gpus ?? [];
+    return gpus.map(({ index, memoryBytes }) => ({
+      node,
+      gpu: index,
+      health: this.#healthOf(node, index),
+      memoryBytes,
+      holders: this.#holders.onGpu(node, index),
+      ...this.#dirt.on(node, index),
+    }));
   }
 
   /** A node that is no longer named stays, its GPUs lost, as long as a process holds something on it. */
@@ -158,12 +185,13 @@ class Account {
     for (const spec of nodes) isChanged = this.#inventory.ensure(spec) || isChanged;
     for (const node of this.#inventory.all()) {
       const isListed = named.has(node.spec.name);
-      if (node.isListed !== isListed) this.#observed = null;
+      if (node.isListed !== isListed) this.#observed.touch(node.spec.name);
       node.isListed = isListed;
       if (isListed || this.#isHeld(node.spec)) continue;
       this.#removeNode(node.spec);
       isChanged = true;
     }
+    if (isChanged) this.#observed.touch(null);
     if (isChanged) this.#changed();
     return null;
   }
@@ -172,12 +200,12 @@ class Account {
     const { node, gpu, name } = partition;
     if (this.#inventory.memoryOf(node, gpu) === null)
       return err({ code: "DRIVER_UNAVAILABLE", reason: `GPU ${node}/${gpu} is not in the inventory` });
+    if (isSameJson(this.#partitions.get(name), partition)) return ok(null);
     const model = this.#inventory.modelOf(node, gpu);
     const obstacle = cutObstacle(partition, { model, partitions: this.#partitionsOn(partition), holders: this.#holders.onGpu(node, gpu) });
     if (obstacle !== null) return err(obstacle);
-    const isNew = !isSameJson(this.#partitions.get(name), partition);
-    this.#partitions.set(name, partition);
-    if (isNew) this.#changed();
+    this.#partitions.set(partition);
+    this.#changed();
     return ok(null);
   }
 
@@ -192,9 +220,8 @@ class Account {
   loseGpus({ node, gpu, mode }: GpuLost, forMs: number): Result<null, AccountError> {
     const gpus = this.#inventory.gpusAt(node, gpu);
     if (gpus.length === 0) return err({ code: "UNKNOWN_GPU", node, gpu: gpu ?? 0 });
-    this.#observed = null;
     for (const index of gpus) this.#lose({ node, gpu: index }, mode, forMs);
-    this.#changed();
+    this.#changed(node);
     return ok(null);
   }
 
@@ -238,12 +265,12 @@ class Account {
 
   restore({ nodes, partitions, holders, lost, slow, dirty }: AccountState): void {
     assert(this.#inventory.size === 0, "only a fresh account is restored");
-    this.#observed = null;
+    this.#observed.touch(null);
     for (const node of nodes) this.#inventory.ensure(node);
     this.#dirt.restore(dirty);
     this.#slow.restore(slow);
     for (const { node, gpu, mode, untilWallMs } of lost) this.#lose({ node, gpu }, mode, untilWallMs - this.#clock.wallMs());
-    for (const partition of partitions) this.#partitions.set(partition.name, partition);
+    for (const partition of partitions) this.#partitions.set(partition);
     this.#holders.restore(holders, RETURN_MS);
   }
 
@@ -289,12 +316,12 @@ class Account {
   #cameBack(at: GpuPlace): void {
     this.#dirt.goOn(at);
     for (const { owner, bytes } of this.#holders.emptyGpu(at)) this.#dirt.leave(at, owner, bytes);
-    this.#changed();
+    this.#changed(at.node);
   }
 
-  #freed({ gpuHolds }: Holder): void {
-    for (const [key, { owner, bytes }] of gpuHolds) this.#dirt.leave(gpuOf(key), owner, bytes);
-    this.#changed();
+  #freed(holder: Holder): void {
+    for (const [key, { owner, bytes }] of holder.gpuHolds) this.#dirt.leave(gpuOf(key), owner, bytes);
+    this.#changed(...nodesOf(holder));
   }
 
   #removeNode({ name, gpus }: GpuNode): void {
@@ -320,11 +347,14 @@ class Account {
     return mode === null ? "ok" : GPU_LOST_MODES[mode].health;
   }
 
-  #changed(): void {
-    this.#observed = null;
+  /** @param nodes of which something else is shown now. */
+  #changed(...nodes: readonly NodeName[]): void {
+    for (const node of nodes) this.#observed.touch(node);
     for (const listener of this.listeners) listener();
   }
 }
+
+const nodesOf = ({ gpuHolds }: Holder): readonly NodeName[] => [...gpuHolds.keys()].map((key) => gpuOf(key).node);
 
 const CLOSED: Result<null, AccountError> = err({ code: "ACCOUNT_UNAVAILABLE", reason: "the process is dead" });
 const BROKEN_OFF: Result<null, AccountError> = err({ code: "ACCOUNT_UNAVAILABLE", reason: "the transfer was broken off" });

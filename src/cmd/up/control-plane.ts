@@ -121,7 +121,7 @@ async function compose(parts: ControlPlaneParts, started: AsyncDisposableStack):
   if (!kept.ok) return kept;
   started.defer(() => kept.value.stop(graceMs(GATEWAY_GRACE_MS)));
 
-  const metrics = createPlatformMetrics({ store, driver, clock, link: controllers.link, startedAt });
+  const metrics = createPlatformMetrics({ store, driver, clock, link: controllers.link, isolation: controllers.isolation, startedAt });
   started.defer(() => metrics.stop());
   const admin = await listenAdmin(parts, token.value, () => metrics.render());
   if (!admin.ok) return admin;

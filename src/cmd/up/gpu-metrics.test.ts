@@ -8,7 +8,13 @@ import { addGpus } from "./gpu-metrics.ts";
 
 test("the page tells what sleeps on a GPU, what is left of dead processes, what is dirty, and what scrubs cost", async () => {
   const registry = createRegistry();
-  const holder = (state: "awake" | "parked" | "gone", usedBytes: number) => ({ instance: instanceName(state), pid: 1, usedBytes, state });
+  const holder = (state: "awake" | "parked" | "gone", usedBytes: number) => ({
+    instance: instanceName(state),
+    pid: 1,
+    usedBytes,
+    state,
+    compute: null,
+  });
   await addGpus(registry, {
     observe: async () =>
       ok([

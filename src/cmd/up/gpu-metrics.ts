@@ -1,16 +1,18 @@
 import type { MetricRegistry } from "../../base/metric.ts";
 import type { GpuDriver, GpuHolder, ObservedGpu } from "../../ports/gpu-driver.ts";
 
-/** GPUs as their driver sees them; nothing where it does not answer. */
-export async function addGpus(registry: MetricRegistry, driver: Pick<GpuDriver, "observe">): Promise<void> {
+/** GPUs as their driver sees them; nothing where it does not answer. @returns those. */
+export async function addGpus(registry: MetricRegistry, driver: Pick<GpuDriver, "observe">): Promise<readonly ObservedGpu[]> {
   const seen = await driver.observe();
+  const gpus = seen.ok ? seen.value : [];
   const used = registry.gauge("tidegate_gpu_used_bytes", "Bytes that processes hold on a GPU.", ["node", "gpu"]);
   const size = registry.gauge("tidegate_gpu_memory_bytes", "Bytes that a GPU has.", ["node", "gpu"]);
-  for (const { node, gpu, memoryBytes, holders } of seen.ok ? seen.value : []) {
+  for (const { node, gpu, memoryBytes, holders } of gpus) {
     used.with(node, `${gpu}`).set(holders.reduce((sum, holder) => sum + holder.usedBytes, 0));
     size.with(node, `${gpu}`).set(memoryBytes);
   }
-  addStates(registry, seen.ok ? seen.value : []);
+  addStates(registry, gpus);
+  return gpus;
 }
 
 const HEALTHS = ["ok", "lost", "needs-reset"] as const;

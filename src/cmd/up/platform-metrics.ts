@@ -1,12 +1,14 @@
 import { parseGpuPartition } from "../../api/parse-gpu-partition.ts";
 import { parseServiceStatus } from "../../api/parse-service-status.ts";
 import { createRegistry, type MetricRegistry } from "../../base/metric.ts";
+import type { IsolationWatch } from "../../controllers/isolation-watch.ts";
 import type { LinkController } from "../../controllers/link-controller.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
 import type { ClusterStore } from "../../ports/cluster-store.ts";
 import type { GpuDriver } from "../../ports/gpu-driver.ts";
 import type { WallMs } from "../../base/ids.ts";
 import { renderPrometheus } from "../../wire/prometheus-text.ts";
+import { addViolations, createShareMeter, type ShareMeter } from "./isolation-metrics.ts";
 import { addGpus } from "./gpu-metrics.ts";
 import { addAlertStates, addLadderState, createMoveCounts, mergeFamilies, type MoveCounts } from "./ladder-metrics.ts";
 
@@ -21,6 +23,7 @@ interface MetricPorts {
   readonly driver: GpuDriver;
   readonly clock: Clock;
   readonly link: Pick<LinkController, "gateways" | "alertStates">;
+  readonly isolation: Pick<IsolationWatch, "counts">;
   /** When this process began: what was recorded before was counted before. */
   readonly startedAt: WallMs;
 }
@@ -31,11 +34,12 @@ const LEVELS = ["hot", "warm", "cold", "degraded"] as const;
 /** The control plane's own page: levels, instances, GPU bytes. What gateways count is on their pages. */
 export function createPlatformMetrics(ports: MetricPorts): PlatformMetrics {
   const moves = createMoveCounts(ports.startedAt);
+  const shares = createShareMeter();
   let page = "";
   let timer: Timer | null = null;
   let isStopped = false;
   const look = async (): Promise<void> => {
-    page = await renderOnce(ports, moves);
+    page = await renderOnce(ports, moves, shares);
     if (!isStopped) timer = ports.clock.after(LOOK_EVERY_MS, () => void look());
   };
   void look();
@@ -48,13 +52,15 @@ export function createPlatformMetrics(ports: MetricPorts): PlatformMetrics {
   };
 }
 
-async function renderOnce(ports: MetricPorts, moves: MoveCounts): Promise<string> {
+async function renderOnce(ports: MetricPorts, moves: MoveCounts, shares: ShareMeter): Promise<string> {
   // A registry per look: what is gone leaves the page with it.
   const registry = createRegistry();
   registry.gauge("tidegate_gateways_connected", "Gateways joined to this control plane.", []).with().set(ports.link.gateways().length);
   addAlertStates(registry, ports.link.alertStates());
+  addViolations(registry, ports.isolation.counts());
   const records = ports.store.list("FailoverRecord");
-  await Promise.all([addServices(registry, ports.store), addReservations(registry, ports.store), addGpus(registry, ports.driver)]);
+  const looked = addGpus(registry, ports.driver).then((gpus) => shares.look(registry, gpus, ports.clock.monotonicMs()));
+  await Promise.all([addServices(registry, ports.store), addReservations(registry, ports.store), looked]);
   const listed = await records;
   if (listed.ok) moves.look(listed.value.items);
   return renderPrometheus({ families: () => mergeFamilies(registry.families(), moves.families()) });

@@ -1,0 +1,65 @@
+import type { NodeName } from "../../base/ids.ts";
+import { isSameJson } from "../../base/same-json.ts";
+import type { ObservedGpu } from "../../ports/gpu-driver.ts";
+
+/**
+ * What a driver shows of its GPUs, made again only of nodes where something happened: who compares fleets sees at once what is as it was.
+ * @param nodes in the order in which they are shown.
+ */
+export class ObservedFleet {
+  readonly #nodes: () => readonly NodeName[];
+  readonly #look: (node: NodeName) => readonly ObservedGpu[];
+  #shown: { readonly gpus: readonly ObservedGpu[]; readonly firstOf: ReadonlyMap<NodeName, number> } | null = null;
+  readonly #touched = new Set<NodeName>();
+  /** Their dirty bytes become fewer with the time alone. */
+  readonly #dirty = new Set<NodeName>();
+
+  constructor(nodes: () => readonly NodeName[], look: (node: NodeName) => readonly ObservedGpu[]) {
+    this.#nodes = nodes;
+    this.#look = look;
+  }
+
+  /** Something may have happened there; null = anywhere, or there are other nodes. */
+  touch(node: NodeName | null): void {
+    if (node === null) this.#shown = null;
+    else this.#touched.add(node);
+  }
+
+  show(): readonly ObservedGpu[] {
+    if (this.#shown === null) return this.#showAll();
+    const { gpus, firstOf } = this.#shown;
+    let next: ObservedGpu[] | null = null;
+    for (const node of new Set([...this.#touched, ...this.#dirty])) {
+      const first = firstOf.get(node);
+      if (first === undefined) continue;
+      for (const [index, gpu] of this.#lookAt(node).entries()) {
+        if (isSameJson(gpu, gpus[first + index])) continue;
+        next ??= gpus.slice();
+        next[first + index] = gpu;
+      }
+    }
+    this.#touched.clear();
+    if (next !== null) this.#shown = { gpus: Object.freeze(next), firstOf };
+    return this.#shown.gpus;
+  }
+
+  #showAll(): readonly ObservedGpu[] {
+    const gpus: ObservedGpu[] = [];
+    const firstOf = new Map<NodeName, number>();
+    this.#dirty.clear();
+    for (const node of this.#nodes()) {
+      firstOf.set(node, gpus.length);
+      gpus.push(...this.#lookAt(node));
+    }
+    this.#touched.clear();
+    this.#shown = { gpus: Object.freeze(gpus), firstOf };
+    return gpus;
+  }
+
+  #lookAt(node: NodeName): readonly ObservedGpu[] {
+    const gpus = this.#look(node);
+    if (gpus.some(({ dirty }) => dirty.length > 0)) this.#dirty.add(node);
+    else this.#dirty.delete(node);
+    return gpus;
+  }
+}
