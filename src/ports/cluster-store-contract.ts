@@ -20,6 +20,7 @@ export function clusterStoreContract(adapter: string, open: () => Promise<Cluste
   creations(fact);
   writesOfSpecs(fact);
   identities(fact);
+  listings(fact);
   writesOfStatus(fact);
   batches(fact);
   watches(fact);
@@ -97,6 +98,27 @@ function writesOfSpecs(fact: Fact): void {
     const results = await Promise.all(writes);
     assert.equal(results.filter((result) => result.ok).length, 1);
     assert.equal(taken(await store.get("HotStandbyConfig", NAME)).generation, 2);
+  });
+}
+
+function listings(fact: Fact): void {
+  fact("a list that was read before shows every later write, also of a batch that makes and removes", async (store) => {
+    const list = async (): Promise<readonly string[]> =>
+      taken(await store.list("HotStandbyConfig")).items.map(({ name, version }) => `${name} ${version}`);
+    const [a, c] = [await existing(store, "a"), await existing(store, "c")];
+    await list();
+    const b = await existing(store, "b");
+    const written = taken(await store.writeStatus(a, { phase: "Normal" }, a.version));
+    assert.deepEqual(await list(), [`a ${written.version}`, `b ${b.version}`, `c ${c.version}`]);
+    taken(
+      await store.applyAll([
+        put("d"),
+        { verb: "remove", kind: "HotStandbyConfig", name: "d" },
+        { verb: "remove", kind: c.kind, name: "c" },
+      ]),
+    );
+    refused(await store.applyAll([put("e"), { verb: "remove", kind: "GPUNode", name: "never" }]));
+    assert.deepEqual(await list(), [`a ${written.version}`, `b ${b.version}`]);
   });
 }
 
