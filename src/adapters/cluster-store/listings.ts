@@ -19,6 +19,12 @@ interface Kept {
   readonly written: Map<string, Resource | null>;
 }
 
+/** null = it is not in the list. */
+export function findIn({ items }: Listing, name: string): Resource | null {
+  const there = items[placeOf(name, items)];
+  return there?.name === name ? there : null;
+}
+
 export function createListings(): Listings {
   const kinds = new Map<Kind, Kept>();
   return {

@@ -1,15 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { getCompileCacheDir } from "node:module";
 import { Worker } from "node:worker_threads";
-import type { Resource } from "../../api/resource.ts";
+import type { Kind, Resource } from "../../api/resource.ts";
 import { assert } from "../../base/assert.ts";
 import { uid } from "../../base/ids.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { ClusterStore, StoreError } from "../../ports/cluster-store.ts";
+import type { ClusterStore, Listing, StoreError } from "../../ports/cluster-store.ts";
 import { changeOf, only, targetOf, type Change } from "./decide-change.ts";
-import { createObjectKeeper } from "./keep-objects.ts";
-import { createListings } from "./listings.ts";
+import { createObjectKeeper, type ObjectKeeper } from "./keep-objects.ts";
+import { createListings, findIn, type Listings } from "./listings.ts";
 import { createStoreAsker, type StoreAsker } from "./store-asker.ts";
 import type { Applied, FromStoreWorker, StoreOpenError } from "./sqlite-messages.ts";
 import { createWatchers } from "./watchers.ts";
@@ -57,7 +57,6 @@ function createSqliteStore(asker: StoreAsker, clock: Pick<Clock, "wallMs">): Clu
   const keeper = createObjectKeeper();
   // Nobody else writes to the file, so what was read once is known until this process writes it again.
   const listings = createListings();
-  const kept = (read: Result<Resource, StoreError>): Result<Resource, StoreError> => (read.ok ? ok(keeper.one(read.value)) : read);
 
   async function apply(changes: readonly Change[]): Promise<Result<Applied, StoreError>> {
     const uids = changes.map(() => uid(randomUUID()));
@@ -80,21 +79,7 @@ function createSqliteStore(asker: StoreAsker, clock: Pick<Clock, "wallMs">): Clu
     return applied.ok ? only(ok(applied.value.written)) : applied;
   }
   return {
-    async get(kind, name) {
-      const asked = await asker.ask({ ask: "get", kind, name });
-      if (!asked.ok) return asked;
-      assert(asked.value.answer === "get", "the store answers what it was asked");
-      return kept(asked.value.result);
-    },
-    async list(kind) {
-      const known = asker.isLost() ? null : listings.of(kind);
-      if (known !== null) return ok(known);
-      const asked = await asker.ask({ ask: "list", kind });
-      if (!asked.ok) return asked;
-      assert(asked.value.answer === "list", "the store answers what it was asked");
-      const { result } = asked.value;
-      return result.ok ? ok(listings.replace(kind, keeper.all(kind, result.value))) : result;
-    },
+    ...createReads(asker, keeper, listings),
     create: (draft) => single({ verb: "create", draft }),
     writeSpec: (draft, version) => single({ verb: "write-spec", draft, version }),
     writeStatus: ({ kind, name }, status, version) => single({ verb: "write-status", kind, name, status, version }),
@@ -113,6 +98,36 @@ function createSqliteStore(asker: StoreAsker, clock: Pick<Clock, "wallMs">): Clu
       asker.lost("the store is closed");
     },
   };
+}
+
+/** Of a kind that was listed once the thread is asked no more. */
+function createReads(asker: StoreAsker, keeper: ObjectKeeper, listings: Listings): Pick<ClusterStore, "get" | "list"> {
+  const knownOf = (kind: Kind): Listing | null => (asker.isLost() ? null : listings.of(kind));
+  return {
+    async get(kind, name) {
+      const listed = knownOf(kind);
+      if (listed !== null) return foundIn(listed, { kind, name });
+      const asked = await asker.ask({ ask: "get", kind, name });
+      if (!asked.ok) return asked;
+      assert(asked.value.answer === "get", "the store answers what it was asked");
+      const { result } = asked.value;
+      return result.ok ? ok(keeper.one(result.value)) : result;
+    },
+    async list(kind) {
+      const known = knownOf(kind);
+      if (known !== null) return ok(known);
+      const asked = await asker.ask({ ask: "list", kind });
+      if (!asked.ok) return asked;
+      assert(asked.value.answer === "list", "the store answers what it was asked");
+      const { result } = asked.value;
+      return result.ok ? ok(listings.replace(kind, keeper.all(kind, result.value))) : result;
+    },
+  };
+}
+
+function foundIn(listed: Listing, { kind, name }: Target): Result<Resource, StoreError> {
+  const found = findIn(listed, name);
+  return found === null ? err({ code: "NOT_FOUND", kind, name }) : ok(found);
 }
 
 type Target = Applied["changed"][number];
