@@ -48,6 +48,8 @@ export interface RelocationStatus {
   /** Refusals of the driver in a row, at one step. */
   readonly failureCount: number;
   readonly message: string;
+  /** By the clock of the control plane that looked first. */
+  readonly startedAt: string;
   /** null = at work. */
   readonly endedAt: string | null;
 }

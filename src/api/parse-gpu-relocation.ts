@@ -51,6 +51,7 @@ const status = z.object({
   phase: z.enum(RELOCATION_PHASES),
   failureCount: z.int().min(0),
   message: z.string(),
+  startedAt: z.string(),
   endedAt: z.string().nullable(),
 });
 

@@ -1,8 +1,6 @@
 import { runProgram } from "./program.ts";
 
-// A reader that has seen enough closes the pipe, as `| head` does: what is left to say is for nobody, and no failure.
-process.stdout.on("error", (cause: NodeJS.ErrnoException) => {
-  if (cause.code !== "EPIPE") throw cause;
-});
+// A reader that has seen enough closes the pipe, as `| head` does, and a terminal can go away: what is left to say is for nobody then.
+process.stdout.on("error", () => undefined);
 
 process.exitCode = await runProgram(process.argv.slice(2));

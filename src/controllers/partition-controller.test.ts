@@ -21,6 +21,8 @@ interface FakeDriver extends GpuDriver {
   readonly bound: Map<string, string>;
   readonly holders: Map<string, string>;
   readonly lost: Set<string>;
+  /** Partitions in which a process runs that does not go. */
+  readonly stuck: Set<string>;
   isAway: boolean;
 }
 
@@ -31,6 +33,7 @@ function createFakeDriver(): FakeDriver {
     bound: new Map(),
     holders: new Map(),
     lost: new Set(),
+    stuck: new Set(),
     isAway: false,
     ensureInventory(nodes) {
       gpus = nodes.flatMap((node) => node.gpus.map(({ index, memoryBytes }) => ({ node: node.name, gpu: index, memoryBytes })));
@@ -52,6 +55,7 @@ function createFakeDriver(): FakeDriver {
     },
     removePartition({ name }) {
       if (driver.isAway) return Promise.resolve(away);
+      if (driver.stuck.has(name)) return Promise.resolve(err({ code: "IN_USE", reason: "process 1 runs in it" } as const));
       driver.bound.delete(name);
       return Promise.resolve(ok(null));
     },
@@ -313,4 +317,21 @@ test("a planner plans an equal world once, and anew when any part of it is anoth
     assert.notEqual(planOf(changed), before);
     assert.deepEqual(planOf(changed), planPartitions(changed));
   }
+});
+
+test("a partition that cannot go since a process runs in it holds up nobody else, and goes when that ends", async () => {
+  const { store, driver, look } = createRig();
+  await putNode(store, "a", 4);
+  await putGold(store);
+  await look();
+  const hot = [...driver.bound.keys()].find((name) => name.includes("-hot-"));
+  assert.ok(hot !== undefined);
+  driver.stuck.add(hot);
+  assert.ok((await store.remove("HotStandbyConfig", "g")).ok);
+  await put(store, "HotStandbyConfig", { name: "s", spec: { tenant: "t", tier: "silver" } });
+  assert.deepEqual(await look(), { afterMs: 250 });
+  assert.deepEqual([...driver.bound.keys()].map((name) => name.replace(/^t-gpu-partition-/, "")).toSorted(), ["g-hot-1-1", "s-hot-1-1"]);
+  driver.stuck.clear();
+  await look();
+  assert.deepEqual([...driver.bound.keys()], ["t-gpu-partition-s-hot-1-1"]);
 });

@@ -15,7 +15,7 @@ import type { ClusterStore, StoreChange } from "../ports/cluster-store.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { GpuDriver, GpuDriverError, ObservedGpu } from "../ports/gpu-driver.ts";
 import { listAll, observeNodes } from "./observe-service.ts";
-import { advanceRelocation, beginRelocation } from "./relocations.ts";
+import { advanceRelocation, beginRelocation, createRelocationSearch, type RelocationSearch } from "./relocations.ts";
 import { readConfig, readPartition, readStatus } from "./read-stored.ts";
 import type { Requeue } from "./requeue.ts";
 
@@ -36,20 +36,30 @@ const LOOK_AGAIN_SOON_MS = 250;
  * Observe, plan (placement/plan-partitions.ts), give back at the driver, store all or nothing, bind, report.
  * Each step is idempotent: after a crash between any two the next look plans the same and goes on.
  */
-export async function reconcilePartitions(ports: PartitionPorts, planOf: typeof planPartitions = planPartitions): Promise<Requeue> {
+export async function reconcilePartitions(
+  ports: PartitionPorts,
+  planOf: typeof planPartitions = planPartitions,
+  search: RelocationSearch = createRelocationSearch(),
+): Promise<Requeue> {
   const stored = new Map((await listAll(ports.store, "GPUPartition")).map((resource) => [resource.name, resource]));
   const observed = await observeWorld(ports, [...stored.values()]);
   const relocations = await advanceRelocation(ports, observed, [...stored.values()]);
   if (relocations === null) return { afterMs: 0 };
   const world = { ...observed, orders: relocations.orders };
-  const plan = planOf(world);
-  if (!(await giveBack(ports, world.known, plan))) return { afterMs: LOOK_AGAIN_SOON_MS };
+  const wanted = planOf(world);
+  const inUse = await giveBack(ports, world.known, wanted);
+  if (inUse === null) return { afterMs: LOOK_AGAIN_SOON_MS };
+  const plan = inUse.size === 0 ? wanted : without(wanted, inUse);
   if (!(await storePlan(ports, stored, plan))) return { afterMs: 0 };
   const isAllBound = await bindAndReport(ports, plan);
-  const hasBegun = await beginRelocation(ports, relocations, { world, plan });
+  const hasBegun = await beginRelocation(ports, relocations, { world, plan, search });
   if (hasBegun) return { afterMs: 0 };
   const isWaiting =
-    !isAllBound || relocations.isActive || plan.releasing.length > 0 || plan.desired.some(({ partition }) => partition.node === null);
+    !isAllBound ||
+    inUse.size > 0 ||
+    relocations.isActive ||
+    plan.releasing.length > 0 ||
+    plan.desired.some(({ partition }) => partition.node === null);
   return { afterMs: isWaiting || world.seen === null ? LOOK_AGAIN_SOON_MS : LOOK_AGAIN_MS };
 }
 
@@ -121,22 +131,37 @@ export function quarantinedOf(resource: Resource): PartitionWorld["quarantined"]
   return status.value.quarantined.map(({ node, gpu }) => ({ node, gpu, service: serviceName(resource.name) }));
 }
 
-/** Before the store forgets a place, the driver does: no bytes are ever promised twice. false = look again. */
-async function giveBack({ driver, log }: PartitionPorts, known: readonly AnyPartition[], plan: PartitionPlan): Promise<boolean> {
+/** The plan for everybody else. */
+const without = (plan: PartitionPlan, names: ReadonlySet<string>): PartitionPlan => ({
+  ...plan,
+  desired: plan.desired.filter(({ partition }) => !names.has(partition.name)),
+  removed: plan.removed.filter(({ name }) => !names.has(name)),
+});
+
+/**
+ * Before the store forgets a place, the driver does: no bytes are ever promised twice.
+ * @returns partitions that cannot go yet, since a process runs in them: they stay as they are, and hold up nobody else. null = look again.
+ */
+async function giveBack(
+  { driver, log }: PartitionPorts,
+  known: readonly AnyPartition[],
+  plan: PartitionPlan,
+): Promise<ReadonlySet<string> | null> {
   const desired = new Map(plan.desired.map(({ partition }) => [partition.name, partition]));
   const moved = known.filter((partition) => {
     const next = desired.get(partition.name);
     return next !== undefined && (next.node !== partition.node || next.gpu !== partition.gpu || !isSameJson(next.mig, partition.mig));
   });
+  const inUse = new Set<string>();
   for (const partition of [...plan.removed, ...moved]) {
     if (partition.node === null) continue;
     const removed = await driver.removePartition(partition);
-    if (!removed.ok) {
-      log.record({ level: "warn", event: "partition.not-removed", fields: { partition: partition.name, reason: removed.error.reason } });
-      return false;
-    }
+    if (removed.ok) continue;
+    log.record({ level: "warn", event: "partition.not-removed", fields: { partition: partition.name, reason: removed.error.reason } });
+    if (removed.error.code !== "IN_USE") return null;
+    inUse.add(partition.name);
   }
-  return true;
+  return inUse;
 }
 
 /** false = somebody else wrote meanwhile, or the store is away: look again. */

@@ -1,4 +1,4 @@
-import { wallMs, type InstanceName, type WallMs } from "../base/ids.ts";
+import type { InstanceName, MonotonicMs, WallMs } from "../base/ids.ts";
 import { formatWall, parseWall } from "../base/time.ts";
 import { isJsonObject } from "../base/json.ts";
 import { isSameJson } from "../base/same-json.ts";
@@ -14,7 +14,7 @@ import {
   type SeenPartition,
 } from "../placement/next-relocation.ts";
 import { isHeld, type PartitionPlan, type PartitionWorld } from "../placement/plan-partitions.ts";
-import { planRelocation } from "../placement/plan-relocation.ts";
+import { planRelocation, type NewRelocation } from "../placement/plan-relocation.ts";
 import { placeKey } from "../placement/placement-request.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ClusterStore } from "../ports/cluster-store.ts";
@@ -27,12 +27,17 @@ const KIND = "GPURelocation";
 const TRY_AGAIN_MS = 600_000;
 /** Also one that did: what has room now and none a moment later is no case for moves. */
 const REPEAT_MS = 60_000;
+/** Who was refused a moment ago may have room in a moment: moves are for those who wait. */
+const PATIENCE_MS = 3_000;
+/** While the same ask in vain, the fleet is searched no oftener. */
+const SEARCH_AGAIN_MS = 15_000;
 /** Ended ones that are kept for people to read. */
 const ENDED_MAX = 32;
 
 interface Stored {
   readonly resource: Resource;
-  readonly relocation: GpuRelocation;
+  /** null = it cannot be read. */
+  readonly relocation: GpuRelocation | null;
 }
 interface Ports {
   readonly store: ClusterStore;
@@ -44,6 +49,7 @@ interface Ports {
 export interface RelocationDesk {
   readonly orders: RelocationOrders;
   readonly isActive: boolean;
+  /** Every one that is not at work, those that cannot be read too. */
   readonly ended: readonly Stored[];
 }
 
@@ -56,18 +62,20 @@ export async function advanceRelocation(
   world: PartitionWorld,
   partitions: readonly Resource[],
 ): Promise<RelocationDesk | null> {
-  const stored = (await listAll(ports.store, KIND)).flatMap((resource) => {
+  const stored = (await listAll(ports.store, KIND)).map((resource): Stored => {
     const relocation = parseGpuRelocation(resource);
-    return relocation.ok ? [{ resource, relocation: relocation.value }] : [];
+    return { resource, relocation: relocation.ok ? relocation.value : null };
   });
-  const ended = stored.filter(({ relocation }) => isEnded(relocation));
-  const active = stored.find(({ relocation }) => !isEnded(relocation));
-  if (active === undefined) return { orders: NO_ORDERS, isActive: false, ended };
+  const isAtWork = ({ relocation }: Stored): boolean => relocation !== null && !isEnded(relocation);
+  const ended = stored.filter((one) => !isAtWork(one));
+  const active = stored.find(isAtWork);
+  if (active === undefined || active.relocation === null) return { orders: NO_ORDERS, isActive: false, ended };
   const { relocation, resource } = active;
   if (world.seen === null) return { orders: standStill(relocation), isActive: true, ended };
-  const look = lookAt(relocation, { world, partitions, elapsedMs: ports.clock.wallMs() - resource.createdAt });
-  const move = nextRelocation(relocation, look);
-  const status = { ...move.status, endedAt: move.isEnded ? formatWall(ports.clock.wallMs()) : null };
+  const nowMs = ports.clock.wallMs();
+  const startedMs = startOf(relocation, nowMs);
+  const move = nextRelocation(relocation, lookAt(relocation, { world, partitions, elapsedMs: nowMs - startedMs }));
+  const status = { ...move.status, startedAt: formatWall(startedMs), endedAt: move.isEnded ? formatWall(nowMs) : null };
   if (!isSameJson(relocation.status, status)) {
     const written = await ports.store.writeStatus(resource, status, resource.version);
     const { phase, message } = status;
@@ -77,10 +85,16 @@ export async function advanceRelocation(
   return { orders: move.orders, isActive: !move.isEnded, ended };
 }
 
+/** By this clock, not the store's; a clock that was set back since begins anew. */
+function startOf({ status }: GpuRelocation, nowMs: WallMs): WallMs {
+  const startedMs = status === null ? null : parseWall(status.startedAt);
+  return startedMs === null || startedMs > nowMs ? nowMs : startedMs;
+}
+
 /** The driver does not answer: nobody moves, and nobody else comes. */
 function standStill({ place, wish, victims, status }: GpuRelocation): RelocationOrders {
   const isBack = status?.phase === "RollingBack";
-  const order = (to: RelocationPlace | null): RelocationOrder => ({ to, isDue: false, why: "waits for the driver" });
+  const order = (to: RelocationPlace | null): RelocationOrder => ({ from: null, to, isDue: false, why: "waits for the driver" });
   const moved = victims.map(({ instance, from, to }) => [instance, order(isBack ? from : to)] as const);
   return { closed: { node: place.node, gpu: place.gpu }, of: new Map([...moved, [wish, order(isBack ? null : place)]]) };
 }
@@ -96,28 +110,26 @@ function lookAt(
     if (!partition.ok || partition.value.node === null || !movers.has(partition.value.instance)) return [];
     return refusalOf(resource) ?? [];
   });
-  return {
-    seen: seenPartitions(world),
-    elapsedMs: Math.max(0, elapsedMs),
-    refusal: refusals[0] ?? null,
-    moot: isWanted(relocation.wish, world) ? null : `${relocation.wish} is not asked for any more`,
-    hopeless: hopelessness(relocation, world),
-  };
+  return { seen: seenPartitions(world), elapsedMs, refusal: refusals[0] ?? null, moot: mootBecause(relocation, world) };
 }
 
-/** What the driver said last of a partition that has its place. */
+/** What the driver said last of a partition that has its place: that the GPU cannot be cut so. What it says of a moment passes. */
 function refusalOf({ status }: Resource): string | null {
   const refusal = status?.["refusal"];
-  return refusal !== undefined && isJsonObject(refusal) && typeof refusal["why"] === "string" ? refusal["why"] : null;
+  if (refusal === undefined || !isJsonObject(refusal) || refusal["code"] !== "GEOMETRY") return null;
+  return typeof refusal["why"] === "string" ? refusal["why"] : null;
 }
 
-const isWanted = (instance: InstanceName, { wanted }: PartitionWorld): boolean => wanted.some((request) => request.instance === instance);
-
-function hopelessness({ place, victims }: GpuRelocation, world: PartitionWorld): string | null {
-  const gone = victims.find(({ instance }) => !isWanted(instance, world));
-  if (gone !== undefined) return `${gone.instance} is not asked for any more`;
-  const gpu = (world.seen ?? []).find((seen) => placeKey(seen) === placeKey(place));
-  return gpu?.health === "ok" ? null : `GPU ${placeKey(place)} is lost`;
+function mootBecause({ place, wish, victims }: GpuRelocation, { wanted, seen, quarantined }: PartitionWorld): string | null {
+  const requests = new Map(wanted.map((request) => [request.instance, request]));
+  const movers = [wish, ...victims.map(({ instance }) => instance)];
+  const gone = movers.find((instance) => !requests.has(instance));
+  if (gone !== undefined) return `${gone} is not asked for any more.`;
+  const gpu = (seen ?? []).find((one) => placeKey(one) === placeKey(place));
+  if (gpu?.health !== "ok") return `GPU ${placeKey(place)} is lost.`;
+  const services = new Set(movers.map((instance) => requests.get(instance)?.service));
+  const shunned = quarantined.find((entry) => placeKey(entry) === placeKey(place) && services.has(entry.service));
+  return shunned === undefined ? null : `${shunned.service} keeps away from ${placeKey(place)} now.`;
 }
 
 /** In a reserve nothing runs until it is needed: it stands where it is promised. */
@@ -131,27 +143,32 @@ function seenPartitions(world: PartitionWorld): readonly SeenPartition[] {
   });
 }
 
-/** Plans for which nobody could be helped, with how many were barred then: the same plan is not searched at every look. */
-const inVain = new WeakMap<PartitionPlan, number>();
+/** What one allocator remembers of its search for moves: it costs time, and is not repeated at every look. */
+export interface RelocationSearch {
+  /** By instance: since when it has no place. */
+  readonly refusedSinceMs: Map<InstanceName, MonotonicMs>;
+  /** Who asked in vain, and until when the same are not searched for again. */
+  vain: { readonly asking: string; readonly untilMs: number };
+  /** Searches so far: each begins at another node. */
+  count: number;
+}
+export const createRelocationSearch = (): RelocationSearch => ({ refusedSinceMs: new Map(), vain: { asking: "", untilMs: 0 }, count: 0 });
 
 /** Writes down the next relocation, where somebody has no room and moves would make it. Nobody moves before the next look. */
 export async function beginRelocation(
   ports: Ports,
   { ended, isActive }: RelocationDesk,
-  of: { readonly world: PartitionWorld; readonly plan: PartitionPlan },
+  of: { readonly world: PartitionWorld; readonly plan: PartitionPlan; readonly search: RelocationSearch },
 ): Promise<boolean> {
   // Of a driver that does not answer nobody knows who runs.
   if (isActive || of.world.seen === null) return false;
-  const nowMs = ports.clock.wallMs();
-  const barred = new Set(ended.filter((one) => nowMs - endOf(one) < restOf(one)).map(({ relocation }) => relocation.wish));
-  const begun = inVain.get(of.plan) === barred.size ? null : planRelocation(of.world, of.plan, (instance) => barred.has(instance));
-  if (begun === null) {
-    inVain.set(of.plan, barred.size);
-    return false;
-  }
+  const asking = askingNow(ports, ended, of);
+  if (asking.size === 0) return false;
+  const begun = searched(ports, asking, of);
+  if (begun === null) return false;
   const { store, log } = ports;
   const old = ended.toSorted((one, other) => endOf(other) - endOf(one)).slice(ENDED_MAX - 1);
-  for (const { resource } of ended.filter(({ relocation }) => relocation.name === begun.name).concat(old))
+  for (const { resource } of ended.filter(({ resource }) => resource.name === begun.name).concat(old))
     await store.remove(KIND, resource.name);
   const draft = { kind: KIND, name: begun.name, labels: {}, annotations: {}, spec: gpuRelocationSpec({ ...begun, status: null }) } as const;
   const created = await store.create(draft);
@@ -161,5 +178,41 @@ export async function beginRelocation(
   return created.ok;
 }
 
-const endOf = ({ relocation }: Stored): WallMs => wallMs(parseWall(relocation.status?.endedAt ?? "") ?? 0);
-const restOf = ({ relocation }: Stored): number => (relocation.status?.phase === "Completed" ? REPEAT_MS : TRY_AGAIN_MS);
+/** Who has had no place for a while, and was not tried for lately. */
+function askingNow(
+  { clock }: Ports,
+  ended: readonly Stored[],
+  { plan, search }: { readonly plan: PartitionPlan; readonly search: RelocationSearch },
+): ReadonlySet<InstanceName> {
+  const nowMs = clock.monotonicMs();
+  const refused = new Set(plan.desired.flatMap(({ partition }) => (partition.node === null ? [partition.instance] : [])));
+  for (const instance of search.refusedSinceMs.keys()) if (!refused.has(instance)) search.refusedSinceMs.delete(instance);
+  for (const instance of refused) if (!search.refusedSinceMs.has(instance)) search.refusedSinceMs.set(instance, nowMs);
+  const wallNowMs = clock.wallMs();
+  const barred = new Set(ended.filter((one) => isRecent(one, wallNowMs)).map(({ relocation }) => relocation?.wish));
+  return new Set(
+    [...refused].filter((instance) => !barred.has(instance) && nowMs - (search.refusedSinceMs.get(instance) ?? nowMs) >= PATIENCE_MS),
+  );
+}
+
+function searched(
+  { clock }: Ports,
+  asking: ReadonlySet<InstanceName>,
+  { world, plan, search }: { readonly world: PartitionWorld; readonly plan: PartitionPlan; readonly search: RelocationSearch },
+): NewRelocation | null {
+  const names = [...asking].toSorted().join(" ");
+  const nowMs = clock.monotonicMs();
+  if (search.vain.asking === names && nowMs < search.vain.untilMs) return null;
+  search.count += 1;
+  const found = planRelocation(world, plan, { asking, turn: search.count });
+  search.vain = { asking: names, untilMs: found === null ? nowMs + SEARCH_AGAIN_MS : 0 };
+  return found;
+}
+
+const endOf = ({ relocation }: Stored): number => parseWall(relocation?.status?.endedAt ?? "") ?? 0;
+
+/** An end in the future is of a clock that was set back since. */
+function isRecent(one: Stored, nowMs: WallMs): boolean {
+  const sinceMs = nowMs - endOf(one);
+  return sinceMs >= 0 && sinceMs < (one.relocation?.status?.phase === "Completed" ? REPEAT_MS : TRY_AGAIN_MS);
+}

@@ -15,6 +15,7 @@ import type { IsolationWatch } from "./isolation-watch.ts";
 import { createLinkController, type LinkController } from "./link-controller.ts";
 import { listAll } from "./observe-service.ts";
 import { createPartitionPlanner, reconcilePartitions } from "./partition-controller.ts";
+import { createRelocationSearch } from "./relocations.ts";
 import { startLoop, type Loop, type LoopOptions } from "./run-loop.ts";
 import { createStandbyController, serviceOfPartition, type StandbyController } from "./standby-controller.ts";
 
@@ -77,8 +78,11 @@ export async function startControllers(ports: ControlPorts, giveUp?: AbortSignal
   };
   begin(keysLoop(ports.store, link));
   const planner = createPartitionPlanner();
+  const search = createRelocationSearch();
   begin(
-    wholeLoop("partition", ["HotStandbyConfig", "GPUNode", "GPUPartition", "GPURelocation"], () => reconcilePartitions(ports, planner)),
+    wholeLoop("partition", ["HotStandbyConfig", "GPUNode", "GPUPartition", "GPURelocation"], () =>
+      reconcilePartitions(ports, planner, search),
+    ),
   );
   const services = begin(standbyLoop(standby));
   begin(wholeLoop("isolation", ["GPUPartition"], () => standby.isolation.look()));

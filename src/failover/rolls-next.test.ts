@@ -20,6 +20,7 @@ interface Case {
   readonly name: string;
   readonly states?: Partial<Record<(typeof names)[number], InstanceStatus["state"]>>;
   readonly leaving?: readonly (typeof names)[number][];
+  readonly refused?: readonly (typeof names)[number][];
   readonly outdated?: readonly (typeof names)[number][];
   readonly rolls: string | null;
 }
@@ -30,9 +31,23 @@ const cases: readonly Case[] = [
   { name: "the last hot before the first", leaving: ["hot-1", "hot-2"], rolls: "hot-2" },
   { name: "nobody while another is not at rest", leaving: ["hot-1"], states: { "hot-2": "Starting" }, rolls: null },
   { name: "an outdated one and one that must leave are the same question", leaving: ["hot-1"], outdated: ["hot-2"], rolls: "hot-2" },
+  {
+    name: "not the only one that serves, hot or warm",
+    leaving: ["warm-1"],
+    states: { "hot-1": "Pending", "hot-2": "Pending" },
+    refused: ["hot-1", "hot-2"],
+    rolls: null,
+  },
+  {
+    name: "not a hot one whose twin has no place",
+    leaving: ["hot-1"],
+    states: { "hot-2": "Pending", "warm-1": "Asleep" },
+    refused: ["hot-2"],
+    rolls: null,
+  },
   { name: "a sleeper that must leave", leaving: ["warm-1"], states: { "warm-1": "Asleep" }, rolls: "warm-1" },
 ];
-for (const { name, states = {}, leaving = [], outdated = [], rolls } of cases) {
+for (const { name, states = {}, leaving = [], refused = [], outdated = [], rolls } of cases) {
   test(`who is ended next: ${name}`, () => {
     const instances = names.map((each) => ({
       ...recorded(states[each] ?? "Ready"),
@@ -43,7 +58,9 @@ for (const { name, states = {}, leaving = [], outdated = [], rolls } of cases) {
     const placements = new Map(
       names.map((each): readonly [InstanceName, Placement] => [
         instanceName(each),
-        { kind: "bound", members: [member(0)], leaving: leaving.includes(each) ? "makes room for x" : null },
+        refused.includes(each)
+          ? { kind: "refused", what: "No.", why: "Full." }
+          : { kind: "bound", members: [member(0)], leaving: leaving.includes(each) ? "makes room for x" : null },
       ]),
     );
     const before: Pick<ServiceStatus, "instances"> = { instances };

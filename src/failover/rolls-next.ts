@@ -20,7 +20,9 @@ export function rollsNext(
     return isAtRest(instance) && (isOutdated || leavingOf(facts.placements.get(name)) !== null);
   });
   if (last === undefined || (last.level === "hot" && isUncovered(last.name, before, facts.fingerprint))) return null;
-  return last.name;
+  // A changed config is its own service's wish, a move is another's: nobody goes unserved for that.
+  const isMoved = recorded.get(last.name)?.fingerprint === facts.fingerprint;
+  return isMoved && !isServedWithout(last.name, before) ? null : last.name;
 }
 
 /** Why the instance must go from where it is; null = it may stay, or is nowhere. */
@@ -32,6 +34,9 @@ function isUncovered(name: InstanceName, before: Pick<ServiceStatus, "instances"
   const sleepers = others.filter(({ level, state }) => level === "warm" && state === "Asleep");
   return !others.some(({ state }) => isRoutable(state)) && sleepers.some((instance) => instance.fingerprint === fingerprint);
 }
+
+const isServedWithout = (name: InstanceName, { instances }: Pick<ServiceStatus, "instances">): boolean =>
+  instances.some((instance) => instance.name !== name && isRoutable(instance.state));
 
 const isAtRest = (instance: InstanceStatus | undefined): boolean => instance?.state === "Ready" || instance?.state === "Asleep";
 

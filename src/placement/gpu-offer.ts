@@ -6,7 +6,13 @@ import { cheapestShare, choosePartition, shareIn, type ChosenShare, type NoParti
 import type { GpuRoom } from "./fleet-room.ts";
 import { valueLost } from "./mig-value.ts";
 import { DEFAULT_PLANNING_LOSS_PERCENT } from "./partition-modes.ts";
-import { partitionRequirements, type CandidateGpu, type ModeRefusal, type PartitionRequirements } from "./partition-requirements.ts";
+import {
+  partitionRequirements,
+  type CandidateGpu,
+  type GpuCut,
+  type ModeRefusal,
+  type PartitionRequirements,
+} from "./partition-requirements.ts";
 import type { InstanceRequest, PlacedMember } from "./placement-request.ts";
 
 /** Asked of thousands of GPUs. */
@@ -42,11 +48,17 @@ export function offerStanding(request: InstanceRequest, gpu: GpuRoom, member: Pl
     return kept.ok ? ok(offerOf(needs, gpu, kept.value)) : kept;
   }
   const isSoft = member.mode !== "exclusive";
-  const same = isSoft ? shareIn(member.mode, wish) : null;
+  // Who was promised a mode keeps it: that a GPU is in one mode, with so many holders, is asked of newcomers.
+  const same = isSoft ? shareIn(member.mode, { needs, gpu: { ...wish.gpu, cut: inMode(gpu.cut, member.mode) } }) : null;
   if (same?.ok === true) return ok(offerOf(needs, gpu, same.value));
   const other = cheapestShare({ needs, gpu: { ...wish.gpu, modes: gpu.modes.filter((mode) => mode !== "mig") } });
   return other === null ? err({ code: "NO_CAPACITY", why: () => "What it needs now is not left." }) : ok(offerOf(needs, gpu, other));
 }
+
+const inMode = (cut: GpuCut | null, mode: PlacedMember["mode"]): GpuCut | null =>
+  cut === null || cut.mode === "exclusive" || cut.mode === "mig" || mode === "exclusive" || mode === "mig"
+    ? cut
+    : { ...cut, mode, holderCount: 0 };
 
 /** Every mode with its verdict, for people. */
 export function verdictsAt(request: InstanceRequest, gpu: GpuRoom): NoPartition | null {

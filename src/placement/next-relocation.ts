@@ -1,16 +1,17 @@
-import type { GpuRelocation, RelocationPlace, RelocationStatus, RelocationVictim, RepartitionStep } from "../api/gpu-relocation.ts";
+import type { GpuRelocation, RelocationPlace, RelocationStatus, RepartitionStep } from "../api/gpu-relocation.ts";
+import { layoutOf, withPlacement } from "../api/mig-layout.ts";
 import type { InstanceName, MigLayout } from "../base/ids.ts";
 import { isSameJson } from "../base/same-json.ts";
-import { layoutOf, withPlacement } from "../api/mig-layout.ts";
-import { nextRepartitionStep, STEP_TRIES, type RepartitionMove } from "./next-repartition-step.ts";
-import type { GpuPlace } from "./placement-request.ts";
-import { placeKey } from "./placement-request.ts";
+import { nextRepartitionStep, STEP_TRIES } from "./next-repartition-step.ts";
+import { placeKey, type GpuPlace } from "./placement-request.ts";
 
 /** Where one instance of a relocation shall be. */
 export interface RelocationOrder {
-  /** null = not on this GPU: its room is taken back. */
+  /** Where it must go from, once it is due; null = it comes from nowhere. Anywhere else it stays. */
+  readonly from: RelocationPlace | null;
+  /** null = it looks for a place like everybody. */
   readonly to: RelocationPlace | null;
-  /** Its turn has come: if it runs elsewhere it is drained, if it does not it moves at once. */
+  /** Its turn has come: if it runs it is drained, if it does not it moves at once. */
   readonly isDue: boolean;
   readonly why: string;
 }
@@ -30,89 +31,104 @@ export interface SeenPartition extends RelocationPlace {
 export interface RelocationLook {
   readonly seen: readonly SeenPartition[];
   readonly elapsedMs: number;
-  /** The driver refused what the step before needed. */
+  /** The driver refused to cut the GPU as the step before needed. */
   readonly refusal: string | null;
-  /** Why nobody needs the room any more: what was moved goes back. null = it is needed. */
+  /** Why it is given up where it stands, and everybody looks for a place as usual; null = it may go on. */
   readonly moot: string | null;
-  /** Why neither forward nor back leads anywhere: everybody looks for a place as usual. null = it may go on. */
-  readonly hopeless: string | null;
 }
 export interface RelocationMove {
-  readonly status: Omit<RelocationStatus, "endedAt">;
+  readonly status: Pick<RelocationStatus, "phase" | "failureCount" | "message">;
   readonly isEnded: boolean;
   readonly orders: RelocationOrders;
 }
 
-/** What becomes of a relocation from what is there: never from what was done, so that a crash at any point is finished by the next look. Pure. */
+/**
+ * What becomes of a relocation from what is there: never from what was done, so that a crash at any point is finished by the next look. It
+ * ends well once the wish has its place and every victim has one. Over its time, or refused, it turns back: who has no place gets the one
+ * that he came from, and who has one keeps it; nobody is moved again for that, least of all the wish. Pure.
+ */
 export function nextRelocation(relocation: GpuRelocation, look: RelocationLook): RelocationMove {
-  const before = relocation.status;
-  if (look.hopeless !== null) {
-    const status = { phase: "Failed", failureCount: before?.failureCount ?? 0, message: look.hopeless } as const;
-    return { status, isEnded: true, orders: NO_ORDERS };
-  }
+  const { wish, place, victims, status: before, budgetMs, rollbackBudgetMs } = relocation;
   const failureCount = look.refusal === null ? 0 : (before?.failureCount ?? 0) + 1;
-  const direction = before?.phase === "RollingBack" ? "back" : "forward";
-  const tries = direction === "back" ? 0 : look.moot === null ? failureCount : STEP_TRIES;
-  const move =
-    relocation.cut === null
-      ? nextMigration(relocation, look, { direction, failureCount: tries })
-      : nextCut(relocation, look, { direction, failureCount: tries });
-  const isBack = move.direction === "back";
-  const phase = move.end ?? (isBack ? "RollingBack" : "Running");
-  const orders = move.end === null ? ordersOf(relocation, move) : NO_ORDERS;
-  return { status: { phase, failureCount, message: move.message }, isEnded: move.end !== null, orders };
+  const end = (phase: RelocationStatus["phase"], message: string): RelocationMove => ({
+    status: { phase, failureCount, message },
+    isEnded: true,
+    orders: NO_ORDERS,
+  });
+  const isPlaced = (instance: InstanceName): boolean => look.seen.some((one) => one.instance === instance);
+  const arePlaced = victims.every(({ instance }) => isPlaced(instance));
+  const isServed = look.seen.some((one) => one.instance === wish && isAt(one, place));
+  if (isServed && arePlaced) return end("Completed", "Everybody has a place.");
+  if (look.moot !== null) return end("RolledBack", look.moot);
+  const isOverdue = look.elapsedMs > budgetMs + rollbackBudgetMs;
+  if (isOverdue) return end("Failed", `It took longer than ${budgetMs + rollbackBudgetMs} ms.`);
+  const isLate = look.elapsedMs > budgetMs;
+  if (before?.phase === "RollingBack" || isLate || failureCount >= STEP_TRIES) {
+    const message =
+      before?.phase === "RollingBack" ? before.message : isLate ? `It took longer than ${budgetMs} ms.` : (look.refusal ?? "");
+    // A wish that has its place keeps it: then somebody else has none, and looks for one.
+    if (arePlaced || isServed) return end(arePlaced ? "RolledBack" : "Failed", message);
+    return { status: { phase: "RollingBack", failureCount, message }, isEnded: false, orders: ordersBack(relocation) };
+  }
+  const turn = relocation.cut === null ? turnOfOne(relocation) : turnOfCut(relocation, relocation.cut, look);
+  return { status: { phase: "Running", failureCount, message: turn.message }, isEnded: false, orders: ordersOf(relocation, turn) };
 }
 
-interface Progress {
-  readonly direction: "forward" | "back";
-  readonly failureCount: number;
-}
-interface Move {
-  readonly direction: "forward" | "back";
+interface Turn {
   /** Whose turn has come. */
   readonly due: ReadonlySet<InstanceName>;
-  readonly end: "Completed" | "RolledBack" | "Failed" | null;
   readonly message: string;
 }
 
-function ordersOf({ wish, place, victims }: GpuRelocation, { direction, due }: Move): RelocationOrders {
-  const isBack = direction === "back";
-  const why = isBack ? `goes back: ${wish} gets no room` : `makes room for ${wish}`;
-  // One that went to another GPU is in nobody's way there: it comes back as soon as that is wanted.
-  const isAway = (to: RelocationPlace): boolean => isBack && placeKey(to) !== placeKey(place);
-  const moved = victims.map(
-    ({ instance, from, to }) => [instance, { to: isBack ? from : to, isDue: due.has(instance) || isAway(to), why }] as const,
-  );
-  const asked: RelocationOrder = { to: isBack ? null : place, isDue: true, why: isBack ? "gives its room back" : "gets room" };
+const isAt = (one: RelocationPlace, other: RelocationPlace): boolean =>
+  placeKey(one) === placeKey(other) && (other.mig === null || isSameJson(one.mig, other.mig));
+
+function ordersOf({ wish, place, victims }: GpuRelocation, { due }: Turn): RelocationOrders {
+  const why = `makes room for ${wish}`;
+  const moved = victims.map(({ instance, from, to }) => [instance, { from, to, isDue: due.has(instance), why }] as const);
+  const asked: RelocationOrder = { from: null, to: place, isDue: true, why: "gets room" };
   return { closed: { node: place.node, gpu: place.gpu }, of: new Map([...moved, [wish, asked]]) };
 }
 
+function ordersBack({ wish, place, victims }: GpuRelocation): RelocationOrders {
+  const why = `goes back: ${wish} gets no room`;
+  const of = new Map(victims.map(({ instance, from }) => [instance, { from: null, to: from, isDue: true, why }] as const));
+  return { closed: { node: place.node, gpu: place.gpu }, of };
+}
+
+const turnOfOne = ({ victims }: GpuRelocation): Turn => ({
+  due: new Set(victims.map(({ instance }) => instance)),
+  message: `moves ${victims.map(({ instance }) => instance).join(", ")}`,
+});
+
 /** One GPU that MIG cuts: the plan's own steps say whose turn it is. */
-function nextCut(relocation: GpuRelocation, look: RelocationLook, progress: Progress): Move {
-  const { cut, wish, place, victims, budgetMs, rollbackBudgetMs } = relocation;
+function turnOfCut(relocation: GpuRelocation, cut: NonNullable<GpuRelocation["cut"]>, look: RelocationLook): Turn {
+  const { wish, place, victims } = relocation;
+  const all = new Set(victims.map(({ instance }) => instance));
   const here = look.seen.filter((seen) => placeKey(seen) === placeKey(place));
   const layout = layoutOf(here.flatMap(({ mig }) => mig ?? []));
-  if (cut === null || !layout.ok)
-    return { direction: "back", due: new Set(), end: "Failed", message: "What is on the GPU is no legal layout." };
+  if (!layout.ok) return { due: new Set(), message: "What is on the GPU is no legal layout." };
   const running = here.flatMap(({ instance, mig, isRunning }) => (mig !== null && isRunning ? [{ instance, at: mig }] : []));
-  const steps = { ...cut, budgetMs, rollbackBudgetMs };
-  const made = progress.direction === "forward" ? withRoomFor(relocation, layout.value) : layout.value;
-  const move = nextRepartitionStep(steps, { ...progress, elapsedMs: look.elapsedMs }, { layout: made, running });
+  // Its time is looked at above; here only the order counts.
+  const progress = { direction: "forward", elapsedMs: 0, failureCount: 0 } as const;
+  const move = nextRepartitionStep(cut, progress, { layout: withRoomFor(relocation, layout.value), running });
   switch (move.kind) {
-    case "completed": {
-      // A victim that left may have stood in the very MIG instance that the wish gets: until that is its own, nobody else comes back.
-      const isThere = here.some((one) => one.instance === wish && isSameJson(one.mig, place.mig));
-      const isOverdue = look.elapsedMs > budgetMs + rollbackBudgetMs;
-      const end = isThere ? "Completed" : isOverdue ? "Failed" : null;
-      const message = isThere ? "Everybody is at the new place." : `${wish} is about to get its place`;
-      return { direction: "forward", due: new Set(victims.map(({ instance }) => instance)), end, message };
-    }
+    // A victim that left may have stood in the very MIG instance that the wish gets: until that is its own, nobody else comes back.
+    case "completed":
     case "rolled-back":
-      return { direction: "back", due: new Set(), end: "RolledBack", message: move.why };
-    case "step":
+      return { due: all, message: `${wish} is about to get its place` };
     case "blocked":
-      return atWork(cut.steps, move);
+      return { due: dueUntil(cut.steps, null), message: `${move.explanation.what} ${move.explanation.why}` };
+    case "step":
+      return { due: dueUntil(cut.steps, move.step), message: tell(move.step) };
   }
+}
+
+/** Everybody whose drain comes up to this step; null = all: a step that waits for somebody to go lets him go. */
+function dueUntil(steps: readonly { readonly forward: RepartitionStep }[], step: RepartitionStep | null): ReadonlySet<InstanceName> {
+  const order = steps.map(({ forward }) => forward);
+  const last = step === null ? order.length - 1 : order.findIndex((each) => isSameJson(each, step));
+  return new Set(order.slice(0, last + 1).flatMap((each) => (each.do === "drain" ? [each.instance] : [])));
 }
 
 /**
@@ -125,41 +141,7 @@ const withRoomFor = ({ place, victims }: GpuRelocation, layout: MigLayout): MigL
     layout,
   );
 
-function atWork(
-  steps: readonly { readonly forward: RepartitionStep; readonly inverse: RepartitionStep }[],
-  move: Extract<RepartitionMove, { kind: "step" | "blocked" }>,
-): Move {
-  const { direction } = move;
-  const order = direction === "forward" ? steps.map(({ forward }) => forward) : steps.toReversed().map(({ inverse }) => inverse);
-  const message = move.kind === "blocked" ? `${move.explanation.what} ${move.explanation.why}` : tell(move.step);
-  if (move.isOverdue) return { direction, due: new Set(), end: "Failed", message: `Over its time. ${message}` };
-  // A step that waits for somebody to go lets him go.
-  const current = move.kind === "step" ? order.findIndex((step) => isSameJson(step, move.step)) : order.length - 1;
-  const due = order.slice(0, current + 1).flatMap((step) => (step.do === "drain" ? [step.instance] : []));
-  return { direction, due: new Set(due), end: null, message };
-}
-
 const tell = (step: RepartitionStep): string => {
   const at = `${step.at.profile}@${step.at.start}`;
   return step.do === "drain" || step.do === "restart" ? `${step.do} ${step.instance} at ${at}` : `${step.do} ${at}`;
 };
-
-/** One victim that goes to another GPU. */
-function nextMigration(relocation: GpuRelocation, { seen, elapsedMs }: RelocationLook, progress: Progress): Move {
-  const { wish, place, victims, budgetMs, rollbackBudgetMs } = relocation;
-  const isAt = (instance: InstanceName, at: RelocationPlace, mustRun: boolean): boolean =>
-    seen.some((one) => one.instance === instance && placeKey(one) === placeKey(at) && (one.isRunning || !mustRun));
-  const areAt = (of: (victim: RelocationVictim) => RelocationPlace): boolean =>
-    victims.every((victim) => isAt(victim.instance, of(victim), true));
-  const due = new Set(victims.map(({ instance }) => instance));
-  const isThere = areAt(({ to }) => to) && isAt(wish, place, false);
-  if (progress.direction === "forward" && isThere)
-    return { direction: "forward", due, end: "Completed", message: "Everybody is at the new place." };
-  const isTurned = progress.direction === "back" || progress.failureCount >= STEP_TRIES || elapsedMs > budgetMs;
-  const names = victims.map(({ instance }) => instance).join(", ");
-  if (!isTurned) return { direction: "forward", due, end: null, message: `moves ${names}` };
-  const message = `took ${elapsedMs} ms of ${budgetMs} ms, or was refused: ${names} goes back`;
-  if (areAt(({ from }) => from) && !isAt(wish, place, false)) return { direction: "back", due, end: "RolledBack", message };
-  if (elapsedMs > budgetMs + rollbackBudgetMs) return { direction: "back", due, end: "Failed", message };
-  return { direction: "back", due, end: null, message };
-}

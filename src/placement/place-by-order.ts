@@ -1,15 +1,16 @@
 import type { RelocationPlace } from "../api/gpu-relocation.ts";
-import type { InstanceName } from "../base/ids.ts";
+import type { InstanceName, ServiceName } from "../base/ids.ts";
 import { isSameJson } from "../base/same-json.ts";
 import { fitAt } from "./choose-gpus.ts";
 import type { FleetRoom } from "./fleet-room.ts";
 import type { RelocationOrder, RelocationOrders } from "./next-relocation.ts";
+import { offerStanding } from "./gpu-offer.ts";
 import { slicesOf, type Placements } from "./place-instances.ts";
 import { placeKey, type InstanceRequest, type PlacedInstance, type PlacedMember } from "./placement-request.ts";
 
-/** Whether somebody is where the order wants him. */
-export const isOrdered = (at: RelocationPlace, { to }: Pick<RelocationOrder, "to">): boolean =>
-  to !== null && placeKey(at) === placeKey(to) && (to.mig === null || isSameJson(at.mig, to.mig));
+/** Whether the order takes somebody away from there. */
+export const mustLeave = (at: RelocationPlace, { from }: Pick<RelocationOrder, "from">): boolean =>
+  from !== null && placeKey(at) === placeKey(from) && isSameJson(at.mig, from.mig);
 
 export interface ByOrder extends Placements {
   /** Nobody else looks for a place for these. */
@@ -35,13 +36,23 @@ export function placeByOrder(
     if (members !== null) {
       room.hold(slicesOf(request, members));
       placed.push({ request, members });
-    } else if (orders.closed !== null && placeKey(orders.closed) === placeKey(order.to)) {
+    } else if (orders.closed !== null && placeKey(orders.closed) === placeKey(order.to) && couldFit(request, order.to, room)) {
       const gpu = { node: order.to.node, gpu: order.to.gpu };
       refused.push({ request, refusal: { code: "RELOCATING", instance: request.instance, gpu, why: order.why } });
     }
   }
   for (const { request } of standing) keepRoom(request, orders, room);
   return { placed, refused, settled: new Set([...placed, ...refused].map(({ request }) => request.instance)) };
+}
+
+/** Whether waiting for the place makes sense: it would do, were nobody else there. What was asked for may have changed since. */
+function couldFit(request: InstanceRequest, to: RelocationPlace, room: FleetRoom): boolean {
+  const node = room.matching(request).find(({ name }) => name === to.node);
+  const gpu = node === undefined ? undefined : room.gpusOf(node.name).find((one) => one.gpu === to.gpu);
+  if (gpu === undefined || room.isQuarantined(gpu, request.service)) return false;
+  if (request.capBytes !== null && Math.max(...request.memberBytes) > request.capBytes) return false;
+  const emptied = { ...gpu, freeBytes: gpu.memoryBytes, cut: null, isTaken: false, holderCount: 0, services: new Set<ServiceName>() };
+  return offerStanding(request, emptied, pseudoMember(to)).ok;
 }
 
 /** For one that still runs where it was. */

@@ -6,7 +6,7 @@ import { fitAt } from "./choose-gpus.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { createFleetRoom, type FleetRoom } from "./fleet-room.ts";
 import { NO_ORDERS, type RelocationOrders } from "./next-relocation.ts";
-import { isOrdered, placeByOrder } from "./place-by-order.ts";
+import { mustLeave, placeByOrder } from "./place-by-order.ts";
 import { byPromise, placeInto, slicesOf, type PlacementLook, type Placements } from "./place-instances.ts";
 import {
   placeKey,
@@ -114,7 +114,7 @@ function stayingOf(
   const isInUse = own.some((partition) => isHeld(partition, world.seen));
   const isWhole = own.length === request.memberBytes.length;
   const order = orders.of.get(request.instance);
-  const leaving = order?.isDue === true && own.some((partition) => !isOrdered(partition, order)) ? order.why : null;
+  const leaving = order?.isDue === true && own.some((partition) => mustLeave(partition, order)) ? order.why : null;
   if (isShunned || ((!isWhole || leaving !== null) && !isInUse)) return [];
   const members = own.map(({ node, gpu, mode, mig, memoryBytes, computePercent }) => ({
     node,

@@ -1,5 +1,5 @@
 import type { GpuRelocation, RelocationPlace, RelocationVictim } from "../api/gpu-relocation.ts";
-import { migGpuOf } from "../api/mig-geometry.ts";
+import { migGpuOf, type MigProfile } from "../api/mig-geometry.ts";
 import { err } from "../base/result.ts";
 import type { InstanceName } from "../base/ids.ts";
 import { smallestProfile } from "./choose-mig-share.ts";
@@ -21,8 +21,9 @@ export type NewRelocation = Omit<GpuRelocation, "status">;
 const DRAIN_BUDGET_MS = 45_000;
 const RESTART_BUDGET_MS = 180_000;
 const PLACE_BUDGET_MS = 5_000;
-/** Somebody has no room at every look, and a fleet has thousands of GPUs: so many victims are tried. */
-const TRIED_MAX = 256;
+/** The search keeps everything else waiting, so it is bounded: so many of those who ask, and so many GPUs that may have a victim. */
+const WISHES_MAX = 4;
+const TRIED_MAX = 24;
 
 /** Somebody who is placed, and what moving him would mean. */
 interface Tenant {
@@ -33,8 +34,8 @@ interface Tenant {
 interface Fleet {
   readonly room: FleetRoom;
   readonly byGpu: ReadonlyMap<string, readonly Tenant[]>;
-  /** Placed hot instances of each service. */
-  readonly hotCount: ReadonlyMap<string, number>;
+  /** Of each service: hot and warm instances that run. */
+  readonly running: ReadonlyMap<string, readonly InstanceRequest[]>;
 }
 interface Option {
   readonly relocation: NewRelocation;
@@ -42,28 +43,35 @@ interface Option {
   readonly cost: readonly number[];
 }
 
+/** Who may be helped, and a number that differs from search to search: large fleets are searched in parts, each time from another node on. */
+interface Search {
+  readonly asking: ReadonlySet<InstanceName>;
+  readonly turn: number;
+}
+
 /**
  * Moves that give a place to the first who was refused one and can have it: on a GPU that MIG cuts by cutting it anew, on any other by moving
- * one cold reserve or warm instance to another GPU. Never somebody dearer than who asks, and no hot instance of a service that has but one.
- * null = nobody can be helped so. `isBarred` names who was tried lately.
+ * one cold reserve or warm instance to another GPU. Nobody who comes before who asks by tier or priority, nobody hot for who is not, nobody
+ * who is all that his service has. null = nobody can be helped so.
  */
-export function planRelocation(
-  world: PartitionWorld,
-  plan: PartitionPlan,
-  isBarred: (instance: InstanceName) => boolean = () => false,
-): NewRelocation | null {
-  const refused = new Set(plan.desired.flatMap(({ partition }) => (partition.node === null ? [partition.instance] : [])));
+export function planRelocation(world: PartitionWorld, plan: PartitionPlan, search: Search | null = null): NewRelocation | null {
+  const refused = new Set(
+    plan.desired.flatMap(({ partition }) => (partition.node === null && HELPED.has(partition.refusal.code) ? [partition.instance] : [])),
+  );
   const asking = world.wanted.filter(
-    ({ instance, memberBytes }) => refused.has(instance) && memberBytes.length === 1 && !isBarred(instance),
+    ({ instance, memberBytes }) => refused.has(instance) && memberBytes.length === 1 && search?.asking.has(instance) !== false,
   );
   if (asking.length === 0) return null;
   const fleet = fleetAfter(world, plan);
-  for (const wish of asking.toSorted(byPromise)) {
-    const [best] = optionsFor(wish, fleet).toSorted(byCost);
-    if (best !== undefined) return best.relocation;
+  for (const wish of asking.toSorted(byPromise).slice(0, WISHES_MAX)) {
+    const best = bestOption(wish, fleet, search?.turn ?? 0);
+    if (best !== null) return best.relocation;
   }
   return null;
 }
+
+/** Refusals of room: others no move can help. */
+const HELPED: ReadonlySet<string> = new Set(["NO_CAPACITY", "NO_EXCLUSIVE_GPU", "GEOMETRY", "ISOLATION_UNAVAILABLE"]);
 
 function fleetAfter(world: PartitionWorld, plan: PartitionPlan): Fleet {
   const requests = new Map(world.wanted.map((request) => [request.instance, request]));
@@ -82,29 +90,35 @@ function fleetAfter(world: PartitionWorld, plan: PartitionPlan): Fleet {
   const seen = world.seen ?? [];
   const lost = seen.filter(({ health }) => health === "lost");
   const room = createFleetRoom({ nodes: world.nodes, held: [...held, ...strangers(seen, held)], lost, quarantined: world.quarantined });
-  const hot = known.filter(({ request }) => request.level === "hot").map(({ request }) => request);
-  const hotCount = new Map([...Map.groupBy(hot, ({ service }) => service)].map(([service, own]) => [service, own.length]));
-  return { room, byGpu: Map.groupBy(known, ({ member }) => placeKey(member)), hotCount };
+  const serving = known.filter(({ request, isRunning }) => isRunning && request.level !== "cold").map(({ request }) => request);
+  const running = Map.groupBy(serving, ({ service }) => service);
+  return { room, byGpu: Map.groupBy(known, ({ member }) => placeKey(member)), running };
 }
 
-function optionsFor(wish: InstanceRequest, fleet: Fleet): readonly Option[] {
+/** The cheapest of those that are tried; one that moves a single reserve is not beaten. */
+function bestOption(wish: InstanceRequest, fleet: Fleet, turn: number): Option | null {
   const { room } = fleet;
-  const options: Option[] = [];
+  let best: Option | null = null;
   let tried = 0;
-  for (const node of room.matching(wish)) {
-    if (room.freeHostBytes(node) < wish.hostBytes) continue;
+  const nodes = room.matching(wish).filter((node) => room.freeHostBytes(node) >= wish.hostBytes);
+  // A prime step, so that a few searches see all parts of the fleet.
+  const first = nodes.length === 0 ? 0 : (turn * 7_919) % nodes.length;
+  for (const node of [...nodes.slice(first), ...nodes.slice(0, first)]) {
     for (const gpu of room.gpusOf(node.name)) {
       const tenants = fleet.byGpu.get(placeKey(gpu)) ?? [];
       // Somebody who is nobody's tenant (of the past, or of a config that cannot be read) moves for no one.
-      const isBarred = room.isQuarantined(gpu, wish.service) || gpu.services.has(wish.service);
-      if (tenants.length === 0 || tenants.length !== gpu.holderCount || isBarred || tried >= TRIED_MAX) continue;
-      tried += tenants.length;
+      const isBarred = room.isQuarantined(gpu, wish.service) || gpu.services.has(wish.service) || tenants.length !== gpu.holderCount;
+      if (isBarred || !tenants.some((tenant) => !isPinned(wish, tenant, fleet))) continue;
+      tried += 1;
       const option = gpu.cut?.mode === "mig" ? byCutting(wish, { gpu, tenants, fleet }) : byMoving(wish, { gpu, tenants, fleet });
-      if (option !== null) options.push(option);
+      if (option !== null && (best === null || byCost(option, best) < 0)) best = option;
+      if (tried >= TRIED_MAX || (best !== null && isOneReserve(best))) return best;
     }
   }
-  return options;
+  return best;
 }
+
+const isOneReserve = ({ relocation }: Option): boolean => relocation.victims.length === 1 && relocation.victims[0]?.level === "cold";
 
 interface At {
   readonly gpu: GpuRoom;
@@ -116,9 +130,20 @@ function byCutting(wish: InstanceRequest, { gpu, tenants, fleet }: At): Option |
   const card = migGpuOf(gpu.model);
   const needs = partitionRequirements(wish);
   const question = { needs, gpu: candidateOf(gpu), lossPercent: DEFAULT_PLANNING_LOSS_PERCENT.mig };
-  const profile = card === null || wish.isExclusive ? err(null) : smallestProfile(card, question);
+  const isOffered = card !== null && !wish.isExclusive && gpu.modes.includes("mig");
+  const profile = isOffered ? smallestProfile(card, question) : err(null);
   if (!profile.ok) return null;
-  const elsewhere = placesElsewhere(gpu, tenants, fleet);
+  const movable = tenants.filter((tenant) => !isPinned(wish, tenant, fleet));
+  const within = cutWith(new Map(), wish, { gpu, tenants, fleet, profile: profile.value });
+  // To look for places on other GPUs costs most: only where the GPU alone does not do.
+  return within ?? cutWith(placesElsewhere(gpu, movable, fleet), wish, { gpu, tenants, fleet, profile: profile.value });
+}
+
+function cutWith(
+  elsewhere: ReadonlyMap<InstanceName, RelocationPlace>,
+  wish: InstanceRequest,
+  { gpu, tenants, fleet, profile }: At & { readonly profile: MigProfile },
+): Option | null {
   const current = tenants.flatMap(({ request, member, isRunning }): readonly MigUse[] => {
     if (member.mig === null) return [];
     const tenancy: MigTenancy = {
@@ -131,7 +156,7 @@ function byCutting(wish: InstanceRequest, { gpu, tenants, fleet }: At): Option |
     };
     return [{ placement: member.mig, tenancy }];
   });
-  const planned = planRepartition(current, [{ instance: wish.instance, profile: profile.value }]);
+  const planned = planRepartition(current, [{ instance: wish.instance, profile }]);
   return planned.ok ? cutOption(wish, { gpu, plan: planned.value, elsewhere }) : null;
 }
 
@@ -149,9 +174,19 @@ function cutOption(
   if (granted === undefined || victims.length !== plan.victims.length || victims.length === 0) return null;
   const { from, to, steps, budgetMs, rollbackBudgetMs, cost } = plan;
   const cut = { from, to, steps, budgetMs, rollbackBudgetMs };
+  // What takes no time by the plan takes looks all the same: each place is written, bound and seen.
+  const looksMs = (victims.length + 1) * PLACE_BUDGET_MS;
   const place = { ...here, mig: granted.placement };
   return {
-    relocation: { name: wish.instance, wish: wish.instance, place, victims, cut, budgetMs, rollbackBudgetMs },
+    relocation: {
+      name: wish.instance,
+      wish: wish.instance,
+      place,
+      victims,
+      cut,
+      budgetMs: budgetMs + looksMs,
+      rollbackBudgetMs: rollbackBudgetMs + looksMs,
+    },
     cost: [cost.hotVictims, cost.warmVictims, cost.coldVictims, cost.leavingCount, cost.disturbedMs, cost.changeCount],
   };
 }
@@ -215,11 +250,14 @@ function goalOf(
   return to === undefined ? null : placeOf(to);
 }
 
-/** Who is not to be touched for this wish. A reserve that serves is somebody's last rung. */
-function isPinned(wish: InstanceRequest, { request, isRunning }: Tenant, { hotCount }: Fleet): boolean {
-  if (TIER_ORDER[request.tier] < TIER_ORDER[wish.tier] || request.memberBytes.length > 1 || request.service === wish.service) return true;
-  if (request.level === "hot") return (hotCount.get(request.service) ?? 0) < 2;
-  return request.level === "cold" && isRunning;
+/** Who is not to be touched for this wish. A reserve that serves is somebody's last rung, and what should run and does not has trouble enough. */
+function isPinned(wish: InstanceRequest, { request, isRunning }: Tenant, { running }: Fleet): boolean {
+  const comesFirst = TIER_ORDER[request.tier] < TIER_ORDER[wish.tier] || (request.tier === wish.tier && request.priority > wish.priority);
+  if (comesFirst || request.memberBytes.length > 1 || request.service === wish.service) return true;
+  if (request.level === "cold") return isRunning;
+  if (!isRunning || (request.level === "hot" && wish.level !== "hot")) return true;
+  const others = (running.get(request.service) ?? []).filter(({ instance }) => instance !== request.instance);
+  return !others.some(({ level }) => level === "hot" || request.level === "warm");
 }
 
 const placeOf = ({ node, gpu, mig }: PlacedMember): RelocationPlace => ({ node, gpu, mig });

@@ -166,6 +166,7 @@ export function parseAccountState(text: string): AccountState | null {
 /** An account of an earlier version wrote less: it knew of one way to lose a GPU, and not whose bytes are. */
 const withDefaults = (state: AccountState): AccountState => ({
   ...state,
+  partitions: state.partitions.map((partition) => ({ ...partition, mig: partition.mig ?? null, leaving: partition.leaving ?? null })),
   lost: state.lost.map((lost) => ({ ...lost, mode: lost.mode ?? "fallen_off_bus" })),
   holders: state.holders.map((held) => ({
     ...held,

@@ -211,7 +211,9 @@ class Account {
 
   removePartition(name: string): Result<null, GpuDriverError> {
     const known = this.#partitions.get(name);
-    const obstacle = known === undefined ? null : destroyObstacle(known, this.#holders.onGpu(known.node, known.gpu));
+    // Of a card that is lost nothing is left to be in use.
+    const isThere = known !== undefined && this.#healthOf(known.node, known.gpu) === "ok";
+    const obstacle = isThere ? destroyObstacle(known, this.#holders.onGpu(known.node, known.gpu)) : null;
     if (obstacle !== null) return err(obstacle);
     if (this.#partitions.delete(name)) this.#changed();
     return ok(null);
