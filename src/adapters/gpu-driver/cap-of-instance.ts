@@ -1,17 +1,17 @@
 import type { GpuPartition } from "../../api/gpu-partition.ts";
-import type { GpuPlace } from "./gpu-losses.ts";
 
 /**
  * On a shared GPU an instance gets what was promised to it and no more; an exclusive GPU is its owner's alone.
+ * @param partitions every one on that GPU.
  * @param isGrab past the limit that is kept inside the process, or by nobody; physical memory is the limit then.
  * @param isPromised started by a platform, for partitions of its own: where it has none it gets nothing.
  */
 export function capOfInstance(
   partitions: Iterable<GpuPartition>,
   instance: string,
-  { node, gpu, isPromised, isGrab = false }: GpuPlace & { readonly isPromised: boolean; readonly isGrab?: boolean },
+  { isPromised, isGrab = false }: { readonly isPromised: boolean; readonly isGrab?: boolean },
 ): number {
-  const here = [...partitions].filter((partition) => partition.node === node && partition.gpu === gpu);
+  const here = [...partitions];
   const own = here.filter((partition) => partition.instance === instance);
   if (isGrab && own.some(isGrabbable)) return Number.POSITIVE_INFINITY;
   if (own.some(({ mode }) => mode === "exclusive")) return Number.POSITIVE_INFINITY;

@@ -30,7 +30,7 @@ interface Parts {
   readonly dirt: DirtyMemory;
   readonly holders: AccountHolders;
   readonly inventory: AccountInventory;
-  readonly partitions: Pick<PartitionShelf, "values" | "at">;
+  readonly partitions: Pick<PartitionShelf, "on" | "at">;
   /** null = it can be used. */
   readonly lostModeOf: (node: NodeName, gpu: number) => GpuLostMode | null;
   readonly changed: (node: NodeName) => void;
@@ -77,7 +77,7 @@ export class GpuHolds {
     if (mode !== null) return err({ code: "GPU_LOST", node, gpu, mode });
     const others = this.#parts.holders.onGpu(node, gpu).filter(({ instance, pid }) => instance !== holder.instance || pid !== holder.pid);
     const otherBytes = others.reduce((sum, { usedBytes }) => sum + usedBytes, 0);
-    const freeBytes = Math.min(memoryBytes - otherBytes, capOfInstance(this.#parts.partitions.values(), holder.instance, want));
+    const freeBytes = Math.min(memoryBytes - otherBytes, capOfInstance(this.#parts.partitions.on(want), holder.instance, want));
     if (bytes <= freeBytes) return null;
     return err({ code: "NO_GPU_MEMORY", node, gpu, neededBytes: bytes, freeBytes, holders: others.map(withoutPid) });
   }

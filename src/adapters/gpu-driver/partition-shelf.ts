@@ -8,6 +8,8 @@ export interface PartitionShelf {
   set(partition: GpuPartition): void;
   /** @returns false when there was none. */
   delete(name: string): boolean;
+  /** Every one on that GPU. */
+  on(place: GpuPlace): Iterable<GpuPartition>;
   /** The instance's own there. */
   at(instance: string, place: GpuPlace): GpuPartition | null;
 }
@@ -15,6 +17,7 @@ export interface PartitionShelf {
 /** @param changed called when one came to or went from that GPU. */
 export function createPartitionShelf(changed: (at: GpuPlace) => void): PartitionShelf {
   const byName = new Map<string, GpuPartition>();
+  const byGpu = new Map<string, Set<GpuPartition>>();
   const byPlace = new Map<string, GpuPartition>();
   const placeOf = (instance: string, { node, gpu }: GpuPlace): string => `${instance} ${gpuKey(node, gpu)}`;
 
@@ -22,6 +25,7 @@ export function createPartitionShelf(changed: (at: GpuPlace) => void): Partition
     const partition = byName.get(name);
     if (partition === undefined) return false;
     byName.delete(name);
+    byGpu.get(gpuKey(partition.node, partition.gpu))?.delete(partition);
     const place = placeOf(partition.instance, partition);
     if (byPlace.get(place) === partition) byPlace.delete(place);
     changed(partition);
@@ -33,10 +37,14 @@ export function createPartitionShelf(changed: (at: GpuPlace) => void): Partition
     set(partition) {
       remove(partition.name);
       byName.set(partition.name, partition);
+      const key = gpuKey(partition.node, partition.gpu);
+      const there = byGpu.get(key) ?? new Set();
+      byGpu.set(key, there.add(partition));
       byPlace.set(placeOf(partition.instance, partition), partition);
       changed(partition);
     },
     delete: remove,
+    on: ({ node, gpu }) => byGpu.get(gpuKey(node, gpu)) ?? [],
     at: (instance, place) => byPlace.get(placeOf(instance, place)) ?? null,
   };
 }

@@ -202,7 +202,11 @@ class Account {
       return err({ code: "DRIVER_UNAVAILABLE", reason: `GPU ${node}/${gpu} is not in the inventory` });
     if (isSameJson(this.#partitions.get(name), partition)) return ok(null);
     const model = this.#inventory.modelOf(node, gpu);
-    const obstacle = cutObstacle(partition, { model, partitions: this.#partitionsOn(partition), holders: this.#holders.onGpu(node, gpu) });
+    const obstacle = cutObstacle(partition, {
+      model,
+      partitions: [...this.#partitions.on(partition)],
+      holders: this.#holders.onGpu(node, gpu),
+    });
     if (obstacle !== null) return err(obstacle);
     this.#partitions.set(partition);
     this.#changed();
@@ -334,10 +338,6 @@ class Account {
 
   #isHeld({ name, gpus }: GpuNode): boolean {
     return this.#holders.isOnHost(name) || gpus.some((gpu) => this.#holders.onGpu(name, gpu.index).length > 0);
-  }
-
-  #partitionsOn({ node, gpu }: GpuPlace): readonly GpuPartition[] {
-    return [...this.#partitions.values()].filter((partition) => partition.node === node && partition.gpu === gpu);
   }
 
   #lostModeOf(node: NodeName, gpu: number): GpuLostMode | null {
