@@ -135,6 +135,15 @@ export class DirtyMemory {
     };
   }
 
+  /** Whether what `on` says there becomes another with the time alone: something is due to be scrubbed. */
+  isChanging(node: NodeName, gpu: number): boolean {
+    const known = this.#gpus.get(gpuKey(node, gpu));
+    if (known === undefined || known.isStopped) return false;
+    const nowMs = this.#clock.monotonicMs();
+    for (const { dueMs } of known.entries.values()) if (dueMs <= nowMs) return true;
+    return false;
+  }
+
   state(): readonly DirtyBytes[] {
     return [...this.#gpus].flatMap(([key, { at }]) => {
       const { entries } = this.#settled(at);

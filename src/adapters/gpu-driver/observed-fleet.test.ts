@@ -15,10 +15,11 @@ const gpu = (node: ObservedGpu["node"], bytes: number, dirtyBytes = 0): Observed
   scrub: { scrubbedBytes: 0, waitCount: 0, waitedMs: 0 },
 });
 
-function fleetOf(shown: Map<ObservedGpu["node"], ObservedGpu>): ObservedFleet {
+function fleetOf(shown: Map<ObservedGpu["node"], ObservedGpu>, isScrubbed: () => boolean = () => true): ObservedFleet {
   return new ObservedFleet(
     () => [...shown.keys()],
     (node) => [shown.get(node) ?? assert.fail()],
+    isScrubbed,
   );
 }
 
@@ -43,11 +44,14 @@ test("only the node that was touched is looked at again, and the others' GPUs st
   );
 });
 
-test("a node with dirty bytes is looked at each time, until it has none", () => {
+test("a node with dirty bytes is looked at each time from when they are scrubbed until there are none", () => {
   const shown = new Map([[A, gpu(A, 1, 9)]]);
-  const fleet = fleetOf(shown);
-  fleet.show();
+  let isScrubbed = false;
+  const fleet = fleetOf(shown, () => isScrubbed);
+  const before = fleet.show();
   shown.set(A, gpu(A, 1, 4));
+  assert.equal(fleet.show(), before);
+  isScrubbed = true;
   assert.equal(fleet.show()[0]?.dirty[0]?.bytes, 4);
   shown.set(A, gpu(A, 1));
   const clean = fleet.show();

@@ -11,12 +11,19 @@ export class ObservedFleet {
   readonly #look: (node: NodeName) => readonly ObservedGpu[];
   #shown: { readonly gpus: readonly ObservedGpu[]; readonly firstOf: ReadonlyMap<NodeName, number> } | null = null;
   readonly #touched = new Set<NodeName>();
-  /** Their dirty bytes become fewer with the time alone. */
-  readonly #dirty = new Set<NodeName>();
+  readonly #isChanging: (node: NodeName, gpu: number) => boolean;
+  /** Their GPUs whose dirty bytes become fewer with the time alone, once that has begun. */
+  readonly #dirty = new Map<NodeName, readonly number[]>();
 
-  constructor(nodes: () => readonly NodeName[], look: (node: NodeName) => readonly ObservedGpu[]) {
+  /** @param isChanging whether dirty bytes of a GPU are being scrubbed. */
+  constructor(
+    nodes: () => readonly NodeName[],
+    look: (node: NodeName) => readonly ObservedGpu[],
+    isChanging: (node: NodeName, gpu: number) => boolean,
+  ) {
     this.#nodes = nodes;
     this.#look = look;
+    this.#isChanging = isChanging;
   }
 
   /** Something may have happened there; null = anywhere, or there are other nodes. */
@@ -29,7 +36,8 @@ export class ObservedFleet {
     if (this.#shown === null) return this.#showAll();
     const { gpus, firstOf } = this.#shown;
     let next: ObservedGpu[] | null = null;
-    for (const node of new Set([...this.#touched, ...this.#dirty])) {
+    for (const [node, indexes] of this.#dirty) if (indexes.some((gpu) => this.#isChanging(node, gpu))) this.#touched.add(node);
+    for (const node of this.#touched) {
       const first = firstOf.get(node);
       if (first === undefined) continue;
       for (const [index, gpu] of this.#lookAt(node).entries()) {
@@ -58,7 +66,8 @@ export class ObservedFleet {
 
   #lookAt(node: NodeName): readonly ObservedGpu[] {
     const gpus = this.#look(node);
-    if (gpus.some(({ dirty }) => dirty.length > 0)) this.#dirty.add(node);
+    const dirty = gpus.filter((gpu) => gpu.dirty.length > 0).map(({ gpu }) => gpu);
+    if (dirty.length > 0) this.#dirty.set(node, dirty);
     else this.#dirty.delete(node);
     return gpus;
   }

@@ -113,6 +113,7 @@ class Account {
     this.#observed = new ObservedFleet(
       () => this.#inventory.all().map(({ spec }) => spec.name),
       (node) => this.#lookAt(node),
+      (node, gpu) => this.#dirt.isChanging(node, gpu),
     );
     this.#holders = new AccountHolders(clock, (holder) => this.#freed(holder));
     this.#losses = createGpuLosses(clock, (at) => this.#cameBack(at));
