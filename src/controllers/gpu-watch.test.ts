@@ -51,3 +51,21 @@ test("a GPU is slow once a dead process has held it for longer than a driver tak
   seen.gpus = [gpu({ holders: [holder(9, "awake")] })];
   assert.deepEqual(await slow(), []);
 });
+
+test("what is wrong is followed as GPUs change, come and go", async () => {
+  const { seen, watch } = watchOf();
+  const lost = async (): Promise<readonly string[]> => [...((await watch.troubled())?.lost ?? [])];
+  const [first, second, third] = [gpu({}), gpu({ gpu: 1, health: "lost" }), gpu({ gpu: 2 })];
+  seen.gpus = [first, second, third];
+  assert.deepEqual(await lost(), ["gpu-a/1"]);
+  seen.gpus = [first, second, gpu({ gpu: 2, health: "lost" })];
+  assert.deepEqual(await lost(), ["gpu-a/1", "gpu-a/2"]);
+  seen.gpus = [first, gpu({ gpu: 1 }), third];
+  assert.deepEqual(await lost(), []);
+  seen.gpus = [second, third];
+  assert.deepEqual(await lost(), ["gpu-a/1"]);
+  seen.gpus = [third, second];
+  assert.deepEqual(await lost(), ["gpu-a/1"]);
+  seen.gpus = [];
+  assert.deepEqual(await lost(), []);
+});

@@ -1,5 +1,4 @@
 import type { MonotonicMs } from "../base/ids.ts";
-import { oncePer } from "../base/once-per.ts";
 import { gpuKey } from "../failover/instance-look.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { GpuDriver, ObservedGpu } from "../ports/gpu-driver.ts";
@@ -23,20 +22,43 @@ const PATIENCE_MS = 200;
 /** A driver frees the memory of a dead process in about 100 ms. */
 const TEARDOWN_USUAL_MS = 300;
 
-/** What the last observation says of itself: after each change somewhere it is made anew of all of a fleet's GPUs. */
-const sightOf = oncePer((gpus: readonly ObservedGpu[]) => {
-  const lost = new Set<string>();
-  const gone: { readonly gpu: string; readonly pid: number }[] = [];
-  for (const gpu of gpus) {
-    if (gpu.health !== "ok") lost.add(gpuKey(gpu));
-    for (const { pid, state } of gpu.holders) if (state === "gone") gone.push({ gpu: gpuKey(gpu), pid });
-  }
-  return { lost, gone };
-});
+/** What is wrong of one GPU, by its place in the list; of most nothing is. */
+interface Trouble {
+  readonly gpu: string;
+  readonly isLost: boolean;
+  /** Dead processes that hold something of it. */
+  readonly pids: readonly number[];
+}
+
+/** Follows what a driver shows. Fleets have thousands of GPUs, and after a change somewhere few of them are other objects: only those are looked at. */
+function createSight(): (gpus: readonly ObservedGpu[]) => Iterable<Trouble> {
+  let last: readonly ObservedGpu[] = [];
+  const troubles = new Map<number, Trouble>();
+  return (gpus) => {
+    if (gpus.length !== last.length) troubles.clear();
+    const isNew = gpus.length !== last.length;
+    for (let index = 0; index < gpus.length; index += 1) {
+      const gpu = gpus[index];
+      if (gpu === undefined || (!isNew && gpu === last[index])) continue;
+      const trouble = troubleOf(gpu);
+      if (trouble === null) troubles.delete(index);
+      else troubles.set(index, trouble);
+    }
+    last = gpus;
+    return troubles.values();
+  };
+}
+
+function troubleOf(gpu: ObservedGpu): Trouble | null {
+  const isLost = gpu.health !== "ok";
+  const pids = gpu.holders.flatMap(({ pid, state }) => (state === "gone" ? [pid] : []));
+  return isLost || pids.length > 0 ? { gpu: gpuKey(gpu), isLost, pids } : null;
+}
 
 /** One question at a time, shared by all looks; a late answer serves the next of them. */
 export function createGpuWatch(ports: { readonly driver: GpuDriver; readonly clock: Clock }): GpuWatch {
   let asking: Promise<TroubledGpus | null> | null = null;
+  const sight = createSight();
   /** When each dead process was first seen to hold something, by its GPU and pid. */
   let goneSinceMs: ReadonlyMap<string, MonotonicMs> = new Map();
 
@@ -44,21 +66,23 @@ export function createGpuWatch(ports: { readonly driver: GpuDriver; readonly clo
     try {
       const observed = await ports.driver.observe();
       if (!observed.ok) return null;
-      const { lost, gone } = sightOf(observed.value);
-      return { lost, slow: slowOf(gone) };
+      const troubles = [...sight(observed.value)];
+      return { lost: new Set(troubles.filter(({ isLost }) => isLost).map(({ gpu }) => gpu)), slow: slowOf(troubles) };
     } finally {
       asking = null;
     }
   }
 
-  function slowOf(gone: ReturnType<typeof sightOf>["gone"]): ReadonlySet<string> {
+  function slowOf(troubles: readonly Trouble[]): ReadonlySet<string> {
     const nowMs = ports.clock.monotonicMs();
     const since = new Map<string, MonotonicMs>();
     const slow = new Set<string>();
-    for (const { gpu, pid } of gone) {
-      const firstMs = goneSinceMs.get(`${gpu} ${pid}`) ?? nowMs;
-      since.set(`${gpu} ${pid}`, firstMs);
-      if (nowMs - firstMs >= TEARDOWN_USUAL_MS) slow.add(gpu);
+    for (const { gpu, pids } of troubles) {
+      for (const pid of pids) {
+        const firstMs = goneSinceMs.get(`${gpu} ${pid}`) ?? nowMs;
+        since.set(`${gpu} ${pid}`, firstMs);
+        if (nowMs - firstMs >= TEARDOWN_USUAL_MS) slow.add(gpu);
+      }
     }
     goneSinceMs = since;
     return slow;
