@@ -23,6 +23,8 @@ interface FakeDriver extends GpuDriver {
   readonly lost: Set<string>;
   /** Partitions in which a process runs that does not go. */
   readonly stuck: Set<string>;
+  /** Happens right before a partition is removed. */
+  beforeRemoval: () => void;
   isAway: boolean;
 }
 
@@ -34,6 +36,7 @@ function createFakeDriver(): FakeDriver {
     holders: new Map(),
     lost: new Set(),
     stuck: new Set(),
+    beforeRemoval: () => undefined,
     isAway: false,
     ensureInventory(nodes) {
       gpus = nodes.flatMap((node) => node.gpus.map(({ index, memoryBytes }) => ({ node: node.name, gpu: index, memoryBytes })));
@@ -55,6 +58,7 @@ function createFakeDriver(): FakeDriver {
     },
     removePartition({ name }) {
       if (driver.isAway) return Promise.resolve(away);
+      driver.beforeRemoval();
       if (driver.stuck.has(name)) return Promise.resolve(err({ code: "IN_USE", reason: "process 1 runs in it" } as const));
       driver.bound.delete(name);
       return Promise.resolve(ok(null));
@@ -334,4 +338,25 @@ test("a partition that cannot go since a process runs in it holds up nobody else
   driver.stuck.clear();
   await look();
   assert.deepEqual([...driver.bound.keys()], ["t-gpu-partition-s-hot-1-1"]);
+});
+
+test("bytes that a start got between the look and the giving back keep its GPU from the next one", async () => {
+  const { store, driver, look } = createRig();
+  await putNode(store, "a", 1);
+  await putGold(store, { warmStandby: { gpuCount: 0 } });
+  await look();
+  assert.ok((await store.remove("HotStandbyConfig", "g")).ok);
+  await put(store, "HotStandbyConfig", {
+    name: "h",
+    spec: { tenant: "t", tier: "gold", warmStandby: { gpuCount: 0 }, coldStandby: { gpuCount: 0 } },
+  });
+  driver.beforeRemoval = () => void driver.holders.set("g-hot-1", "a/0");
+  assert.deepEqual(await look(), { afterMs: 250 });
+  assert.deepEqual([...driver.bound.keys()], []);
+  driver.beforeRemoval = () => undefined;
+  await look();
+  assert.deepEqual([...driver.bound.keys()], [], "it is still there");
+  driver.holders.clear();
+  await look();
+  assert.deepEqual([...driver.bound.keys()], ["t-gpu-partition-h-hot-1-1"]);
 });

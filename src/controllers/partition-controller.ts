@@ -8,7 +8,15 @@ import type { GpuPartition } from "../api/gpu-partition.ts";
 import { gpuPartitionSpec } from "../api/parse-gpu-partition.ts";
 import type { Resource } from "../api/resource.ts";
 import { NO_ORDERS } from "../placement/next-relocation.ts";
-import { planPartitions, type AnyPartition, type PartitionPlan, type PartitionWorld, type SeenGpu } from "../placement/plan-partitions.ts";
+import {
+  isHeld,
+  isPlaced,
+  planPartitions,
+  type AnyPartition,
+  type PartitionPlan,
+  type PartitionWorld,
+  type SeenGpu,
+} from "../placement/plan-partitions.ts";
 import { requestsOf } from "../placement/requests-of.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ClusterStore, StoreChange } from "../ports/cluster-store.ts";
@@ -47,7 +55,7 @@ export async function reconcilePartitions(
   if (relocations === null) return { afterMs: 0 };
   const world = { ...observed, orders: relocations.orders };
   const wanted = planOf(world);
-  const inUse = await giveBack(ports, world.known, wanted);
+  const inUse = await giveBack(ports, world, wanted);
   if (inUse === null) return { afterMs: LOOK_AGAIN_SOON_MS };
   const plan = inUse.size === 0 ? wanted : without(wanted, inUse);
   if (!(await storePlan(ports, stored, plan))) return { afterMs: 0 };
@@ -142,11 +150,8 @@ const without = (plan: PartitionPlan, names: ReadonlySet<string>): PartitionPlan
  * Before the store forgets a place, the driver does: no bytes are ever promised twice.
  * @returns partitions that cannot go yet, since a process runs in them: they stay as they are, and hold up nobody else. null = look again.
  */
-async function giveBack(
-  { driver, log }: PartitionPorts,
-  known: readonly AnyPartition[],
-  plan: PartitionPlan,
-): Promise<ReadonlySet<string> | null> {
+async function giveBack({ driver, log }: PartitionPorts, world: PartitionWorld, plan: PartitionPlan): Promise<ReadonlySet<string> | null> {
+  const { known } = world;
   const desired = new Map(plan.desired.map(({ partition }) => [partition.name, partition]));
   const moved = known.filter((partition) => {
     const next = desired.get(partition.name);
@@ -161,7 +166,16 @@ async function giveBack(
     if (removed.error.code !== "IN_USE") return null;
     inUse.add(partition.name);
   }
-  return inUse;
+  const gone = [...plan.removed, ...moved].filter(isPlaced);
+  return gone.length > 0 && (await isTakenSince(driver, gone, world)) ? null : inUse;
+}
+
+/** A start that was on its way may have got its bytes between the look and the giving back. After it nobody gets any: so what is seen now, counts. */
+async function isTakenSince(driver: GpuDriver, gone: readonly GpuPartition[], world: PartitionWorld): Promise<boolean> {
+  const observed = await driver.observe();
+  if (!observed.ok) return true;
+  const now = seenGpus(observed.value);
+  return gone.some((partition) => isHeld(partition, now) && !isHeld(partition, world.seen));
 }
 
 /** false = somebody else wrote meanwhile, or the store is away: look again. */

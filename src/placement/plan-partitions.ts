@@ -186,7 +186,7 @@ const namesOf = oncePer((request: InstanceRequest): readonly PartitionName[] =>
   request.memberBytes.map((_, index) => nameOf(request, index)),
 );
 
-const isPlaced = (partition: AnyPartition): partition is GpuPartition => partition.node !== null;
+export const isPlaced = (partition: AnyPartition): partition is GpuPartition => partition.node !== null;
 
 /** Whether its instance has bytes there; where the driver does not answer, whoever is placed may have. */
 export function isHeld(partition: AnyPartition, seen: readonly SeenGpu[] | null): boolean {
