@@ -147,6 +147,20 @@ test("a partition that stands keeps its MIG instance while that is enough, and o
   assert.deepEqual(migOf(planOf(wanted, { known, seen: held })), ["1g@6", "1g-double@4"]);
 });
 
+test("shares of two modes that stand on one GPU since before keep their modes", () => {
+  const nodes = [h100("n")];
+  const wanted = [...shared("a", "20GB", { isolation: "medium" }), ...shared("b", "20GB")];
+  const plan = (known: readonly AnyPartition[]): readonly AnyPartition[] =>
+    planPartitions({ wanted, untouched: new Set(), known, nodes, seen: [], quarantined: [] }).desired.map(({ partition }) => partition);
+  const mixed = plan([]).map((partition) =>
+    partition.node !== null && partition.service === "b" ? { ...partition, mode: "mps" as const } : partition,
+  );
+  const modes = (partitions: readonly AnyPartition[]): readonly string[] =>
+    partitions.map(({ service, mode, gpu }) => `${service} ${mode} ${gpu}`);
+  assert.deepEqual(modes(mixed), ["a vgpu 0", "b mps 0"]);
+  assert.deepEqual(modes(plan(mixed)), ["a vgpu 0", "b mps 0"]);
+});
+
 const anyShared = (index: number) =>
   fc
     .record({

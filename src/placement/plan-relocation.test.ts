@@ -189,6 +189,18 @@ test("nobody is moved who is the only hot instance of his service, or dearer tha
   assert.equal(told(dear), "nobody moves");
 });
 
+test("nobody of a higher priority moves, and nobody at all for bytes above the cap of a class", () => {
+  const ahead = split(warmOf, { priority: 5 });
+  grow(ahead, strong("wish", "40GB"));
+  assert.equal(told(ahead), "nobody moves");
+  const capped = split(warmOf);
+  grow(
+    capped,
+    strong("wish", "40GB").map((request) => ({ ...request, capBytes: 20e9 })),
+  );
+  assert.equal(told(capped), "nobody moves");
+});
+
 test("of two hot instances of a service one is moved where no other victim helps", () => {
   const twins = (requests: readonly InstanceRequest[]): readonly InstanceRequest[] =>
     requests.flatMap((request) => [request, { ...request, instance: instanceName("v-hot-2") }]);
