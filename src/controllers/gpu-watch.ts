@@ -22,70 +22,72 @@ const PATIENCE_MS = 200;
 /** A driver frees the memory of a dead process in about 100 ms. */
 const TEARDOWN_USUAL_MS = 300;
 
-/** What is wrong of one GPU, by its place in the list; of most nothing is. */
+/** A dead process that holds something of a GPU. */
+interface Remains {
+  readonly pid: number;
+  /** When it was first seen so. */
+  readonly sinceMs: MonotonicMs;
+}
+/** What is wrong of one GPU; of most nothing is. */
 interface Trouble {
   readonly gpu: string;
   readonly isLost: boolean;
-  /** Dead processes that hold something of it. */
-  readonly pids: readonly number[];
+  readonly remains: readonly Remains[];
 }
 
 /** Follows what a driver shows. Fleets have thousands of GPUs, and after a change somewhere few of them are other objects: only those are looked at. */
-function createSight(): (gpus: readonly ObservedGpu[]) => Iterable<Trouble> {
+function createSight(): (gpus: readonly ObservedGpu[], nowMs: MonotonicMs) => TroubledGpus {
   let last: readonly ObservedGpu[] = [];
+  /** By the place in the list. */
   const troubles = new Map<number, Trouble>();
-  return (gpus) => {
-    if (gpus.length !== last.length) troubles.clear();
+  let lost: ReadonlySet<string> = new Set();
+
+  function follow(gpus: readonly ObservedGpu[], nowMs: MonotonicMs): void {
     const isNew = gpus.length !== last.length;
+    const known = isNew ? new Map([...troubles.values()].map((trouble) => [trouble.gpu, trouble])) : null;
+    if (isNew) troubles.clear();
+    let hasLost = isNew;
     for (let index = 0; index < gpus.length; index += 1) {
       const gpu = gpus[index];
       if (gpu === undefined || (!isNew && gpu === last[index])) continue;
-      const trouble = troubleOf(gpu);
+      const before = known === null ? troubles.get(index) : known.get(gpuKey(gpu));
+      const trouble = troubleOf(gpu, before ?? null, nowMs);
+      hasLost ||= (before?.isLost ?? false) || (trouble?.isLost ?? false);
       if (trouble === null) troubles.delete(index);
       else troubles.set(index, trouble);
     }
     last = gpus;
-    return troubles.values();
+    if (hasLost) lost = new Set([...troubles.values()].flatMap(({ gpu, isLost }) => (isLost ? [gpu] : [])));
+  }
+
+  return (gpus, nowMs) => {
+    if (gpus !== last) follow(gpus, nowMs);
+    const slow = new Set<string>();
+    for (const { gpu, remains } of troubles.values())
+      if (remains.some(({ sinceMs }) => nowMs - sinceMs >= TEARDOWN_USUAL_MS)) slow.add(gpu);
+    return { lost, slow };
   };
 }
 
-function troubleOf(gpu: ObservedGpu): Trouble | null {
+function troubleOf(gpu: ObservedGpu, before: Trouble | null, nowMs: MonotonicMs): Trouble | null {
   const isLost = gpu.health !== "ok";
-  const pids = gpu.holders.flatMap(({ pid, state }) => (state === "gone" ? [pid] : []));
-  return isLost || pids.length > 0 ? { gpu: gpuKey(gpu), isLost, pids } : null;
+  const remains = gpu.holders.flatMap(({ pid, state }) =>
+    state === "gone" ? [before?.remains.find((known) => known.pid === pid) ?? { pid, sinceMs: nowMs }] : [],
+  );
+  return isLost || remains.length > 0 ? { gpu: gpuKey(gpu), isLost, remains } : null;
 }
 
 /** One question at a time, shared by all looks; a late answer serves the next of them. */
 export function createGpuWatch(ports: { readonly driver: GpuDriver; readonly clock: Clock }): GpuWatch {
   let asking: Promise<TroubledGpus | null> | null = null;
   const sight = createSight();
-  /** When each dead process was first seen to hold something, by its GPU and pid. */
-  let goneSinceMs: ReadonlyMap<string, MonotonicMs> = new Map();
-
   async function ask(): Promise<TroubledGpus | null> {
     try {
       const observed = await ports.driver.observe();
-      if (!observed.ok) return null;
-      const troubles = [...sight(observed.value)];
-      return { lost: new Set(troubles.filter(({ isLost }) => isLost).map(({ gpu }) => gpu)), slow: slowOf(troubles) };
+      return observed.ok ? sight(observed.value, ports.clock.monotonicMs()) : null;
     } finally {
       asking = null;
     }
-  }
-
-  function slowOf(troubles: readonly Trouble[]): ReadonlySet<string> {
-    const nowMs = ports.clock.monotonicMs();
-    const since = new Map<string, MonotonicMs>();
-    const slow = new Set<string>();
-    for (const { gpu, pids } of troubles) {
-      for (const pid of pids) {
-        const firstMs = goneSinceMs.get(`${gpu} ${pid}`) ?? nowMs;
-        since.set(`${gpu} ${pid}`, firstMs);
-        if (nowMs - firstMs >= TEARDOWN_USUAL_MS) slow.add(gpu);
-      }
-    }
-    goneSinceMs = since;
-    return slow;
   }
 
   return {

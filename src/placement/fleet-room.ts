@@ -4,6 +4,7 @@ import type { PartitionMode } from "../api/gpu-partition.ts";
 import { layoutOf } from "../api/mig-layout.ts";
 import type { InstanceName, NodeName, ServiceName } from "../base/ids.ts";
 import { oncePer } from "../base/once-per.ts";
+import { createRemembered } from "../base/remember.ts";
 import type { GpuCut } from "./partition-requirements.ts";
 import { placeKey, type Fleet, type GpuPlace, type HeldSlice, type InstanceRequest } from "./placement-request.ts";
 
@@ -82,7 +83,7 @@ class Room implements FleetRoom {
     this.#quarantined = new Set(quarantined.map((entry) => `${entry.service} ${placeKey(entry)}`));
     this.#quarantinedBy = Map.groupBy(quarantined, ({ service }) => service);
     this.#closed = closed ?? null;
-    this.hold(held);
+    for (const slice of held) this.#add(slice);
   }
 
   nodeOf(name: NodeName): GpuNode | null {
@@ -92,7 +93,12 @@ class Room implements FleetRoom {
   gpusOf(name: NodeName): readonly GpuRoom[] {
     const known = this.#gpusByNode.get(name);
     if (known !== undefined) return known;
-    const rooms = (this.#nodeByName.get(name)?.gpus ?? []).flatMap(({ index }) => this.gpuAt({ node: name, gpu: index }) ?? []);
+    const node = this.#nodeByName.get(name);
+    if (node === undefined) return [];
+    const make = (): readonly GpuRoom[] => node.gpus.flatMap(({ index }) => this.gpuAt({ node: name, gpu: index }) ?? []);
+    // What they offer is kept with them, and depends on what of the node is lost or closed.
+    const isWhole = !this.#lostNodes.has(name) && this.#closed?.node !== name;
+    const rooms = isWhole ? roomsOf(node)(this.#byNode.get(name) ?? [], make) : make();
     this.#gpusByNode.set(name, rooms);
     return rooms;
   }
@@ -153,11 +159,15 @@ class Room implements FleetRoom {
 
   hold(slices: readonly HeldSlice[]): void {
     for (const slice of slices) {
-      append(this.#byGpu, placeKey(slice), slice);
-      append(this.#byNode, slice.node, slice);
-      if (slice.service !== null) append(this.#byService, slice.service, slice);
+      this.#add(slice);
       this.#changed(slice, slice.service);
     }
+  }
+
+  #add(slice: HeldSlice): void {
+    append(this.#byGpu, placeKey(slice), slice);
+    append(this.#byNode, slice.node, slice);
+    if (slice.service !== null) append(this.#byService, slice.service, slice);
   }
 
   release(instance: InstanceName, places: readonly GpuPlace[]): void {
@@ -188,6 +198,9 @@ class Room implements FleetRoom {
     this.changes.push(place.node);
   }
 }
+
+/** Plan after plan the same slices stand on most nodes; what their GPUs offer is then known. */
+const roomsOf = oncePer((_node: GpuNode) => createRemembered<readonly GpuRoom[]>());
 
 type Card = Pick<GpuRoom, "node" | "gpu" | "model" | "memoryBytes" | "modes">;
 

@@ -1,23 +1,16 @@
 import type { GpuNode } from "../api/gpu-node.ts";
 import type { GpuPartition, PartitionMode, UnplacedPartition } from "../api/gpu-partition.ts";
 import { oncePer } from "../base/once-per.ts";
+import { createRemembered } from "../base/remember.ts";
 import { partitionName, type InstanceName, type PartitionName, type ServiceName } from "../base/ids.ts";
-import { fitAt } from "./choose-gpus.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { createFleetRoom, type FleetRoom } from "./fleet-room.ts";
 import { NO_ORDERS, type RelocationOrders } from "./next-relocation.ts";
 import { mustLeave, placeByOrder } from "./place-by-order.ts";
-import { byPromise, placeInto, slicesOf, type PlacementLook, type Placements } from "./place-instances.ts";
-import {
-  placeKey,
-  type GpuPlace,
-  type HeldSlice,
-  type InstanceRequest,
-  type PlacedInstance,
-  type PlacedMember,
-  type PlacementNotice,
-} from "./placement-request.ts";
+import { byPromise, placeInto, type PlacementLook, type Placements } from "./place-instances.ts";
+import { placeKey, type GpuPlace, type HeldSlice, type InstanceRequest, type PlacementNotice } from "./placement-request.ts";
 import { noticesOf } from "./proximity.ts";
+import { settleStanding, type Standing, type StandingCandidate } from "./settle-standing.ts";
 
 export type AnyPartition = GpuPartition | UnplacedPartition;
 
@@ -41,9 +34,14 @@ export interface PartitionWorld {
   readonly orders?: RelocationOrders;
 }
 
+export interface DesiredPartition {
+  readonly partition: AnyPartition;
+  readonly notices: readonly PlacementNotice[];
+}
+
 export interface PartitionPlan {
   /** What instances are promised, member by member; placed ones are to be bound. */
-  readonly desired: readonly { readonly partition: AnyPartition; readonly notices: readonly PlacementNotice[] }[];
+  readonly desired: readonly DesiredPartition[];
   /** Wanted by nobody any more, and still held by a process. */
   readonly releasing: readonly GpuPartition[];
   readonly removed: readonly AnyPartition[];
@@ -58,14 +56,13 @@ export function planPartitions(world: PartitionWorld, look?: PlacementLook): Par
   const releasing = left.filter((partition): partition is GpuPartition => isHeld(partition, world.seen));
   const untouched = world.known.filter(({ service }) => world.untouched.has(service)).filter(isPlaced);
 
-  const staying = world.wanted.toSorted(byPromise).flatMap((request) => stayingOf(request, known, world, orders));
-  const promised = [...staying.flatMap(({ slices }) => slices), ...[...releasing, ...untouched].map(sliceOf)];
+  const staying = inOrder(world.wanted).flatMap((request) => stayingOf(request, known, world, orders));
   const lost = (world.seen ?? []).filter((gpu) => gpu.health !== "ok");
-  const room = createFleetRoom({ nodes: world.nodes, held: promised, lost, closed: orders.closed, quarantined: world.quarantined });
-
-  const standing = staying.flatMap((candidate) => settle(candidate, room));
+  const facts = { nodes: world.nodes, lost, quarantined: world.quarantined };
+  const { standing, held } = settleStanding(staying, [...releasing, ...untouched].map(sliceOf), facts);
+  const room = createFleetRoom({ ...facts, held, closed: orders.closed });
   // Only now: a process of the past keeps newcomers away, and moves nobody who is promised the place.
-  room.hold(strangers(world.seen ?? [], promised));
+  room.hold(strangers(world.seen ?? [], [...staying.flatMap(({ slices }) => slices), ...[...releasing, ...untouched].map(sliceOf)]));
   const settled = new Set(standing.map(({ request }) => request.instance));
   const open = world.wanted.filter((request) => !settled.has(request.instance));
   const ordered = placeByOrder(open.toSorted(byPromise), { standing, orders, room });
@@ -84,19 +81,7 @@ export function planPartitions(world: PartitionWorld, look?: PlacementLook): Par
   };
 }
 
-interface Candidate {
-  readonly request: InstanceRequest;
-  readonly members: readonly PlacedMember[];
-  /** What it is promised now, which may differ from what it wants now. */
-  readonly slices: readonly HeldSlice[];
-  readonly isHeld: boolean;
-  /** false = it runs on another number of GPUs than it wants now. */
-  readonly isWhole: boolean;
-  /** It runs where it must not stay, and why; null = it may. */
-  readonly leaving: string | null;
-}
-/** Where somebody is who had a place before. */
-type Standing = PlacedInstance & { readonly leaving: string | null };
+const inOrder = oncePer((wanted: readonly InstanceRequest[]) => wanted.toSorted(byPromise));
 
 /** An instance that has its GPUs, none of them quarantined for it; other than as many as it wants only while it runs on them. */
 function stayingOf(
@@ -104,7 +89,7 @@ function stayingOf(
   known: ReadonlyMap<PartitionName, AnyPartition>,
   world: PartitionWorld,
   orders: RelocationOrders,
-): readonly Candidate[] {
+): readonly StandingCandidate[] {
   const own = namesOf(request)
     .flatMap((name) => known.get(name) ?? [])
     .filter(isPlaced);
@@ -116,6 +101,16 @@ function stayingOf(
   const order = orders.of.get(request.instance);
   const leaving = order?.isDue === true && own.some((partition) => mustLeave(partition, order)) ? order.why : null;
   if (isShunned || ((!isWhole || leaving !== null) && !isInUse)) return [];
+  return [candidatesOf(request)([...own, isInUse, leaving], () => candidateOf(request, own, { isHeld: isInUse, isWhole, leaving }))];
+}
+
+const candidatesOf = oncePer((_request: InstanceRequest) => createRemembered<StandingCandidate>());
+
+function candidateOf(
+  request: InstanceRequest,
+  own: readonly GpuPartition[],
+  state: Pick<StandingCandidate, "isHeld" | "isWhole" | "leaving">,
+): StandingCandidate {
   const members = own.map(({ node, gpu, mode, mig, memoryBytes, computePercent }) => ({
     node,
     gpu,
@@ -125,35 +120,26 @@ function stayingOf(
     computePercent,
   }));
   const slices = own.map((partition) => ({ ...sliceOf(partition), level: request.level, hostBytes: request.hostBytes }));
-  return [{ request, members, slices, isHeld: isInUse, isWhole, leaving }];
+  return { request, members, slices, ...state };
 }
 
-/** Gives what is wanted now where it stands, if that fits; else what runs keeps what it has, and what does not run moves. */
-function settle({ request, members, slices, isHeld: mustStay, isWhole, leaving }: Candidate, room: FleetRoom): readonly Standing[] {
-  room.release(request.instance, members);
-  const fitting = isWhole && leaving === null ? fitAt(request, members, room) : null;
-  if (fitting !== null) {
-    room.hold(slicesOf(request, fitting));
-    return [{ request, members: fitting, leaving }];
-  }
-  if (!mustStay) return [];
-  room.hold(slices);
-  return [{ request, members, leaving }];
-}
-
-function placedPartitions(
-  placed: readonly (PlacedInstance & { readonly leaving?: string | null })[],
-  room: FleetRoom,
-): PartitionPlan["desired"] {
+function placedPartitions(placed: readonly (Omit<Standing, "leaving"> & Partial<Standing>)[], room: FleetRoom): PartitionPlan["desired"] {
   return placed.flatMap(({ request, members, leaving = null }) => {
     const node = members[0] === undefined ? null : room.nodeOf(members[0].node);
-    const notices = node === null ? [] : noticesOf(request, node, room);
-    return members.map((member, index) => ({
-      partition: { ...claimOf(request, index), ...member, leaving, phase: "Bound" as const },
-      notices,
-    }));
+    const held = room.slicesOf(request.service);
+    const parts = [members, leaving, node, ...held, ...held.map((slice) => room.nodeOf(slice.node))];
+    return entriesOf(request)(parts, () => {
+      const notices = node === null ? [] : noticesOf(request, node, room);
+      return members.map((member, index) => ({
+        partition: { ...claimOf(request, index), ...member, leaving, phase: "Bound" as const },
+        notices,
+      }));
+    });
   });
 }
+
+/** What stands as before, with the rest of its service as before, is said by the very same entries. */
+const entriesOf = oncePer((_request: InstanceRequest) => createRemembered<readonly DesiredPartition[]>());
 
 function refusedPartitions(refused: Placements["refused"]): PartitionPlan["desired"] {
   return refused.flatMap(({ request, refusal }) => {
@@ -191,27 +177,34 @@ export const isPlaced = (partition: AnyPartition): partition is GpuPartition => 
 /** Whether its instance has bytes there; where the driver does not answer, whoever is placed may have. */
 export function isHeld(partition: AnyPartition, seen: readonly SeenGpu[] | null): boolean {
   if (!isPlaced(partition)) return false;
-  return seen === null || holdersOn(seen).has(holderKey(partition.instance, partition));
+  return seen === null || (holdingsIn(seen).get(partition.instance) ?? []).some((place) => isSamePlace(place, partition));
 }
 
-const holdersOn = oncePer(
-  (seen: readonly SeenGpu[]): ReadonlySet<string> =>
-    new Set(seen.flatMap((gpu) => gpu.holders.map(({ instance }) => holderKey(instance, gpu)))),
-);
+/** Where each instance has bytes. */
+const holdingsIn = oncePer((seen: readonly SeenGpu[]): ReadonlyMap<InstanceName, readonly GpuPlace[]> => {
+  const holdings = new Map<InstanceName, GpuPlace[]>();
+  for (const gpu of seen)
+    for (const { instance } of gpu.holders) {
+      const places = holdings.get(instance);
+      if (places === undefined) holdings.set(instance, [gpu]);
+      else places.push(gpu);
+    }
+  return holdings;
+});
 
-const holderKey = (instance: InstanceName, place: GpuPlace): string => `${instance} ${placeKey(place)}`;
+const isSamePlace = (one: GpuPlace, other: GpuPlace): boolean => one.gpu === other.gpu && one.node === other.node;
 
-export function sliceOf(partition: GpuPartition): HeldSlice {
+export const sliceOf = oncePer((partition: GpuPartition): HeldSlice => {
   const { node, gpu, instance, service, memoryBytes, mode, mig } = partition;
   return { node, gpu, instance, service, level: null, memoryBytes, mode, mig, hostBytes: 0 };
-}
+});
 
 /** Bytes in use that nobody was promised there: processes of the past, until they are gone. */
 export function strangers(seen: readonly SeenGpu[], promised: readonly HeldSlice[]): readonly HeldSlice[] {
-  const known = new Set(promised.map((slice) => holderKey(slice.instance, slice)));
+  const known = Map.groupBy(promised, ({ instance }) => instance);
   return seen.flatMap((gpu) =>
     gpu.holders
-      .filter((holder) => !known.has(holderKey(holder.instance, gpu)))
+      .filter(({ instance }) => !(known.get(instance) ?? []).some((slice) => isSamePlace(slice, gpu)))
       .map(({ instance, usedBytes }) => ({
         node: gpu.node,
         gpu: gpu.gpu,
