@@ -1,6 +1,8 @@
 import { serviceName } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
+import { createKeptMap } from "../base/map-kept.ts";
 import { oncePer } from "../base/once-per.ts";
+import { createRemembered } from "../base/remember.ts";
 import { isSameJson } from "../base/same-json.ts";
 import type { Result } from "../base/result.ts";
 import { formatWall } from "../base/time.ts";
@@ -17,6 +19,7 @@ import {
   type PartitionWorld,
   type SeenGpu,
 } from "../placement/plan-partitions.ts";
+import type { InstanceRequest } from "../placement/placement-request.ts";
 import { requestsOf } from "../placement/requests-of.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ClusterStore, StoreChange } from "../ports/cluster-store.ts";
@@ -110,27 +113,29 @@ async function observeWorld(ports: PartitionPorts, partitions: readonly Resource
   const observed = accounted.ok ? await ports.driver.observe() : accounted;
   if (!observed.ok) ports.log.record({ level: "warn", event: "partition.driver-unavailable", fields: { reason: observed.error.reason } });
   const parsed = configs.map((resource) => ({ resource, config: readConfig(resource) }));
+  const asked = parsed.flatMap(({ config }) => (config.ok ? [readRequests(config.value)] : []));
+  const kept = keptOf(ports.store);
   return {
-    wanted: parsed.flatMap(({ config }) => (config.ok ? readRequests(config.value) : [])),
+    wanted: kept.wanted(asked, () => asked.flat()),
     untouched: new Set(parsed.filter(({ config }) => !config.ok).map(({ resource }) => serviceName(resource.name))),
-    known: partitions.flatMap((resource) => {
-      const partition = readPartition(resource);
-      return partition.ok ? [partition.value] : [];
-    }),
+    known: kept.partitions(partitions).flatMap((partition) => (partition.ok ? [partition.value] : [])),
     nodes,
-    seen: observed.ok ? seenGpus(observed.value) : null,
+    seen: observed.ok ? seenGpusOf(ports.driver)(observed.value) : null,
     quarantined: configs.flatMap(quarantinedOf),
   };
 }
 
-/** Of what the driver shows, what places depend on: how busy a process is moves nobody, and changes all the time. */
-const seenGpus = oncePer((gpus: readonly ObservedGpu[]): readonly SeenGpu[] => gpus.map(seenGpu));
-const seenGpu = oncePer(({ node, gpu, health, holders }: ObservedGpu): SeenGpu => ({
-  node,
-  gpu,
-  health,
-  holders: holders.map(({ instance, usedBytes }) => ({ instance, usedBytes })),
+/** What is as it was at the look before is the same object, and the plan is spared it. */
+const keptOf = oncePer((_store: ClusterStore) => ({
+  wanted: createRemembered<readonly InstanceRequest[]>(),
+  partitions: createKeptMap(readPartition),
 }));
+
+/** Of what the driver shows, what places depend on: how busy a process is moves nobody, and changes all the time. */
+const seenGpusOf = oncePer((_driver: GpuDriver) => createKeptMap(seenGpu));
+function seenGpu({ node, gpu, health, holders }: ObservedGpu): SeenGpu {
+  return { node, gpu, health, holders: holders.map(({ instance, usedBytes }) => ({ instance, usedBytes })) };
+}
 
 /** GPUs that its service keeps away from, of a stored HotStandbyConfig. */
 export function quarantinedOf(resource: Resource): PartitionWorld["quarantined"] {
@@ -174,7 +179,7 @@ async function giveBack({ driver, log }: PartitionPorts, world: PartitionWorld, 
 async function isTakenSince(driver: GpuDriver, gone: readonly GpuPartition[], world: PartitionWorld): Promise<boolean> {
   const observed = await driver.observe();
   if (!observed.ok) return true;
-  const now = seenGpus(observed.value);
+  const now = seenGpusOf(driver)(observed.value);
   return gone.some((partition) => isHeld(partition, now) && !isHeld(partition, world.seen));
 }
 
