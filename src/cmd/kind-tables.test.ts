@@ -50,3 +50,11 @@ test("the table of records shows the move, its phase and its recovery time", () 
     "-",
   ]);
 });
+
+test("the table of partitions shows the code of a refusal, which runbooks are ordered by, and its arithmetic", () => {
+  const spec = { instance: "gold-hot-1", mode: "mps", node: null, gpu: null, memory: 20_000_000_000 };
+  const refusal = { code: "NO_CAPACITY", what: "No place.", why: "It needs 20 GB.", next: "Add a GPU." };
+  const row = rowOf("GPUPartition", spec, { phase: "Pending", refusal });
+  assert.deepEqual([row["GPU"], row["PHASE"], row["REFUSED BECAUSE"]], ["-", "Pending", "NO_CAPACITY: It needs 20 GB."]);
+  assert.equal(rowOf("GPUPartition", { ...spec, node: "a", gpu: 1 }, { phase: "Bound" })["REFUSED BECAUSE"], "");
+});

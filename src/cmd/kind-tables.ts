@@ -198,6 +198,12 @@ function partitionCells(partition: Resource): readonly Cell[] {
     plainCell(node === null ? "-" : `${node}/${numberAt(spec, "gpu") ?? 0}`),
     plainCell(typeof memory === "number" ? formatBytes(memory) : textOf(memory)),
     { text: phase, tone: phase === "Bound" ? "good" : "busy" },
-    plainCell(textAt(status, "refusal", "why") ?? ""),
+    plainCell(refusalOf(partition)),
   ];
+}
+
+function refusalOf({ status }: Resource): string {
+  const code = textAt(status, "refusal", "code");
+  const why = textAt(status, "refusal", "why");
+  return code === null || why === null ? (why ?? "") : `${code}: ${why}`;
 }
