@@ -1,7 +1,7 @@
 import { assert } from "../base/assert.ts";
 import { migLayout, migRoom, type MigLayout, type MigRoom } from "../base/ids.ts";
 import { err, ok, type Explanation, type Result } from "../base/result.ts";
-import { MIG_COMPUTE_SLICES, MIG_PROFILES, MIG_SHAPES, type MigProfile } from "./mig-geometry.ts";
+import { MIG_COMPUTE_SLICES, MIG_MEMORY_SLICES, MIG_PROFILES, MIG_SHAPES, type MigProfile } from "./mig-geometry.ts";
 
 export interface MigPlacement {
   readonly profile: MigProfile;
@@ -57,6 +57,13 @@ export function roomBefore(room: MigRoom, index: number): MigRoom {
 
 /** Of 7; what no profile can take any more is counted too. */
 export const computeSlicesLeft = (room: MigRoom): number => MIG_COMPUTE_SLICES - ((room >> 8) & 7);
+
+/** Of 8; likewise. */
+export function memorySlicesLeft(room: MigRoom): number {
+  let left = MIG_MEMORY_SLICES;
+  for (let taken = room & 0xff; taken !== 0; taken &= taken - 1) left -= 1;
+  return left;
+}
 
 export function roomOf(layout: MigLayout): MigRoom {
   let room = 0;

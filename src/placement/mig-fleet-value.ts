@@ -1,19 +1,19 @@
 import { MIG_PROFILES, MIG_SHAPES, type MigProfile } from "../api/mig-geometry.ts";
 import { placementIndex, roomAfter } from "../api/mig-layout.ts";
 import type { MigRoom } from "../base/ids.ts";
+import { MigMixValue } from "./mig-mix-value.ts";
 
 // Frozen. Chosen on seeds 1 to 10 of the placement bench, scored on 42 to 51 (docs/placement-bench.md).
 /** Of the requests that a GPU has no place for, how many go to another GPU and the next one comes, in a fleet that fills up. */
 const FILLING_GOES_ON = 0.7;
 /** The same once instances leave: room for large ones is worth more, as small ones find some again and again. */
-const LEAVING_GOES_ON = 0.3;
+export const LEAVING_GOES_ON = 0.3;
 /** Instances leave: at least so many of those that came, between two readings of the mix. */
 const LEAVING_RATIO = 0.1;
 /** Requests after which the mix is read for the first time, and how many times more until it is read again. */
 const FIRST_READ = 20;
 const READ_GROWTH = 1.2;
 const MILLION = 1_000_000;
-const ROOMS = 4_096;
 
 export interface MigOffer {
   readonly start: number;
@@ -27,10 +27,8 @@ export interface MigOffer {
  */
 export class MigFleetValue {
   readonly #counts = new Map<MigProfile, number>(MIG_PROFILES.map((profile) => [profile, profile === "1g+me" ? 0 : 1]));
-  readonly #values = new Float64Array(ROOMS).fill(Number.NaN);
+  #mix = new MigMixValue([], { goesOn: FILLING_GOES_ON, unit: "computeSlices" });
   readonly #offers = new Map<number, MigOffer | null>();
-  #shares: readonly (readonly [profile: MigProfile, share: number])[] = [];
-  #goesOn = FILLING_GOES_ON;
   #came = 0;
   #left = 0;
   #readAt = { came: 0, left: 0 };
@@ -67,39 +65,16 @@ export class MigFleetValue {
     return best;
   }
 
-  /** In compute slices; 0 = nothing that is asked for fits. */
   valueOf(room: MigRoom): number {
-    const known = this.#values[room] ?? 0;
-    if (!Number.isNaN(known)) return known;
-    let sum = 0;
-    let refused = 0;
-    for (const [profile, share] of this.#shares) {
-      const best = this.#bestAfter(room, profile);
-      if (best === null) refused += share;
-      else sum += share * (MIG_SHAPES[profile].computeSlices + best);
-    }
-    // With a share r refused: value = sum + goesOn r value.
-    const value = sum / (1 - this.#goesOn * refused);
-    this.#values[room] = value;
-    return value;
-  }
-
-  #bestAfter(room: MigRoom, profile: MigProfile): number | null {
-    let best: number | null = null;
-    for (const start of MIG_SHAPES[profile].starts) {
-      const next = roomAfter(room, placementIndex({ profile, start }));
-      if (next !== null) best = Math.max(best ?? 0, this.valueOf(next));
-    }
-    return best;
+    return this.#mix.valueOf(room);
   }
 
   #read(): void {
     const total = [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
-    this.#shares = [...this.#counts].flatMap(([profile, count]) => (count === 0 ? [] : [[profile, count / total] as const]));
+    const shares = [...this.#counts].flatMap(([profile, count]) => (count === 0 ? [] : [[profile, count / total] as const]));
     const isLeaving = this.#came > 0 && this.#left - this.#readAt.left >= LEAVING_RATIO * (this.#came - this.#readAt.came);
-    this.#goesOn = isLeaving ? LEAVING_GOES_ON : FILLING_GOES_ON;
+    this.#mix = new MigMixValue(shares, { goesOn: isLeaving ? LEAVING_GOES_ON : FILLING_GOES_ON, unit: "computeSlices" });
     this.#readAt = { came: this.#came, left: this.#left };
-    this.#values.fill(Number.NaN);
     this.#offers.clear();
   }
 }
