@@ -3,7 +3,7 @@ import type { GpuNode } from "../api/gpu-node.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { FleetRoom } from "./fleet-room.ts";
 import { memberOf, offerStanding, verdictsAt, type GpuOffer } from "./gpu-offer.ts";
-import { mayUse, offerOfNode } from "./node-offer.ts";
+import { mayUse, offerOfNode, rankOfOffer } from "./node-offer.ts";
 import { bestPlace, byRank, rankNode, type RankedNode } from "./place-index.ts";
 import { companionsOf } from "./proximity.ts";
 import type { InstanceRequest, PlacedMember, PlacementRefusal } from "./placement-request.ts";
@@ -39,15 +39,15 @@ export interface Candidate {
 export function rankedCandidates(request: InstanceRequest, nodes: readonly GpuNode[], room: FleetRoom): readonly Candidate[] {
   const companions = companionsOf(request, room);
   return nodes
-    .map((node) => rankNode(request, { node, rank: offerOfNode(request, node, room).rank }, companions))
+    .map((node) => rankNode(request, { node, ...rankOfOffer(offerOfNode(request, node, room)) }, { companions, room }))
     .toSorted(byRank)
     .map((ranked) => candidateOf(request, ranked, room));
 }
 
-const candidateOf = (request: InstanceRequest, { node, rank, nearness }: RankedNode, room: FleetRoom): Candidate => ({
+const candidateOf = (request: InstanceRequest, { node, ...ranked }: RankedNode, room: FleetRoom): Candidate => ({
   members: offerOfNode(request, node, room).chosen.map((chosen, index) => memberOf(chosen, request.memberBytes[index] ?? 0)),
   node,
-  rank: [...nearness, ...rank],
+  rank: [...ranked.nearness, ranked.strandedPercent, ranked.zoneUsedPercent, ...ranked.rank],
 });
 
 /** What the GPUs of a node would give it, in the order of their indexes; those that cannot are left out. */

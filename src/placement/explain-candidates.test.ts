@@ -97,6 +97,40 @@ const cases: readonly {
     told: ["b chosen 0 The best of 2.", "a possible 0 It would begin an unused GPU; b has one in use with room."],
   },
   {
+    name: "what is left of its GPU would be of no use to what is wanted, though that GPU is the fuller one",
+    request: { ...SHARED, memberBytes: [10 * GB] },
+    nodes: [node("a"), node("b")],
+    // 20 GB of 80 are free on a, 30 on b: who takes 10 of b leaves room for 20.
+    fleet: {
+      held: [held("a", 0, { memoryBytes: 60 * GB }), held("b", 0, { memoryBytes: 50 * GB })],
+      wanted: [{ ...SHARED, memberBytes: [20 * GB] }],
+    },
+    told: [
+      "b chosen 0 The best of 2.",
+      "a possible 0 Of what idles there, 13 % of a GPU more would be of no use to what is wanted of the fleet; on b no more.",
+    ],
+  },
+  {
+    name: "the last two GPUs of a node, which a pair wants",
+    request: EXCLUSIVE,
+    nodes: ["a", "b"].map((name) => node(name, { gpus: [{ model: "H100-80GB", count: name === "a" ? 2 : 3 }] })),
+    fleet: { wanted: [PAIR] },
+    told: [
+      "b chosen 0 The best of 2.",
+      "a possible 0 Of what idles there, 100 % of a GPU more would be of no use to what is wanted of the fleet; on b no more.",
+    ],
+  },
+  {
+    name: "a zone that is fuller, however full its GPU is",
+    request: { ...SHARED, memberBytes: [20 * GB] },
+    nodes: [node("a", {}, { [ZONE_LABEL]: "z1" }), node("b", {}, { [ZONE_LABEL]: "z2" })],
+    fleet: {
+      held: [held("a", 0, { memoryBytes: 40 * GB }), held("b", 0, { memoryBytes: 20 * GB })],
+      wanted: [{ ...SHARED, memberBytes: [20 * GB] }],
+    },
+    told: ["b chosen 0 The best of 2.", "a possible 0 Its zone is 50 % full, that of b 25 %: zones are filled alike."],
+  },
+  {
     name: "GPUs that are taken, full, lost or quarantined",
     request: SHARED,
     nodes: [node("a", { gpus: [{ model: "H100-80GB", count: 4 }] })],

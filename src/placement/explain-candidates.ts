@@ -109,6 +109,9 @@ const RANK_REASONS: readonly RankReason[] = [
   (_mine, _best, { node }) => `It is spot, which may go without a fault; ${node} is not.`,
   (mine, best, { node }) => `It shares its spot pool with ${mine} of the service; ${node} with ${best}.`,
   (mine, best, { node }) => `Its zone has ${mine} of the service; that of ${node} has ${best}.`,
+  (mine, best, { node }) =>
+    `Of what idles there, ${lostPercent(mine)} would be of no use to what is wanted of the fleet; on ${node} ${lostPercent(best)}.`,
+  (mine, best, { node }) => `Its zone is ${mine} % full, that of ${node} ${best} %: zones are filled alike.`,
   (_mine, _best, { node }) => `It would begin an unused GPU; ${node} has one in use with room.`,
   (mine, best, { node }) =>
     `The smallest share of its GPU that will do is ${mine / 10} % larger than asked; that of ${node} ${best / 10} %.`,
@@ -120,6 +123,9 @@ const RANK_REASONS: readonly RankReason[] = [
         : `Its GPU has ${formatBytes(mine)} free, that of ${node} ${formatBytes(best)}: the fuller one is filled first.`,
   (mine, best, { node }) => `It has ${mine} unused GPUs, ${node} ${best}: the fuller node is filled first.`,
 ];
+
+const lostPercent = (percent: number): string =>
+  percent === 0 ? "no more" : `${Math.abs(percent)} % of a GPU ${percent > 0 ? "more" : "less"}`;
 
 function explainRank({ isExclusive }: InstanceRequest, candidate: Candidate, best: Candidate): string {
   const isMig = candidate.members[0]?.mode === "mig";

@@ -6,6 +6,8 @@ import type { InstanceName, NodeName, ServiceName } from "../base/ids.ts";
 import { oncePer } from "../base/once-per.ts";
 import { createRemembered } from "../base/remember.ts";
 import type { GpuCut } from "./partition-requirements.ts";
+import { ZoneUse } from "./zone-use.ts";
+import { mixOf, type WantedMix } from "./wanted-mix.ts";
 import { placeKey, type Fleet, type GpuPlace, type HeldSlice, type InstanceRequest } from "./placement-request.ts";
 
 export interface GpuRoom extends GpuPlace {
@@ -33,6 +35,8 @@ export interface FleetRoom {
   /** Nobody holds anything on it, and no GPU of it is lost or closed. */
   isUnused(node: GpuNode): boolean;
   freeHostBytes(node: GpuNode): number;
+  /** Of the GPU bytes of its zone that are not lost, how many are held. 0..100, whole. */
+  zoneUsedPercent(node: GpuNode): number;
   isQuarantined(place: GpuPlace, service: ServiceName): boolean;
   /** Where the service holds something, or a GPU is kept from it. To all other services such a node is another place than to this one. */
   nodesKnownTo(service: ServiceName): ReadonlySet<NodeName>;
@@ -47,6 +51,8 @@ export interface FleetRoom {
   release(instance: InstanceName, places: readonly GpuPlace[]): void;
   /** In the order of their names. */
   matching(request: Pick<InstanceRequest, "nodeSelector" | "capacityType">): readonly GpuNode[];
+  /** What there should be room for; null = not known, and places are chosen by what they are now. */
+  readonly wanted: WantedMix | null;
   /** Nodes on which something was held, released or closed, oldest first, as often as it was. It grows. */
   readonly changes: readonly NodeName[];
 }
@@ -55,6 +61,7 @@ export const createFleetRoom = (fleet: Fleet): FleetRoom => new Room(fleet);
 
 class Room implements FleetRoom {
   readonly nodes: readonly GpuNode[];
+  readonly wanted: WantedMix | null;
   readonly changes: NodeName[] = [];
   readonly #nodeByName: ReadonlyMap<NodeName, GpuNode>;
   readonly #cards: ReadonlyMap<string, Card>;
@@ -70,10 +77,12 @@ class Room implements FleetRoom {
   readonly #roomsByGpu = new Map<string, GpuRoom>();
   readonly #freeHostBytes = new Map<NodeName, number>();
   readonly #knownNodes = new Map<ServiceName, ReadonlySet<NodeName>>();
+  readonly #zones: ZoneUse;
   readonly #matching = new Map<string, readonly GpuNode[]>();
   #closed: GpuPlace | null;
 
-  constructor({ nodes, held, lost, quarantined, closed }: Fleet) {
+  constructor({ nodes, held, lost, quarantined, closed, wanted }: Fleet) {
+    this.wanted = wanted === undefined ? null : mixOf(wanted);
     // The order of the inventory must not matter: same fleet, same choice.
     this.nodes = nodes.toSorted((left, right) => (left.name < right.name ? -1 : 1));
     this.#nodeByName = new Map(this.nodes.map((node) => [node.name, node]));
@@ -82,6 +91,7 @@ class Room implements FleetRoom {
     this.#lostNodes = new Set(lost.map(({ node }) => node));
     this.#quarantined = new Set(quarantined.map((entry) => `${entry.service} ${placeKey(entry)}`));
     this.#quarantinedBy = Map.groupBy(quarantined, ({ service }) => service);
+    this.#zones = new ZoneUse(this.nodes, this.#lost);
     this.#closed = closed ?? null;
     for (const slice of held) this.#add(slice);
   }
@@ -131,6 +141,10 @@ class Room implements FleetRoom {
     return freeBytes;
   }
 
+  zoneUsedPercent(node: GpuNode): number {
+    return this.#zones.usedPercent(node, () => [...this.#byGpu.values()].flat());
+  }
+
   isQuarantined(place: GpuPlace, service: ServiceName): boolean {
     return this.#quarantined.has(`${service} ${placeKey(place)}`);
   }
@@ -168,6 +182,7 @@ class Room implements FleetRoom {
     append(this.#byGpu, placeKey(slice), slice);
     append(this.#byNode, slice.node, slice);
     if (slice.service !== null) append(this.#byService, slice.service, slice);
+    this.#zones.add(slice, 1);
   }
 
   release(instance: InstanceName, places: readonly GpuPlace[]): void {
@@ -178,6 +193,7 @@ class Room implements FleetRoom {
         drop(this.#byGpu, key, slice);
         drop(this.#byNode, slice.node, slice);
         if (slice.service !== null) drop(this.#byService, slice.service, slice);
+        this.#zones.add(slice, -1);
         this.#changed(slice, slice.service);
       }
     }

@@ -5,23 +5,26 @@ import { GB } from "../base/bytes.ts";
 import { instanceName, nodeName, serviceName, tenantId, type InstanceName } from "../base/ids.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
 import { matchesNode } from "../api/match-node.ts";
+import { EMPTY_LAYOUT, memorySlicesLeft, roomOf } from "../api/mig-layout.ts";
 import { SPOT_POOL_LABEL, spotPoolOf } from "../api/spot-pool.ts";
 import { chooseGpus } from "./choose-gpus.ts";
 import { createFleetRoom, type FleetRoom, type GpuRoom } from "./fleet-room.ts";
+import { MigMixValue } from "./mig-mix-value.ts";
 import { memberOf, offerAt, type GpuOffer } from "./gpu-offer.ts";
 import { slicesOf } from "./place-instances.ts";
-import type { Fleet, GpuPlace, HeldSlice, InstanceRequest, PlacedMember } from "./placement-request.ts";
+import { placeKey, type Fleet, type GpuPlace, type HeldSlice, type InstanceRequest, type PlacedMember } from "./placement-request.ts";
 
 // What the index must give, by looking at every GPU of every node each time.
 
-function scan(request: InstanceRequest, room: FleetRoom): readonly PlacedMember[] | null {
+function scan(request: InstanceRequest, at: Scanned): readonly PlacedMember[] | null {
+  const { room } = at;
   const nodes = room.nodes.filter((node) => matchesNode(node, request));
   const able = nodes.filter(
     (node) => offersAt(request, node, room).length >= request.memberBytes.length && room.freeHostBytes(node) >= request.hostBytes,
   );
-  const [best] = able.map((node) => ({ node, rank: rankAt(request, node, room) })).toSorted(byRank);
+  const [best] = able.map((node) => ({ node, rank: rankAt(request, node, at) })).toSorted(byRank);
   if (best === undefined) return null;
-  return bestOffers(request, best.node, room).map((offer, index) => memberOf(offer, request.memberBytes[index] ?? 0));
+  return bestOffers(request, best.node, at).map((offer, index) => memberOf(offer, request.memberBytes[index] ?? 0));
 }
 
 const offersAt = (request: InstanceRequest, node: GpuNode, room: FleetRoom): readonly GpuOffer[] =>
@@ -32,15 +35,20 @@ function isOpen(request: InstanceRequest, gpu: GpuRoom, room: FleetRoom): boolea
   return request.isExclusive ? gpu.holderCount === 0 : !gpu.services.has(request.service);
 }
 
-function bestOffers(request: InstanceRequest, node: GpuNode, room: FleetRoom): readonly GpuOffer[] {
-  const keyOf = ({ gpu, wasteMilli, tightness }: GpuOffer) => [gpu.holderCount === 0 ? 1 : 0, wasteMilli, tightness, gpu.gpu];
-  return offersAt(request, node, room)
+function bestOffers(request: InstanceRequest, node: GpuNode, at: Scanned): readonly GpuOffer[] {
+  const keyOf = (offer: GpuOffer) => {
+    const { gpu, wasteMilli, tightness } = offer;
+    return [strandedBy(request, { node, offers: [offer] }, at), gpu.holderCount === 0 ? 1 : 0, wasteMilli, tightness, gpu.gpu];
+  };
+  return offersAt(request, node, at.room)
     .toSorted((left, right) => compare(keyOf(left), keyOf(right)))
     .slice(0, request.memberBytes.length);
 }
 
-function rankAt(request: InstanceRequest, node: GpuNode, room: FleetRoom): readonly number[] {
-  const [first] = bestOffers(request, node, room);
+function rankAt(request: InstanceRequest, node: GpuNode, at: Scanned): readonly number[] {
+  const { room } = at;
+  const offers = bestOffers(request, node, at);
+  const [first] = offers;
   const companions = room
     .slicesOf(request.service)
     .filter(({ instance, level }) => instance !== request.instance && (level === "hot" || (request.level === "hot" && level === "warm")));
@@ -50,11 +58,92 @@ function rankAt(request: InstanceRequest, node: GpuNode, room: FleetRoom): reado
     request.level === "hot" && node.capacityType === "spot" ? 1 : 0,
     countOf((slice) => poolAt(node.name, room) !== null && poolAt(slice.node, room) === poolAt(node.name, room)),
     countOf((slice) => node.zone !== null && room.nodeOf(slice.node)?.zone === node.zone),
+    strandedBy(request, { node, offers }, at),
+    at.fleet.wanted === undefined ? 0 : usedPercentOfZone(node, at.fleet),
     request.isExclusive ? 0 : first?.gpu.holderCount === 0 ? 1 : 0,
     first?.wasteMilli ?? 0,
     first?.tightness ?? 0,
     room.gpusOf(node.name).filter((gpu) => gpu.holderCount === 0).length,
   ];
+}
+
+/** Hundredths of a GPU, by making the node anew with the instance on it, and asking of each GPU of it what each request could do with it. */
+function strandedBy(
+  request: InstanceRequest,
+  { node, offers }: { readonly node: GpuNode; readonly offers: readonly GpuOffer[] },
+  { fleet }: Scanned,
+): number {
+  const { wanted } = fleet;
+  if (wanted === undefined) return 0;
+  // Of a service of its own, so that it is in the way of nobody but by its bytes.
+  const members = offers.map((offer) => memberOf(offer, Math.max(...request.memberBytes)));
+  const added = slicesOf({ ...request, service: serviceName("newcomer") }, members);
+  const weightOf = ({ memberBytes }: InstanceRequest): number => memberBytes.length ** 2;
+  const weight = wanted.reduce((sum, one) => sum + weightOf(one), 0);
+  const unusableWith = (more: readonly HeldSlice[]): number => {
+    const held = [...fleet.held, ...more].filter((slice) => slice.node === node.name);
+    const gpus = createFleetRoom({ nodes: [node], held, lost: fleet.lost, quarantined: [] }).gpusOf(node.name);
+    const gangs = wanted.filter(({ memberBytes }) => memberBytes.length > 1);
+    return (
+      gangs.reduce((sum, one) => sum + weightOf(one) * unusableByGang(one, node, gpus), 0) +
+      gpus.reduce((sum, gpu) => sum + unusableBySingles(wanted, node, gpu), 0)
+    );
+  };
+  return Math.round((unusableWith(added) - unusableWith([])) / (10 * weight));
+}
+
+const idleOf = ({ isTaken, cut, freeBytes, memoryBytes }: GpuRoom): number => {
+  if (isTaken) return 0;
+  if (cut?.mode === "mig") return 125 * memorySlicesLeft(roomOf(cut.layout));
+  return Math.max(0, Math.floor((freeBytes * 1_000) / memoryBytes));
+};
+
+const couldUse = (one: InstanceRequest, node: GpuNode, gpu: GpuRoom): boolean =>
+  matchesNode(node, one) && (one.capBytes === null || Math.max(...one.memberBytes) <= one.capBytes) && offerAt(one, gpu) !== null;
+
+function unusableByGang(one: InstanceRequest, node: GpuNode, gpus: readonly GpuRoom[]): number {
+  const usable = gpus.filter((gpu) => gpu.cut?.mode !== "mig" && couldUse(one, node, gpu));
+  const idle = gpus.reduce((sum, gpu) => sum + idleOf(gpu), 0);
+  return usable.length < one.memberBytes.length ? idle : idle - usable.reduce((sum, gpu) => sum + idleOf(gpu), 0);
+}
+
+/** Not divided by the sum of the weights. */
+function unusableBySingles(wanted: readonly InstanceRequest[], node: GpuNode, gpu: GpuRoom): number {
+  const singles = wanted.filter(({ memberBytes }) => memberBytes.length === 1);
+  const idle = idleOf(gpu);
+  if (gpu.cut?.mode !== "mig") return idle * singles.filter((one) => !couldUse(one, node, gpu)).length;
+  const emptied = { ...gpu, freeBytes: gpu.memoryBytes, cut: { mode: "mig" as const, layout: EMPTY_LAYOUT } };
+  const profiles = singles.flatMap((one) => {
+    const offer = couldUse(one, node, emptied) ? offerAt(one, emptied) : null;
+    return offer !== null && "placement" in offer.share ? [offer.share.placement.profile] : [];
+  });
+  const shares = [...Map.groupBy(profiles, (profile) => profile)].map(([profile, all]) => [profile, all.length / profiles.length] as const);
+  const usable = Math.min(
+    idle,
+    Math.round((new MigMixValue(shares, { goesOn: 0.3, unit: "memorySlices" }).valueOf(roomOf(gpu.cut.layout)) * 1_000) / 8),
+  );
+  return idle * (singles.length - profiles.length) + profiles.length * (idle - usable);
+}
+
+function usedPercentOfZone({ zone }: GpuNode, fleet: Fleet): number {
+  const isLost = (place: GpuPlace): boolean => fleet.lost.some((lost) => placeKey(lost) === placeKey(place));
+  let bytes = 0;
+  let usedBytes = 0;
+  for (const node of fleet.nodes.filter((other) => other.zone === zone))
+    for (const { index, memoryBytes } of node.gpus) {
+      const place = { node: node.name, gpu: index };
+      if (isLost(place)) continue;
+      bytes += memoryBytes;
+      for (const slice of fleet.held.filter((held) => placeKey(held) === placeKey(place)))
+        usedBytes += slice.mode === "exclusive" ? memoryBytes : slice.memoryBytes;
+    }
+  return bytes === 0 ? 0 : Math.round((100 * usedBytes) / bytes);
+}
+
+interface Scanned {
+  /** As it is now, made for this one look. */
+  readonly room: FleetRoom;
+  readonly fleet: Fleet;
 }
 
 function poolAt(name: GpuNode["name"], room: FleetRoom): string | null {
@@ -157,14 +246,16 @@ const steps = fc
 
 test("whatever came and went before, the index chooses what a scan of every node chooses, and refuses where that finds none", () => {
   fc.assert(
-    fc.property(fleetOf, steps, (fleet, moves) => {
+    fc.property(fleetOf, steps, fc.boolean(), (inventory, moves, isKnown) => {
+      const fleet: Fleet = { ...inventory, wanted: isKnown ? moves.map(({ asked }) => asked) : undefined };
       const room = createFleetRoom(fleet);
       const held: { readonly asked: InstanceRequest; readonly members: readonly PlacedMember[] }[] = [];
       for (const { asked, leaves, closed } of moves) {
         room.close(closed);
         const isOverCap = asked.capBytes !== null && Math.max(...asked.memberBytes) > asked.capBytes;
         const now = [...fleet.held, ...held.flatMap((one) => slicesOf(one.asked, one.members))];
-        const expected = isOverCap ? null : scan(asked, createFleetRoom({ ...fleet, held: now, closed }));
+        const scanned = { ...fleet, held: now, closed };
+        const expected = isOverCap ? null : scan(asked, { room: createFleetRoom(scanned), fleet: scanned });
         const chosen = chooseGpus(asked, room);
         assert.deepEqual(chosen.ok ? chosen.value : null, expected);
         if (chosen.ok) {

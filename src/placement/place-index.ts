@@ -4,28 +4,44 @@ import type { GpuNode } from "../api/gpu-node.ts";
 import type { NodeName } from "../base/ids.ts";
 import { oncePer } from "../base/once-per.ts";
 import type { FleetRoom } from "./fleet-room.ts";
-import { newcomerRank, offerOfNode, rankOfOffer, shapeOf, type NodeRank } from "./node-offer.ts";
+import { newcomerRank, offerOfNode, rankOfOffer, type NodeRank } from "./node-offer.ts";
+import { shapeOf } from "./request-shape.ts";
 import { companionsOf, proximityAt, type Companions } from "./proximity.ts";
 import type { InstanceRequest } from "./placement-request.ts";
 
 /** A node as a place for one instance. */
 export interface RankedNode {
   readonly node: GpuNode;
-  /** Of what it offers; smaller is better. */
-  readonly rank: readonly number[];
-  /** Compared before that: how near the node is to the rest of its service. */
+  /** How near the node is to the rest of its service. This is compared first; smaller is better in all of them. */
   readonly nearness: readonly number[];
+  /** What the place leaves for others. */
+  readonly strandedPercent: number;
+  /** How full the zone is, so that a service which needs several finds room in each; 0 where it is not known what is wanted. */
+  readonly zoneUsedPercent: number;
+  /** The rest of what it offers; at last, the name. */
+  readonly rank: readonly number[];
 }
 
-export function rankNode(request: InstanceRequest, { node, rank }: Pick<RankedNode, "node" | "rank">, companions: Companions): RankedNode {
+/** @param of the companions are those of the request in that room. */
+export function rankNode(
+  request: InstanceRequest,
+  { node, strandedPercent, rank }: Entry,
+  { companions, room }: { readonly companions: Companions; readonly room: FleetRoom },
+): RankedNode {
   const { sameNodeCount, samePoolCount, sameZoneCount } = proximityAt(companions, node);
   // A hot instance on spot is lost without a fault; the others are there for that day. And a pool is taken back far sooner than a zone fails.
   const isRisky = request.level === "hot" && node.capacityType === "spot";
-  return { node, rank, nearness: [sameNodeCount, isRisky ? 1 : 0, samePoolCount, sameZoneCount] };
+  const zoneUsedPercent = room.wanted === null ? 0 : room.zoneUsedPercent(node);
+  return { node, strandedPercent, zoneUsedPercent, rank, nearness: [sameNodeCount, isRisky ? 1 : 0, samePoolCount, sameZoneCount] };
 }
 
 export function byRank(left: RankedNode, right: RankedNode): number {
-  return compareRanks(left.nearness, right.nearness) || compareEntries(left, right);
+  return (
+    compareRanks(left.nearness, right.nearness) ||
+    left.strandedPercent - right.strandedPercent ||
+    left.zoneUsedPercent - right.zoneUsedPercent ||
+    compareEntries(left, right)
+  );
 }
 
 /**
@@ -37,7 +53,7 @@ export function bestPlace(request: InstanceRequest, room: FleetRoom): RankedNode
   const known = room.nodesKnownTo(request.service);
   let best: RankedNode | null = null;
   const consider = (entry: Entry): void => {
-    const ranked = rankNode(request, entry, companions);
+    const ranked = rankNode(request, entry, { companions, room });
     if (best === null || byRank(ranked, best) < 0) best = ranked;
   };
   for (const first of indexOf(request, room).firsts(known)) consider(first);
@@ -45,7 +61,7 @@ export function bestPlace(request: InstanceRequest, room: FleetRoom): RankedNode
     const node = room.nodeOf(name);
     if (node === null || !matchesNode(node, request)) continue;
     const ranked = rankOfOffer(offerOfNode(request, node, room));
-    if (isEnough(request, ranked, room.freeHostBytes(node))) consider({ node, rank: ranked.rank });
+    if (isEnough(request, ranked, room.freeHostBytes(node))) consider({ node, ...ranked });
   }
   return best;
 }
@@ -71,7 +87,7 @@ function indexOf(request: InstanceRequest, room: FleetRoom): NewcomerIndex {
 }
 
 /** A node that can take an instance. */
-type Entry = Pick<RankedNode, "node" | "rank">;
+type Entry = Pick<RankedNode, "node" | "strandedPercent" | "rank">;
 
 /**
  * For requests of one shape: the nodes that can take a newcomer, the best first, apart for each kind of place (a zone's spot nodes, say),
@@ -126,7 +142,7 @@ class NewcomerIndex {
 
   #entryOf(node: GpuNode): Entry | null {
     const ranked = newcomerRank(this.#request, node, this.#room);
-    const entry = isEnough(this.#request, ranked, this.#room.freeHostBytes(node)) ? { node, rank: ranked.rank } : null;
+    const entry = isEnough(this.#request, ranked, this.#room.freeHostBytes(node)) ? { node, ...ranked } : null;
     if (entry === null) this.#entries.delete(node.name);
     else this.#entries.set(node.name, entry);
     return entry;
@@ -140,7 +156,7 @@ class NewcomerIndex {
   }
 }
 
-/** All of a node that its nearness depends on, as long as nothing of the service stands on it. */
+/** All of a node that its nearness and the use of its zone depend on, as long as nothing of the service stands on it. */
 const kindOfPlace = oncePer((node: GpuNode): string => JSON.stringify([node.zone, node.capacityType, spotPoolOf(node)]));
 
 /** Where it stands, or belongs. No two are equal: the last thing compared is the name. */
@@ -157,7 +173,8 @@ function positionOf(entry: Entry, sorted: readonly Entry[]): number {
 }
 
 function compareEntries(left: Entry, right: Entry): number {
-  return compareRanks(left.rank, right.rank) || (left.node.name < right.node.name ? -1 : left.node.name > right.node.name ? 1 : 0);
+  const first = left.strandedPercent - right.strandedPercent || compareRanks(left.rank, right.rank);
+  return first || (left.node.name < right.node.name ? -1 : left.node.name > right.node.name ? 1 : 0);
 }
 
 function compareRanks(left: readonly number[], right: readonly number[]): number {

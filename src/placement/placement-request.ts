@@ -70,6 +70,8 @@ export interface Fleet {
   readonly closed?: GpuPlace | null;
   /** Not to be used by one service. */
   readonly quarantined: readonly (GpuPlace & { readonly service: ServiceName })[];
+  /** All that is asked for now, whether it stands or not: what there must be room for. Absent = not known. */
+  readonly wanted?: readonly InstanceRequest[] | undefined;
 }
 
 export type PlacementRefusal =

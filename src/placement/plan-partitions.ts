@@ -60,7 +60,7 @@ export function planPartitions(world: PartitionWorld, look?: PlacementLook): Par
   const lost = (world.seen ?? []).filter((gpu) => gpu.health !== "ok");
   const facts = { nodes: world.nodes, lost, quarantined: world.quarantined };
   const { standing, held } = settleStanding(staying, [...releasing, ...untouched].map(sliceOf), facts);
-  const room = createFleetRoom({ ...facts, held, closed: orders.closed });
+  const room = createFleetRoom({ ...facts, held, closed: orders.closed, wanted: world.wanted });
   // Only now: a process of the past keeps newcomers away, and moves nobody who is promised the place.
   room.hold(strangers(world.seen ?? [], [...staying.flatMap(({ slices }) => slices), ...[...releasing, ...untouched].map(sliceOf)]));
   const settled = new Set(standing.map(({ request }) => request.instance));

@@ -1,0 +1,8 @@
+import { oncePer } from "../base/once-per.ts";
+import type { InstanceRequest } from "./placement-request.ts";
+
+/** All that decides what a node offers to a newcomer: two requests of one shape differ in whose they are, and in which nodes they may use. */
+export const shapeOf = oncePer(
+  ({ isolation, mayBeOversold, computePercent, capBytes, memberBytes, isExclusive }: InstanceRequest): string =>
+    JSON.stringify([isolation, mayBeOversold, computePercent, capBytes, memberBytes, isExclusive]),
+);
