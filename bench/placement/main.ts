@@ -7,6 +7,7 @@ import { makeArrivals } from "./arrivals.ts";
 import { departureRows, gangRows } from "./departure-rows.ts";
 import { parseOptions, USAGE, type BenchOptions } from "./options.ts";
 import type { PolicyName } from "./policies.ts";
+import { plannerRows } from "./planner-rows.ts";
 import { readPublished, type Published } from "./published.ts";
 import { readNodes, readTrace, traceNames } from "./read-openb.ts";
 import { judgeRuns, meanOf, type PlacementRow, type PolicyRuns } from "./rows.ts";
@@ -113,6 +114,7 @@ function main(): number {
     ...(options.rows.includes("mig") ? migRows(options.seeds, progress) : []),
     ...(options.rows.includes("gangs") ? gangRows(options, progress) : []),
     ...(options.rows.includes("reserves") ? reserveRows(options, progress) : []),
+    ...(options.rows.includes("planner") ? plannerRows(options, progress) : []),
   ];
   if (results.length > 0) printCurves(results, published);
   printRows(rows);

@@ -12,7 +12,7 @@ export interface BenchOptions {
   readonly json: string | null;
 }
 
-const ROW_NAMES = ["allocation", "partitions", "operations", "departures", "mig", "gangs", "reserves"] as const;
+const ROW_NAMES = ["allocation", "partitions", "operations", "departures", "mig", "gangs", "reserves", "planner"] as const;
 export type RowName = (typeof ROW_NAMES)[number];
 /** The others are no rows of the paper's, and take minutes each. */
 const DEFAULT_ROWS: readonly RowName[] = ["allocation", "partitions", "operations"];
