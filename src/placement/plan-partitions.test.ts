@@ -88,6 +88,19 @@ test("a running instance that wants more than fits keeps its bytes, and nobody i
   );
 });
 
+test("a place is chosen for what it leaves to all that is wanted, and kept when something else is wanted later", () => {
+  const nodes = [nodeOf("a", 2, null), nodeOf("b", 3, null)];
+  const alone = wantedOf("g", { tier: "gold", warmStandby: { gpuCount: 0 }, coldStandby: { gpuCount: 0 } });
+  const pairs = wantedOf("p", { tier: "silver", model: { name: "m", tensorParallelSize: 2 }, hotStandby: { gpuCount: 4 } });
+  const placesOf = (world: PartitionWorld): readonly string[] =>
+    storedOf(world).map(({ instance, node, gpu }) => `${instance} ${node}/${gpu}`);
+  // By itself it would fill the smaller node first, and leave one GPU too few of it for a pair.
+  assert.deepEqual(placesOf(worldOf({ wanted: alone, nodes })), ["g-hot-1 a/0"]);
+  const told = worldOf({ wanted: [...pairs, ...alone], nodes });
+  assert.deepEqual(placesOf(told).toSorted(), ["g-hot-1 b/0", "p-hot-1 a/0", "p-hot-1 a/1", "p-hot-2 b/1", "p-hot-2 b/2"]);
+  assert.deepEqual(placesOf({ ...told, wanted: alone, known: storedOf(told) }), ["g-hot-1 b/0"]);
+});
+
 const service = (index: number) =>
   fc
     .record({
