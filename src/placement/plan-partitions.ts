@@ -202,8 +202,8 @@ const holdersOn = oncePer(
 const holderKey = (instance: InstanceName, place: GpuPlace): string => `${instance} ${placeKey(place)}`;
 
 export function sliceOf(partition: GpuPartition): HeldSlice {
-  const { node, gpu, instance, service, memoryBytes, mode, mig } = partition;
-  return { node, gpu, instance, service, level: null, memoryBytes, mode, mig, hostBytes: 0 };
+  const { node, gpu, instance, tenant, service, memoryBytes, mode, mig } = partition;
+  return { node, gpu, instance, tenant, service, level: null, memoryBytes, mode, mig, hostBytes: 0 };
 }
 
 /** Bytes in use that nobody was promised there: processes of the past, until they are gone. */
@@ -216,6 +216,7 @@ export function strangers(seen: readonly SeenGpu[], promised: readonly HeldSlice
         node: gpu.node,
         gpu: gpu.gpu,
         instance,
+        tenant: null,
         service: null,
         level: null,
         memoryBytes: usedBytes,

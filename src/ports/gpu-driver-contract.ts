@@ -61,6 +61,7 @@ export const gpuNode = (name: string): GpuNode => ({
   zone: null,
   capacityType: "on-demand",
   hostMemoryBytes: 100 * GB,
+  unsafeToolkit: null,
   links: { hostToGpu: 10 * GB, disk: 2 * GB, network: GB },
   gpus: [
     { index: 0, model: "H100-80GB", memoryBytes: 80 * GB, modes: PARTITION_MODE_NAMES },
