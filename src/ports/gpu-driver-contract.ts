@@ -96,6 +96,17 @@ function inventory(fact: Fact): void {
       ],
     );
   });
+  fact("of GPUs that are named only those are seen, as all are; of others nothing", async (rig) => {
+    const { account } = rig.connect("hot-1", 1);
+    assert.deepEqual(await account.holdGpu(FIRST, GB), DONE);
+    const all = taken(await rig.driver.observe());
+    const elsewhere = [
+      { node: FIRST.node, gpu: 9 },
+      { node: nodeName("gpu-z"), gpu: 0 },
+    ];
+    assert.deepEqual(taken(await rig.driver.observe([FIRST, ...elsewhere])), all.slice(0, 1));
+    assert.deepEqual(taken(await rig.driver.observe([])), []);
+  });
   fact("the same inventory again changes nothing that is held", async (rig) => {
     const { account } = rig.connect("hot-1", 1);
     assert.deepEqual(await account.holdGpu(FIRST, GB), DONE);
