@@ -36,7 +36,7 @@ const mayNewcomerUse = (request: InstanceRequest, gpu: GpuRoom): boolean => !gpu
 export function newcomerOffer(request: InstanceRequest, node: GpuNode, room: FleetRoom): NodeOffer {
   const gpus = room.gpusOf(node.name);
   const known = offersByShape(gpus);
-  const shape = shapeOf(request);
+  const shape = node.unsafeToolkit === null ? shapeOf(request) : `${shapeOf(request)} ${request.tenant}`;
   const made =
     known.get(shape) ??
     makeOffer(request, gpus, (gpu) => (mayNewcomerUse(request, gpu) && !room.isClosed(gpu) ? offerAt(request, gpu) : null));
@@ -50,7 +50,10 @@ const SHAPES_MAX = 32;
 
 const offersByShape = oncePer((_gpus: readonly GpuRoom[]) => new Map<string, NodeOffer>());
 
-/** All that decides what a node offers to a newcomer: two requests of one shape differ in whose they are, and in which nodes they may use. */
+/**
+ * All that decides what a node offers to a newcomer: two requests of one shape differ in whose they are, and in which nodes they may use.
+ * Whose they are matters on nodes where tenants must not share a GPU; unused ones are to all tenants the same.
+ */
 export const shapeOf = oncePer(
   ({ isolation, mayBeOversold, computePercent, capBytes, memberBytes, isExclusive }: InstanceRequest): string =>
     JSON.stringify([isolation, mayBeOversold, computePercent, capBytes, memberBytes, isExclusive]),
