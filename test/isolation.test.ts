@@ -1,11 +1,11 @@
 // Real engine processes on one shared GPU: who takes more than it was granted is ended in time, named, and its neighbour has its share again.
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { readMetric } from "../src/wire/prometheus-text.ts";
 import { fetchText, open, readInstances, watchKind, watchUntil } from "./support/client.ts";
 import { ownDataDirs, startPlatform, type Platform } from "./support/platform.ts";
+import { writeSharedCard } from "./support/shared-card.ts";
 
 const dataDir = ownDataDirs();
 const SERVICES = ["gold", "bronze"] as const;
@@ -13,40 +13,7 @@ const STEP_MS = 20;
 /** The second time an instance is found it is not started at once: so long is that of the first. */
 const CONTAINED_WITHIN_MS = 2_000;
 
-const node = {
-  apiVersion: "inference.example.com/v1",
-  kind: "GPUNode",
-  metadata: { name: "card", labels: { "topology.kubernetes.io/zone": "az-1" } },
-  spec: {
-    capacityType: "on-demand",
-    hostMemory: "512GB",
-    links: { hostToGpu: "54GB", disk: "12GB", network: "11GB" },
-    gpus: [{ model: "H100-80GB", count: 1 }],
-  },
-};
-
-const serviceOf = (name: (typeof SERVICES)[number]): object => ({
-  apiVersion: "inference.example.com/v1",
-  kind: "HotStandbyConfig",
-  metadata: { name },
-  spec: {
-    tenant: `tenant-${name}`,
-    tier: "silver",
-    qosClass: name,
-    model: {
-      name,
-      engine: "simulated",
-      revision: "r1",
-      weights: "1GB",
-      contextLength: 8_192,
-      args: ["--enable-faults", "--step-base-ms", `${STEP_MS}`, "--step-per-sequence-ms", "0", "--max-num-seqs", "1"],
-    },
-    hotStandby: { gpuCount: 1, memoryReserved: "6GB", gpuMemoryShare: true },
-    warmStandby: { gpuCount: 0 },
-    coldStandby: { gpuCount: 0 },
-    traffic: { mirrorPercent: 0 },
-  },
-});
+const ENGINE = ["--step-base-ms", `${STEP_MS}`, "--step-per-sequence-ms", "0", "--max-num-seqs", "1"];
 
 interface Engine {
   readonly pid: number;
@@ -89,7 +56,10 @@ const isAlive = (pid: number): boolean => {
 test("embedded: an engine that ignores its share is ended within 2 s and named, and its neighbour is as fast as its share again", async () => {
   const folder = dataDir();
   const manifests = dataDir();
-  writeFileSync(join(manifests, "all.yaml"), [node, ...SERVICES.map(serviceOf)].map((one) => JSON.stringify(one)).join("\n---\n"));
+  writeSharedCard(
+    manifests,
+    SERVICES.map((name) => ({ name, qosClass: name, args: ENGINE })),
+  );
   const platform = await startPlatform([manifests], folder);
   await platform.seen("Gateway: ");
   for (const name of SERVICES) await watchUntil(platform.adminPort, name, (instances) => instances.get(`${name}-hot-1`)?.state === "Ready");

@@ -84,6 +84,7 @@ function gpuNodeOf({ name, zone, model, gpuCount }: ZonedNode): GpuNode {
   return {
     name: nodeName(name),
     labels: {},
+    unsafeToolkit: null,
     zone,
     capacityType: "on-demand",
     hostMemoryBytes: 1_000 * GB,

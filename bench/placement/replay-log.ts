@@ -7,7 +7,7 @@ import {
   type FleetPlace,
   type PlacementShape,
 } from "../../src/placement/fleet-index.ts";
-import { unusableMilli } from "../../src/placement/unusable-milli.ts";
+import { AS_IN_PAPER, unusableMilli } from "../../src/placement/unusable-milli.ts";
 import { mixOfModel, type ShapeShare } from "../../src/placement/workload-mix.ts";
 import { milliOf } from "./arrivals.ts";
 
@@ -74,7 +74,7 @@ class FragmentationMeter {
     const mix = this.#mixes[modelOf[node] ?? 0];
     if (mix === undefined) return;
     const gpuMilli = freeGpuMilli.subarray(node * gpuStride, (node + 1) * gpuStride);
-    const milli = unusableMilli(mix, { cpuMilli: freeCpuMilli[node] ?? 0, gpuCount: gpuCountOf[node] ?? 0, gpuMilli }, 0);
+    const milli = unusableMilli(mix, { cpuMilli: freeCpuMilli[node] ?? 0, gpuCount: gpuCountOf[node] ?? 0, gpuMilli }, AS_IN_PAPER);
     this.totalMilli += milli - (this.#ofNode[node] ?? 0);
     this.#ofNode[node] = milli;
   }

@@ -93,6 +93,7 @@ const CARD = {
   zone: null,
   capacityType: "on-demand",
   hostMemoryBytes: 512 * GB,
+  unsafeToolkit: null,
   links: { hostToGpu: 54 * GB, disk: 12 * GB, network: 11 * GB },
   gpus: [{ index: 0, model: "H100-80GB", memoryBytes: 80 * GB, modes: PARTITION_MODE_NAMES }],
 } as const;

@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Fault } from "../../src/api/fault.ts";
+import { writeSharedCard } from "../../test/support/shared-card.ts";
 import { injectFault } from "../failover/engine-fault.ts";
 import { monotonicMs } from "../failover/monotonic.ts";
 import { Platform } from "../failover/platform.ts";
@@ -25,47 +26,16 @@ const SETTLE_MS = 1_500;
 const RATE_FOR_MS = 6_000;
 const CHEAT_FOR_MS = 120_000;
 
-const NODE = {
-  apiVersion: "inference.example.com/v1",
-  kind: "GPUNode",
-  metadata: { name: "card", labels: { "topology.kubernetes.io/zone": "az-1" } },
-  spec: {
-    capacityType: "on-demand",
-    hostMemory: "512GB",
-    links: { hostToGpu: "54GB", disk: "12GB", network: "11GB" },
-    gpus: [{ model: "H100-80GB", count: 1 }],
-  },
-};
-
-const serviceOf = (name: string): object => ({
-  apiVersion: "inference.example.com/v1",
-  kind: "HotStandbyConfig",
-  metadata: { name },
-  spec: {
-    tenant: `tenant-${name}`,
-    tier: "silver",
-    qosClass: name === NEIGHBOUR ? "gold" : "bronze",
-    isolation: "medium",
-    model: {
-      name,
-      engine: "simulated",
-      revision: "r1",
-      weights: "1GB",
-      contextLength: 8_192,
-      args: ["--enable-faults", "--step-base-ms", "20", "--step-per-sequence-ms", "0", "--prefill-tokens-per-second", "1000000000"],
-    },
-    hotStandby: { gpuCount: 1, memoryReserved: "6GB", gpuMemoryShare: true },
-    warmStandby: { gpuCount: 0 },
-    coldStandby: { gpuCount: 0 },
-    traffic: { mirrorPercent: 0 },
-  },
-});
+const ENGINE = ["--step-base-ms", "20", "--step-per-sequence-ms", "0", "--prefill-tokens-per-second", "1000000000"];
 
 /** The whole platform: from the first step or byte too many of an engine until its process is gone. */
 export async function runContainment(progress: Progress): Promise<readonly SharesRow[]> {
   const folder = mkdtempSync(join(tmpdir(), "tidegate-containment-"));
-  const documents = [NODE, ...[NEIGHBOUR, ...CHEATS.map(({ service }) => service)].map(serviceOf)];
-  writeFileSync(join(folder, "all.yaml"), documents.map((document) => JSON.stringify(document)).join("\n---\n"));
+  const names = [NEIGHBOUR, ...CHEATS.map(({ service }) => service)];
+  writeSharedCard(
+    folder,
+    names.map((name) => ({ name, qosClass: name === NEIGHBOUR ? "gold" : "bronze", isolation: "medium", args: ENGINE })),
+  );
   const platform = await Platform.start([folder]);
   process.once("exit", () => platform.endAtOnce({ keepsFiles: false }));
   try {

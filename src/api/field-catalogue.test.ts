@@ -32,5 +32,5 @@ test("a path with indexes and keys finds its field, and items of lists and maps 
   assert.deepEqual(fieldAt("HotStandbyConfig", ["spec", "hotStandby", "nodeSelector", "a.b/c"])?.isItem, true);
   assert.equal(fieldAt("HotStandbyConfig", ["spec", "nothing"]), null);
   assert.deepEqual(namesBelow("GPUNode", ["spec", "gpus", 0]), ["model", "count", "modes"]);
-  assert.deepEqual(namesBelow("GPUNode", ["spec"]), ["capacityType", "hostMemory", "links", "gpus"]);
+  assert.deepEqual(namesBelow("GPUNode", ["spec"]), ["capacityType", "hostMemory", "links", "containerToolkit", "gpus"]);
 });

@@ -1,3 +1,4 @@
+import { TOOLKIT_FORM, TOOLKIT_LEAST } from "./container-toolkit.ts";
 import { PARTITION_MODE_NAMES } from "./gpu-partition.ts";
 import { fieldOf, oneOf, QUANTITY_FORM, whole, type Field, type FieldRow } from "./field.ts";
 
@@ -26,6 +27,13 @@ const rows: readonly FieldRow[] = [
   },
   { path: "links.disk", form: QUANTITY_FORM, example: "12GB", meaning: "Bytes a second from the local disk.", fallback: "12GB" },
   { path: "links.network", form: QUANTITY_FORM, example: "11GB", meaning: "Bytes a second from the network.", fallback: "11GB" },
+  {
+    path: "containerToolkit",
+    form: TOOLKIT_FORM,
+    example: `"${TOOLKIT_LEAST}"`,
+    meaning: `Version of the NVIDIA Container Toolkit that engines reach the GPUs through. Below ${TOOLKIT_LEAST} a container can get out to its neighbours: no two tenants share a GPU of the node then.`,
+    fallback: "engines run without containers, and tenants may share a GPU",
+  },
   {
     path: "gpus[].model",
     form: "the name of a GPU model that ends in its memory, such as H100-80GB",

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { TOOLKIT_PATTERN } from "./container-toolkit.ts";
 import { PARTITION_MODE_NAMES } from "./gpu-partition.ts";
 import { count, quantity, text } from "./schema-parts.ts";
 
@@ -7,6 +8,7 @@ export const gpuNodeSpec = z.strictObject({
   capacityType: z.enum(["on-demand", "spot"]).optional(),
   hostMemory: quantity().optional(),
   links: z.strictObject({ hostToGpu: quantity().optional(), disk: quantity().optional(), network: quantity().optional() }).optional(),
+  containerToolkit: z.string().regex(TOOLKIT_PATTERN).optional(),
   gpus: z
     .array(
       z.strictObject({

@@ -29,5 +29,7 @@ export interface GpuNode {
   readonly capacityType: CapacityType;
   readonly hostMemoryBytes: number;
   readonly links: NodeLinks;
+  /** The version of its NVIDIA Container Toolkit, where that is no wall between tenants: they must not share a GPU then. null = they may. */
+  readonly unsafeToolkit: string | null;
   readonly gpus: readonly Gpu[];
 }

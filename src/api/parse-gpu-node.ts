@@ -1,6 +1,7 @@
 import { GB } from "../base/bytes.ts";
 import { nodeName } from "../base/ids.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import { isToolkitUnsafe } from "./container-toolkit.ts";
 import { formatPath, problemOf, type ProblemFinding } from "./finding.ts";
 import { GPU_MODELS, gpuMemoryBytes } from "./gpu-models.ts";
 import { ZONE_LABEL, type Gpu, type GpuNode } from "./gpu-node.ts";
@@ -30,7 +31,7 @@ export function readGpuNode(resource: ParsedFrom): Result<GpuNode, readonly Prob
   const parsed = gpuNodeSpec.safeParse(resource.spec);
   const found = [...nameFindings(resource.name)];
   if (!parsed.success) return err([...found, ...shapeFindings("GPUNode", resource.spec, parsed.error.issues)]);
-  const { capacityType, hostMemory, links, gpus: groups } = parsed.data;
+  const { capacityType, hostMemory, links, containerToolkit, gpus: groups } = parsed.data;
   const gpus: Gpu[] = [];
   groups.forEach((group, index) => {
     const memoryBytes = gpuMemoryBytes(group.model);
@@ -49,6 +50,7 @@ export function readGpuNode(resource: ParsedFrom): Result<GpuNode, readonly Prob
     capacityType: capacityType ?? "on-demand",
     hostMemoryBytes: hostMemory ?? HOST_MEMORY_BYTES,
     links: { hostToGpu: links?.hostToGpu ?? LINKS.hostToGpu, disk: links?.disk ?? LINKS.disk, network: links?.network ?? LINKS.network },
+    unsafeToolkit: containerToolkit !== undefined && isToolkitUnsafe(containerToolkit) ? containerToolkit : null,
     gpus,
   });
 }

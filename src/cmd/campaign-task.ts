@@ -12,6 +12,7 @@ export interface SeedTask {
   readonly seed: number;
   readonly loadMs: number;
   readonly requestsPerSecond: number;
+  readonly hasGpuFaults: boolean;
   /** Of the code that runs. */
   readonly commit: string;
 }
@@ -34,11 +35,12 @@ interface Answers {
 }
 export type TaskAnswer<Task extends CampaignTask> = Answers[Task["kind"]];
 
-async function runSeed({ commit, seed, loadMs, requestsPerSecond }: SeedTask): Promise<LedgerEntry> {
-  const report = await runLadderScenario({ seed, loadMs, requestsPerSecond });
+async function runSeed({ commit, seed, loadMs, requestsPerSecond, hasGpuFaults }: SeedTask): Promise<LedgerEntry> {
+  const report = await runLadderScenario({ seed, loadMs, requestsPerSecond, hasGpuFaults });
   return {
     seed,
     seconds: loadMs / 1_000,
+    hasGpuFaults,
     commit,
     hash: report.hash,
     virtualMs: report.virtualMs,

@@ -168,6 +168,28 @@ test("describe says how the service stands, why, and what its promise leaves out
   assert.match(out, /What the promise does not cover today:\n(?: {2}- .+\n){3,}/);
 });
 
+test("describe says of each reserved share who keeps its memory, if anybody does", async () => {
+  await using platform = await listenAdmin();
+  await storeService(platform, instance("gold-hot-1"));
+  for (const [gpu, mode] of ["exclusive", "mps", "time-slicing"].entries()) {
+    const share = {
+      tenant: "gold",
+      service: "gold",
+      instance: `gold-hot-${gpu}`,
+      mode,
+      node: "gpu-a",
+      gpu,
+      memory: "20GB",
+      computePercent: 50,
+    };
+    const draft = { kind: "GPUPartition", name: `p-${gpu}`, labels: {}, annotations: {}, spec: share } as const;
+    assert.ok((await platform.store.create(draft)).ok);
+  }
+  const { out } = await cli(platform, "describe", "gold");
+  const kept = [...out.matchAll(/gpu-a\/\d +(\S+) +20 GB +(\S+) +Pending/g)].map(([, mode, keeper]) => `${mode}: ${keeper}`);
+  assert.deepEqual(kept, ["exclusive: hardware", "mps: service", "time-slicing: nobody"]);
+});
+
 test("describe of a service of attached engines says who runs it and what is not seen", async () => {
   await using platform = await listenAdmin();
   await storeAttached(platform);

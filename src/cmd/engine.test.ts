@@ -24,6 +24,7 @@ const NODE: GpuNode = {
   zone: null,
   capacityType: "on-demand",
   hostMemoryBytes: 64_000_000_000,
+  unsafeToolkit: null,
   links: { hostToGpu: 54_000_000_000, disk: 12_000_000_000, network: 11_000_000_000 },
   gpus: [{ index: 0, model: "H100-20GB", memoryBytes: 20_000_000_000, modes: ["exclusive", "mps"] }],
 };

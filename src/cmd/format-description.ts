@@ -8,6 +8,7 @@ import { formatBytes } from "../base/bytes.ts";
 import { formatDuration } from "../base/time.ts";
 import { isBudgetSpent, tellBudget } from "../failover/error-budget.ts";
 import { whyHeld } from "../failover/move-budget.ts";
+import { PARTITION_MODES } from "../placement/partition-modes.ts";
 import { describeFailback, describeLadder, withoutControlPlane } from "./describe-ladder.ts";
 import { formatMove } from "./describe-move.ts";
 import { withoutControls } from "./explain.ts";
@@ -127,10 +128,11 @@ function reserved({ partitions, style }: Description): string {
     plainCell(partition.node === null ? "-" : `${partition.node}/${partition.gpu}`),
     plainCell(partition.mig === null ? partition.mode : `${partition.mode} ${formatPlacement(partition.mig)}`),
     plainCell(formatBytes(partition.memoryBytes)),
+    plainCell(PARTITION_MODES[partition.mode].memory),
     { text: partition.phase, tone: partition.phase === "Bound" ? "good" : "busy" },
     plainCell(partition.node === null ? `${partition.refusal.what} ${partition.refusal.why} ${partition.refusal.next}` : ""),
   ]);
-  return formatTable(["FOR", "GPU", "MODE", "MEMORY", "PHASE", "WHY NOT"], rows, style);
+  return formatTable(["FOR", "GPU", "MODE", "MEMORY", "KEPT BY", "PHASE", "WHY NOT"], rows, style);
 }
 
 function conditions({ status, style }: Description): string {

@@ -7,6 +7,7 @@ const ledgerEntry = z.object({
   seed: z.int(),
   /** Virtual seconds of load. */
   seconds: z.int(),
+  hasGpuFaults: z.boolean().default(false),
   /** Of the code that ran; `-dirty` = it was changed since. */
   commit: z.string(),
   /** Of the run's event log: equal for equal seed and commit. */

@@ -288,6 +288,7 @@ function addSimulate(program: Command, finish: Finish): void {
     .option("--warm-up-seconds <n>", "with --measure: so many before, in which the program is compiled", wholeNumber, 8_000)
     .option("--json <file>", "with --measure: write what was measured there too, as a row against what it must be")
     .option("--events <list>", "only these of the ladder's events of the seed, such as 3,7,9; or none", eventList)
+    .option("--gpu-faults", "ladder only: also Xids of single engines and slow drivers, beside what the seed draws without them", false)
     .option("--campaign", "ladder only, seed after seed, with a merged table of what was seen", false)
     .option("--first-failure", "of a campaign: end at the first seed that breaks a promise", false)
     .option("--jobs <n>", "of a campaign: how many worlds run at once, each in a thread", jobCount, 1)
@@ -300,6 +301,7 @@ function addSimulate(program: Command, finish: Finish): void {
         "simulate --seed 7 --seconds 10",
         "simulate --seeds 20 --fault freeze --without-control-plane",
         "simulate --campaign --seeds 1000 --seconds 60 --jobs 2 --resume ledger.jsonl",
+        "simulate --campaign --seeds 200 --seconds 60 --gpu-faults",
         "simulate --shrink 17 --seconds 60",
       ),
     )

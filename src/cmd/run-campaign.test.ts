@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { runCli, startCli } from "./cli-rig.ts";
 import { parseLedger } from "./parse-ledger.ts";
+import { loadArguments } from "./run-campaign.ts";
 
 test("a campaign has one line a seed in its ledger, goes on after a cut line, and merges what both parts saw", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "tidegate-campaign-"));
@@ -34,6 +35,34 @@ test("a campaign has one line a seed in its ledger, goes on after a cut line, an
   assert.equal(again.exitCode, 0, again.err);
   const [other] = parseLedger(readFileSync(join(folder, "other.jsonl"), "utf8"));
   assert.deepEqual(other, entries[1], "the same seed gives the same line");
+});
+
+test("a seed with faults of GPUs is another one than without, in the ledger and in what it draws", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "tidegate-gpu-faults-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const ledger = join(folder, "ledger.jsonl");
+  const campaign = (...more: readonly string[]) =>
+    runCli(["simulate", "--campaign", "--seed", "73", "--seconds", "6", "--resume", ledger, ...more]);
+  const [plain, faulty, again] = [await campaign(), await campaign("--gpu-faults"), await campaign("--gpu-faults")];
+  assert.deepEqual([plain.exitCode, faulty.exitCode, again.exitCode], [0, 0, 0], faulty.err);
+  assert.match(faulty.err, /1 seeds of 6 virtual seconds, 0 of them in the ledger/);
+  assert.match(again.err, /1 seeds of 6 virtual seconds, 1 of them in the ledger/);
+  const entries = parseLedger(readFileSync(ledger, "utf8"));
+  assert.deepEqual(
+    entries.map(({ hasGpuFaults, events }) => [hasGpuFaults, (events["xid-13"] ?? 0) > 0]),
+    [
+      [false, false],
+      [true, true],
+    ],
+  );
+  assert.match(faulty.out, /driver-slow/);
+  assert.doesNotMatch(plain.out, /driver-slow/);
+});
+
+test("what replays a seed of a campaign says whether faults of GPUs were drawn", () => {
+  const load = { loadMs: 60_000, requestsPerSecond: 1 };
+  assert.equal(loadArguments({ ...load, hasGpuFaults: false }), "--seconds 60");
+  assert.equal(loadArguments({ ...load, hasGpuFaults: true }), "--seconds 60 --gpu-faults");
 });
 
 test("two jobs run each seed once, and give the lines that one gives", async (t) => {

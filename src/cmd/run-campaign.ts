@@ -15,7 +15,7 @@ export interface Campaign extends SeedRange {
   readonly jobs: number;
 }
 
-export type LadderLoad = Pick<LadderScenario, "loadMs" | "requestsPerSecond">;
+export type LadderLoad = Required<Pick<LadderScenario, "loadMs" | "requestsPerSecond" | "hasGpuFaults">>;
 
 /** One world after the other in each job; each is in the ledger before the next begins. Ctrl-C ends after those that run. Exit 1 on violations. */
 export async function runCampaign(campaign: Campaign, load: LadderLoad): Promise<ExitCode> {
@@ -25,7 +25,8 @@ export async function runCampaign(campaign: Campaign, load: LadderLoad): Promise
   const seeds = seedsOf(campaign);
   const done = new Map<number, LedgerEntry>();
   for (const entry of known) {
-    if (entry.commit === commit && entry.seconds === seconds && seeds.includes(entry.seed)) done.set(entry.seed, entry);
+    const isSame = entry.commit === commit && entry.seconds === seconds && entry.hasGpuFaults === load.hasGpuFaults;
+    if (isSame && seeds.includes(entry.seed)) done.set(entry.seed, entry);
   }
   const open = seeds.filter((seed) => !done.has(seed));
   process.stderr.write(`Campaign at ${commit}: ${seeds.length} seeds of ${seconds} virtual seconds, ${done.size} of them in the ledger.\n`);
@@ -56,23 +57,27 @@ export async function runCampaign(campaign: Campaign, load: LadderLoad): Promise
     conclude(
       [...done.values()].toSorted((left, right) => left.seed - right.seed),
       seeds.length,
-      seconds,
+      load,
     )
   );
 }
 
+/** What replays a seed of this load. */
+export const loadArguments = ({ loadMs, hasGpuFaults }: LadderLoad): string =>
+  `--seconds ${loadMs / 1_000}${hasGpuFaults ? " --gpu-faults" : ""}`;
+
 /** The merged tables, and what failed by seed. */
-function conclude(entries: readonly LedgerEntry[], seedCount: number, seconds: number): ExitCode {
+function conclude(entries: readonly LedgerEntry[], seedCount: number, load: LadderLoad): ExitCode {
   const coverage = new CoverageCounter();
   for (const entry of entries) coverage.add(entry.coverage);
-  printCoverage(coverage.read());
+  printCoverage(coverage.read(), load.hasGpuFaults);
   const failed = entries.filter(({ violations }) => violations.length > 0);
   const eventCount = entries.reduce((sum, { events }) => sum + Object.values(events).reduce((total, count) => total + count, 0), 0);
   const hours = entries.reduce((sum, { virtualMs }) => sum + virtualMs, 0) / 3_600_000;
   const said = `${entries.length} of ${seedCount} seeds, ${hours.toFixed(1)} virtual hours, ${eventCount} events, ${failed.length} seeds with violations`;
   process.stdout.write(`\n${said}\n`);
   for (const { seed, violations } of failed) {
-    process.stdout.write(`seed ${seed}: ${violations[0] ?? ""}\n  npm run sim -- --fault ladder --seconds ${seconds} --seed ${seed}\n`);
+    process.stdout.write(`seed ${seed}: ${violations[0] ?? ""}\n  npm run sim -- --fault ladder ${loadArguments(load)} --seed ${seed}\n`);
   }
   return failed.length === 0 ? 0 : 1;
 }

@@ -2,7 +2,7 @@ import { formatViolation, type Violation } from "../simulator/checker.ts";
 import { runLadderScenario, type LadderScenario } from "../simulator/ladder-scenario.ts";
 import { shrinkEvents } from "../simulator/shrink-events.ts";
 import type { ExitCode } from "./explain.ts";
-import type { LadderLoad } from "./run-campaign.ts";
+import { loadArguments, type LadderLoad } from "./run-campaign.ts";
 
 const RUNS_MAX = 300;
 
@@ -34,6 +34,6 @@ export async function runShrink(seed: number, load: LadderLoad): Promise<ExitCod
   process.stderr.write(`${names.length} of ${whole.events.length} events are enough (${shrunk.runs} runs): ${names.join(", ")}\n`);
   process.stderr.write(`${formatViolation(last)}\n`);
   const events = shrunk.events.length === 0 ? "none" : shrunk.events.join(",");
-  process.stdout.write(`npm run sim -- --seconds ${load.loadMs / 1_000} --seed ${seed} --events ${events}\n`);
+  process.stdout.write(`npm run sim -- ${loadArguments(load)} --seed ${seed} --events ${events}\n`);
   return 1;
 }

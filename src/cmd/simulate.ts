@@ -20,6 +20,8 @@ export interface SimulateOptions {
   readonly measure: boolean;
   /** Of the ladder's events of a seed, only these. */
   readonly events?: readonly number[];
+  /** Ladder and campaigns: also what GPUs and drivers do to single engines. */
+  readonly gpuFaults: boolean;
   readonly campaign: boolean;
   /** A campaign ends at its first failure. */
   readonly firstFailure: boolean;
@@ -47,7 +49,7 @@ export async function runSimulate(options: SimulateOptions): Promise<ExitCode> {
     const { measureSpeed } = await import("./measure-speed.ts");
     return measureSpeed(options);
   }
-  const load = { loadMs: options.seconds * 1_000, requestsPerSecond: LADDER_REQUESTS_PER_SECOND };
+  const load = { loadMs: options.seconds * 1_000, requestsPerSecond: LADDER_REQUESTS_PER_SECOND, hasGpuFaults: options.gpuFaults };
   if (options.shrink !== undefined) {
     const { runShrink } = await import("./run-shrink.ts");
     return runShrink(options.shrink, load);
@@ -79,8 +81,8 @@ function printCrashPoints(): ExitCode {
 }
 
 /** Events are the ladder's alone. */
-function faultsOf({ fault, events }: SimulateOptions): readonly (ScenarioFault | "ladder")[] {
-  if (events !== undefined) return ["ladder"];
+function faultsOf({ fault, events, gpuFaults }: SimulateOptions): readonly (ScenarioFault | "ladder")[] {
+  if (events !== undefined || gpuFaults) return ["ladder"];
   return fault === undefined ? ["kill", "ladder"] : [fault];
 }
 
@@ -92,19 +94,20 @@ interface Report {
   readonly log: string;
 }
 
-async function runLadder(seed: number, { seconds, events, seeds, log }: SimulateOptions): Promise<Report> {
+async function runLadder(seed: number, { seconds, events, seeds, log, gpuFaults }: SimulateOptions): Promise<Report> {
   const report = await runLadderScenario({
     seed,
     loadMs: seconds * 1_000,
     requestsPerSecond: LADDER_REQUESTS_PER_SECOND,
     isLogKept: log,
+    hasGpuFaults: gpuFaults,
     ...(events === undefined ? {} : { events }),
   });
   // Of one world everything is told; of many their sum is what counts (--campaign).
   if (seeds === 1) {
     for (const { index, className, atMs } of report.events)
       process.stderr.write(`  event ${index} at ${(atMs / 1_000).toFixed(1)} s: ${className}\n`);
-    printCoverage(report.coverage);
+    printCoverage(report.coverage, gpuFaults);
   }
   return { ...report, violations: report.violations.map(formatViolation) };
 }

@@ -60,7 +60,7 @@ const guardedLauncher = (launcher: EngineLauncher, may: May): EngineLauncher => 
 const guardedDriver = (driver: GpuDriver, may: May): GpuDriver => {
   const no = err({ code: "DRIVER_UNAVAILABLE", reason: REASON } as const);
   return {
-    observe: () => driver.observe(),
+    observe: (only) => driver.observe(only),
     ensureInventory: async (nodes) => (may("driver.ensureInventory") ? driver.ensureInventory(nodes) : no),
     ensurePartition: async (partition) => (may("driver.ensurePartition") ? driver.ensurePartition(partition) : no),
     removePartition: async (partition) => (may("driver.removePartition") ? driver.removePartition(partition) : no),

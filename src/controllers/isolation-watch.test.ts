@@ -101,3 +101,78 @@ test("isolation watch: where nothing is shared the driver is not asked", async (
   assert.equal(await watch.look(), null);
   assert.equal(state.asked, 0);
 });
+
+/** One partition on each of so many GPUs of one node. @returns with every look that was asked for, as places. */
+async function createFleet(count: number, modeOf: (gpu: number) => PartitionMode) {
+  const clock = createSimulatedClock();
+  const store = createMemoryStore(clock);
+  const nameOf = (gpu: number) => instanceName(`s${gpu}-hot-1`);
+  for (let gpu = 0; gpu < count; gpu += 1) {
+    const spec = {
+      tenant: "t",
+      service: `s${gpu}`,
+      instance: nameOf(gpu),
+      mode: modeOf(gpu),
+      node: "gpu-a",
+      gpu,
+      memory: "10GB",
+      computePercent: 20,
+    };
+    const mig = modeOf(gpu) === "mig" ? { mig: { profile: "1g", start: 6 } } : {};
+    const draft = {
+      kind: "GPUPartition",
+      name: `t-gpu-partition-s${gpu}-hot-1-1`,
+      labels: {},
+      annotations: {},
+      spec: { ...spec, ...mig },
+    } as const;
+    const made = await store.create(draft);
+    assert.ok(made.ok && (await store.writeStatus(made.value, { phase: "Bound" }, made.value.version)).ok);
+  }
+  const looks: (readonly number[])[] = [];
+  const takers = new Set<number>();
+  const driver: Pick<GpuDriver, "observe"> = {
+    async observe(only = []) {
+      looks.push(only.map(({ gpu }) => gpu));
+      const usedMs = clock.monotonicMs();
+      return ok(
+        only.map(({ node, gpu }): ObservedGpu => {
+          const compute = { grantedMs: usedMs / 5, usedMs: takers.has(gpu) ? usedMs : usedMs / 5 };
+          const holder = { instance: nameOf(gpu), pid: gpu + 1, usedBytes: 1e9, state: "awake", compute } as const;
+          return { node, gpu, health: "ok", memoryBytes: 80e9, holders: [holder], ...NO_DIRT };
+        }),
+      );
+    },
+  };
+  const kicks: { readonly instance: string; readonly atMs: number }[] = [];
+  const watch = createIsolationWatch({ store, driver, clock, log: createMemoryEventLog() }, (instance) =>
+    kicks.push({ instance, atMs: clock.monotonicMs() }),
+  );
+  const look = async (times: number): Promise<void> => {
+    for (let at = 0; at < times; at += 1) {
+      await clock.advance(250);
+      await watch.look();
+    }
+  };
+  return { watch, looks, kicks, takers, look };
+}
+
+test("isolation watch: the driver is asked of GPUs that are cut softly alone", async () => {
+  const modes = ["exclusive", "mps", "mig", "vgpu", "time-slicing"] as const;
+  const { looks, look } = await createFleet(modes.length, (gpu) => modes[gpu] ?? "mps");
+  await look(1);
+  assert.deepEqual(looks, [[1, 3, 4]]);
+});
+
+test("isolation watch: of more than fit into one look all take turns, each taker is found, and is in each look until it is gone", async () => {
+  const { watch, looks, kicks, takers, look } = await createFleet(600, () => "mps");
+  takers.add(0).add(599);
+  await look(12);
+  assert.equal(watch.everyMs(), 750);
+  assert.ok(looks.every((gpus) => gpus.length === 256));
+  assert.equal(new Set(looks.slice(0, 3).flat()).size, 600);
+  assert.deepEqual(kicks.map(({ instance }) => instance).toSorted(), ["s0-hot-1", "s599-hot-1"]);
+  // A first look and a second one, which are as far apart as all take.
+  assert.ok(kicks.every(({ atMs }) => atMs <= 250 + 2 * watch.everyMs()));
+  assert.ok(looks.slice(-4).every((gpus) => gpus.includes(0) && gpus.includes(599)));
+});

@@ -3,11 +3,13 @@ import type { Resource } from "../api/resource.ts";
 import type { InstanceName, ServiceName, TenantId } from "../base/ids.ts";
 import { oncePer } from "../base/once-per.ts";
 import { explainViolation, findViolations, NO_USE, type UseLedger, type Violation } from "../failover/find-violations.ts";
-import type { ViolationView } from "../failover/instance-look.ts";
+import { gpuKey, type ViolationView } from "../failover/instance-look.ts";
+import { PARTITION_MODES } from "../placement/partition-modes.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ClusterStore } from "../ports/cluster-store.ts";
 import type { EventLog } from "../ports/event-log.ts";
-import type { GpuDriver } from "../ports/gpu-driver.ts";
+import type { GpuDriver, ObservedGpu } from "../ports/gpu-driver.ts";
+import { createLookTurns } from "./look-turns.ts";
 import { listAll } from "./observe-service.ts";
 import { readPartition } from "./read-stored.ts";
 import type { Requeue } from "./requeue.ts";
@@ -28,6 +30,8 @@ export interface IsolationWatch {
   /** Of the process that runs, as long as it does. */
   violationOf(instance: InstanceName): ViolationView | null;
   counts(): readonly ViolationCount[];
+  /** How often each shared GPU is looked at now. */
+  everyMs(): number;
 }
 
 interface WatchPorts {
@@ -39,13 +43,17 @@ interface WatchPorts {
 
 /** A taker must be ended within 2 s of its first step too many: the window of the judgement is most of that. */
 const LOOK_EACH_MS = 250;
+/** An answer about so many is made, sent and read in a few milliseconds. Of more each is looked at less often, and found later. */
+const GPUS_A_LOOK_MAX = 256;
 /** Instances come and go; the longest counted ones are dropped first. */
 const COUNTS_MAX = 1_000;
 
 /** @param kick asks for a look at the service of whoever was found. */
 export function createIsolationWatch(ports: WatchPorts, kick: (instance: InstanceName) => void): IsolationWatch {
   let ledger: UseLedger = NO_USE;
-  let standing: ReadonlyMap<InstanceName, ViolationView> = new Map();
+  let standing: ReadonlyMap<InstanceName, Standing> = new Map();
+  let everyMs = LOOK_EACH_MS;
+  const turns = createLookTurns(GPUS_A_LOOK_MAX);
   const counts = new Map<string, ViolationCount>();
 
   function found(violation: Violation): void {
@@ -62,19 +70,23 @@ export function createIsolationWatch(ports: WatchPorts, kick: (instance: Instanc
 
   return {
     async look() {
-      const shares = sharedIn(await listAll(ports.store, "GPUPartition"));
-      if (shares.length === 0) {
+      const shared = sharedIn(await listAll(ports.store, "GPUPartition"));
+      if (shared.keys.size === 0) {
         ledger = NO_USE;
         standing = new Map();
         return null;
       }
-      const observed = await ports.driver.observe();
+      everyMs = LOOK_EACH_MS * Math.ceil(shared.keys.size / GPUS_A_LOOK_MAX);
+      const suspects = new Map([...standing.values()].map(({ at }) => [gpuKey(at), at] as const));
+      const looked = turns.next(shared.keys, new Set(suspects.keys()));
+      const observed = await ports.driver.observe(looked.flatMap((key) => shared.sharesOf.get(key)?.[0] ?? suspects.get(key) ?? []));
       // With the driver away nothing is known, and nobody accused.
       if (!observed.ok) return { afterMs: LOOK_EACH_MS };
-      const judged = findViolations(ledger, { nowMs: ports.clock.monotonicMs(), gpus: observed.value, shares });
+      const shares = looked.flatMap((key) => shared.sharesOf.get(key) ?? []);
+      const judged = findViolations(ledger, { nowMs: ports.clock.monotonicMs(), everyMs, gpus: observed.value, shares });
       ledger = judged.ledger;
       const before = standing;
-      standing = standingAfter(before, judged.violations, observed.value);
+      standing = standingAfter(before, judged.violations, { looked: new Set(looked), gpus: observed.value });
       for (const violation of judged.violations) {
         if (before.get(violation.instance)?.pid === violation.pid) continue;
         found(violation);
@@ -84,27 +96,41 @@ export function createIsolationWatch(ports: WatchPorts, kick: (instance: Instanc
     },
     violationOf: (instance) => standing.get(instance) ?? null,
     counts: () => [...counts.values()],
+    everyMs: () => everyMs,
   };
 }
 
-/** Only those that others stand beside, or may. */
-const sharedIn = oncePer((items: readonly Resource[]): readonly GpuPartition[] =>
-  items.flatMap((resource) => {
+type GpuPlace = Pick<GpuPartition, "node" | "gpu">;
+/** Who was found, and where. */
+interface Standing extends ViolationView {
+  readonly at: GpuPlace;
+}
+
+/** GPUs that are cut softly: there others stand beside a holder, or may, and hardware does not keep it to its share. */
+const sharedIn = oncePer((items: readonly Resource[]) => {
+  const shares = items.flatMap((resource) => {
     const partition = readPartition(resource);
-    if (!partition.ok || partition.value.node === null || partition.value.mode === "exclusive") return [];
+    if (!partition.ok || partition.value.node === null || PARTITION_MODES[partition.value.mode].isHard) return [];
     // Written a moment ago, the driver may not know it yet.
     return partition.value.phase === "Pending" ? [] : [partition.value];
-  }),
-);
+  });
+  const sharesOf: ReadonlyMap<string, readonly GpuPartition[]> = Map.groupBy(shares, gpuKey);
+  return { sharesOf, keys: new Set(sharesOf.keys()) };
+});
 
 /** What was found of a process holds until it is gone: one that stops when it is looked at has done it all the same. */
 function standingAfter(
-  before: ReadonlyMap<InstanceName, ViolationView>,
+  before: ReadonlyMap<InstanceName, Standing>,
   found: readonly Violation[],
-  gpus: readonly { readonly holders: readonly { readonly instance: InstanceName; readonly pid: number }[] }[],
-): ReadonlyMap<InstanceName, ViolationView> {
-  const pids = new Map(gpus.flatMap(({ holders }) => holders.map(({ instance, pid }) => [`${instance}#${pid}`, true] as const)));
-  const kept = [...before].filter(([instance, { pid }]) => pids.has(`${instance}#${pid}`));
-  const added = found.map((violation) => [violation.instance, { pid: violation.pid, what: explainViolation(violation) }] as const);
+  { looked, gpus }: { readonly looked: ReadonlySet<string>; readonly gpus: readonly ObservedGpu[] },
+): ReadonlyMap<InstanceName, Standing> {
+  const pids = new Set(gpus.flatMap((gpu) => gpu.holders.map(({ instance, pid }) => `${instance}#${pid} ${gpuKey(gpu)}`)));
+  const isGone = (instance: InstanceName, { pid, at }: Standing): boolean =>
+    looked.has(gpuKey(at)) && !pids.has(`${instance}#${pid} ${gpuKey(at)}`);
+  const kept = [...before].filter(([instance, one]) => !isGone(instance, one));
+  const added = found.map((violation) => {
+    const { instance, pid, node, gpu } = violation;
+    return [instance, { pid, what: explainViolation(violation), at: { node, gpu } }] as const;
+  });
   return new Map([...added, ...kept]);
 }

@@ -2,10 +2,11 @@ import type { InstanceName, NodeName, ServiceName } from "../base/ids.ts";
 import { oncePer } from "../base/once-per.ts";
 import type { Result } from "../base/result.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
-import type { GpuPartition } from "../api/gpu-partition.ts";
 import type { Kind, Resource } from "../api/resource.ts";
 import { serviceOfInstance } from "../failover/desired-instances.ts";
 import type { Placement, RunningView } from "../failover/instance-look.ts";
+import { isPlaced } from "../placement/plan-partitions.ts";
+import { engineEnvironment } from "../placement/realise-partition.ts";
 import type { ClusterStore, StoreError } from "../ports/cluster-store.ts";
 import type { EngineLauncher, RunningEngine } from "../ports/engine-launcher.ts";
 import { createEngineIndex } from "./engine-index.ts";
@@ -17,6 +18,8 @@ export interface ServicePlacement {
   readonly placements: ReadonlyMap<InstanceName, Placement>;
   /** The smallest of an instance's partitions: what its engine may hold on each GPU. */
   readonly memoryBytes: ReadonlyMap<InstanceName, number>;
+  /** What the process of an instance's engine is told of its shares; of instances that have a place. */
+  readonly environments: ReadonlyMap<InstanceName, Readonly<Record<string, string>>>;
 }
 
 /** A store that cannot be read: the look is repeated with backoff. */
@@ -54,7 +57,8 @@ function placementIn(partitions: readonly AnyPartition[], memberCount: number): 
   const byInstance = Map.groupBy(partitions, (partition) => partition.instance);
   const placements = [...byInstance].map(([instance, own]) => [instance, placementOf(own, memberCount)] as const);
   const memory = [...byInstance].map(([instance, own]) => [instance, Math.min(...own.map((p) => p.memoryBytes))] as const);
-  return { placements: new Map(placements), memoryBytes: new Map(memory) };
+  const environments = [...byInstance].map(([instance, own]) => [instance, engineEnvironment(own.filter(isPlaced))] as const);
+  return { placements: new Map(placements), memoryBytes: new Map(memory), environments: new Map(environments) };
 }
 
 export async function observeNodes(store: ClusterStore): Promise<ReadonlyMap<NodeName, GpuNode>> {
@@ -76,7 +80,7 @@ type AnyPartition = Extract<ReturnType<typeof readPartition>, { ok: true }>["val
 function placementOf(partitions: readonly AnyPartition[], memberCount: number): Placement {
   const refused = partitions.find((partition) => partition.node === null);
   if (refused !== undefined) return { kind: "refused", what: refused.refusal.what, why: refused.refusal.why };
-  const bound = partitions.filter((partition): partition is GpuPartition => partition.node !== null && partition.phase === "Bound");
+  const bound = partitions.filter(isPlaced).filter(({ phase }) => phase === "Bound");
   if (bound.length !== memberCount) return { kind: "waiting" };
   const members = bound.map(({ node, gpu, name }) => ({ node, gpu, partition: name }));
   const leaving = bound.find((partition) => partition.leaving !== null)?.leaving ?? null;

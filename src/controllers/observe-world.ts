@@ -16,7 +16,7 @@ import type { Random } from "../ports/random.ts";
 import type { TableContext } from "../routing/build-table.ts";
 import { maxBatchOf } from "../wire/dialect-simulated.ts";
 import type { GatewayReports, TableDesk } from "./link-controller.ts";
-import { observeEngines, observeNodes, observePlacement } from "./observe-service.ts";
+import { observeEngines, observeNodes, observePlacement, type ServicePlacement } from "./observe-service.ts";
 import { readStatus, zonesOf } from "./read-stored.ts";
 import type { StandbyMemory } from "./standby-memory.ts";
 
@@ -30,10 +30,9 @@ interface ObservePorts {
 }
 
 /** One look at a service, and what its actions are carried out with. */
-export interface ServiceObservation {
+export interface ServiceObservation extends Pick<ServicePlacement, "memoryBytes" | "environments"> {
   readonly world: ServiceWorld;
   readonly nodes: ReadonlyMap<NodeName, GpuNode>;
-  readonly memoryBytes: ReadonlyMap<InstanceName, number>;
 }
 
 /** All reads. Tasks are read before the processes: one that says "loading" had a process before, one that is gone later has died. */
@@ -92,7 +91,7 @@ export async function observeService(
     vetting: memory.promises.vettingOf(config.name),
     storm: memory.storms.storm(memory.services.size),
   };
-  return { world, nodes, memoryBytes: placed.memoryBytes };
+  return { world, nodes, memoryBytes: placed.memoryBytes, environments: placed.environments };
 }
 
 /**

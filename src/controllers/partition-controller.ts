@@ -20,6 +20,7 @@ import {
   type SeenGpu,
 } from "../placement/plan-partitions.ts";
 import type { InstanceRequest } from "../placement/placement-request.ts";
+import { realisedJson, realisePartition } from "../placement/realise-partition.ts";
 import { requestsOf } from "../placement/requests-of.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ClusterStore, StoreChange } from "../ports/cluster-store.ts";
@@ -62,7 +63,7 @@ export async function reconcilePartitions(
   if (inUse === null) return { afterMs: LOOK_AGAIN_SOON_MS };
   const plan = inUse.size === 0 ? wanted : without(wanted, inUse);
   if (!(await storePlan(ports, stored, plan))) return { afterMs: 0 };
-  const isAllBound = await bindAndReport(ports, plan);
+  const isAllBound = await bindAndReport(ports, plan, world);
   const hasBegun = await beginRelocation(ports, relocations, { world, plan, search });
   if (hasBegun) return { afterMs: 0 };
   const isWaiting =
@@ -219,7 +220,8 @@ function describeChange(change: StoreChange, planned: ReadonlyMap<string, AnyPar
 }
 
 /** @returns whether every placed partition is bound. */
-async function bindAndReport(ports: PartitionPorts, plan: PartitionPlan): Promise<boolean> {
+async function bindAndReport(ports: PartitionPorts, plan: PartitionPlan, world: PartitionWorld): Promise<boolean> {
+  const realised = realisedBy(world);
   const stored = new Map((await listAll(ports.store, "GPUPartition")).map((resource) => [resource.name, resource]));
   let isAllBound = true;
   for (const entry of plan.desired) {
@@ -232,16 +234,24 @@ async function bindAndReport(ports: PartitionPorts, plan: PartitionPlan): Promis
     }
     const bound = await bind(ports, partition);
     if (bound.ok && saidBy.get(resource) === entry) continue;
-    const refusal = bound.ok ? {} : { refusal: notBound(partition, bound.error) };
-    const status = { phase: bound.ok ? "Bound" : "Pending", ...refusal, lentTo: null, notices: notices.map((notice) => ({ ...notice })) };
+    const found = bound.ok ? realised(partition) : { refusal: notBound(partition, bound.error) };
+    const status = { phase: bound.ok ? "Bound" : "Pending", ...found, lentTo: null, notices: notices.map((notice) => ({ ...notice })) };
     if (bound.ok && isReported(resource, status)) saidBy.set(resource, entry);
     else isAllBound = (await report(ports, resource, status)) && bound.ok && isAllBound;
   }
   for (const partition of plan.releasing) {
     const resource = stored.get(partition.name);
-    if (resource !== undefined) await report(ports, resource, { phase: "Releasing", lentTo: null, notices: [] });
+    if (resource !== undefined) await report(ports, resource, { phase: "Releasing", ...realised(partition), lentTo: null, notices: [] });
   }
   return isAllBound;
+}
+
+function realisedBy({ nodes }: PartitionWorld): (partition: GpuPartition) => JsonObject {
+  const nodeOf = new Map(nodes.map((node) => [node.name, node]));
+  return (partition) => {
+    const model = nodeOf.get(partition.node)?.gpus.find(({ index }) => index === partition.gpu)?.model ?? null;
+    return { realisedAs: realisedJson(realisePartition(partition, model)) };
+  };
 }
 
 async function bind({ driver, log }: PartitionPorts, partition: GpuPartition): Promise<Result<null, GpuDriverError>> {

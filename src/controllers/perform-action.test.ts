@@ -23,6 +23,7 @@ function planOf(instance: string, spec: JsonObject): LaunchPlan {
     config: config.value,
     nodes: new Map([[nodeName("gpu-a"), node.value]]),
     memoryBytes: new Map([[name, 40e9]]),
+    environments: new Map([[name, { CUDA_VISIBLE_DEVICES: "0" }]]),
     members: new Map(),
     machineOf: () => "local",
   };
@@ -52,6 +53,10 @@ function planOf(instance: string, spec: JsonObject): LaunchPlan {
 test("a cached image loads at the disk's rate, another one at the network's", () => {
   assert.deepEqual(planOf("s-hot-1", { coldStandby: { imageCache: true } }).load, { link: "disk", bytesPerSecond: 6e9 });
   assert.deepEqual(planOf("s-hot-1", { coldStandby: {} }).load, { link: "network", bytesPerSecond: 2e9 });
+});
+
+test("an engine is started with the environment that its partitions are realised as", () => {
+  assert.deepEqual(planOf("s-hot-1", {}).environment, { CUDA_VISIBLE_DEVICES: "0" });
 });
 
 test("only a warm instance that may sleep is started so that it can", () => {

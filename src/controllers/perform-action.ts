@@ -8,13 +8,13 @@ import type { LaunchPlan } from "../ports/engine-launcher.ts";
 import { addressOf } from "../routing/build-table.ts";
 import type { InstanceTasks } from "./instance-tasks.ts";
 import type { LeaseAsk } from "./lease-order.ts";
+import type { ServicePlacement } from "./observe-service.ts";
 import { TIER_RANK } from "./tier-rank.ts";
 
 /** What the actions of one look are carried out with. */
-export interface ActionContext {
+export interface ActionContext extends Pick<ServicePlacement, "memoryBytes" | "environments"> {
   readonly config: HotStandbyConfig;
   readonly nodes: ReadonlyMap<NodeName, GpuNode>;
-  readonly memoryBytes: ReadonlyMap<InstanceName, number>;
   /** Where each instance stands, or stood when it was last started. */
   readonly members: ReadonlyMap<InstanceName, readonly Member[]>;
   /** Of the launcher. */
@@ -92,6 +92,7 @@ function launchPlan(start: Extract<InstanceAction, { type: "start" }>, context: 
     generation: start.generation,
     model: config.model,
     members: start.members.map(({ node: on, gpu }) => ({ node: on, gpu })),
+    environment: context.environments.get(start.instance) ?? {},
     memoryBytesPerGpu: context.memoryBytes.get(start.instance) ?? 0,
     load: { link, bytesPerSecond: links[link] },
     hostToGpuBytesPerSecond: links.hostToGpu,

@@ -59,7 +59,7 @@ export interface StandbyController {
   /** A gateway woke an instance, or could not: the next look ratifies. */
   activated(report: Extract<UpMessage, { type: "rung-activated" }>): void;
   /** Finds who takes more of a shared GPU than it was granted; the next look at its service ends it. */
-  readonly isolation: Pick<IsolationWatch, "look" | "counts">;
+  readonly isolation: Pick<IsolationWatch, "look" | "counts" | "everyMs">;
   /** Ends what is at work here; engines run on. */
   stop(): Promise<void>;
 }

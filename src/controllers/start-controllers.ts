@@ -38,7 +38,7 @@ export interface Controllers {
   /** Who is joined, and what they count. */
   readonly link: Pick<LinkController, "gateways" | "countsOf" | "alertStates">;
   /** Who was found to take more of a shared GPU than it was granted. */
-  readonly isolation: Pick<IsolationWatch, "counts">;
+  readonly isolation: Pick<IsolationWatch, "counts" | "everyMs">;
   /** Ends the loops; engines and gateways run on. */
   stop(): Promise<void>;
 }

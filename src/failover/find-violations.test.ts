@@ -42,7 +42,7 @@ function violationsOf(looks: readonly Seen[], shares: readonly ShareOnGpu[] = [s
   let ledger: UseLedger = NO_USE;
   const all: Violation[] = [];
   for (const seen of looks) {
-    const found = findViolations(ledger, { nowMs: monotonicMs(seen.atMs), gpus: [gpuOf(seen)], shares });
+    const found = findViolations(ledger, { nowMs: monotonicMs(seen.atMs), everyMs: 250, gpus: [gpuOf(seen)], shares });
     ledger = found.ledger;
     all.push(...found.violations);
   }
@@ -135,13 +135,46 @@ test("isolation: a violation names the process, whose it is, and both figures", 
 test("isolation: a taker is found within a second of reports", () => {
   let ledger: UseLedger = NO_USE;
   for (const seen of atRates(0.2, 1)) {
-    const found = findViolations(ledger, { nowMs: monotonicMs(seen.atMs), gpus: [gpuOf(seen)], shares: [share()] });
+    const found = findViolations(ledger, { nowMs: monotonicMs(seen.atMs), everyMs: 250, gpus: [gpuOf(seen)], shares: [share()] });
     ledger = found.ledger;
     if (found.violations.length === 0) continue;
     assert.ok(seen.atMs <= 1_000, `${seen.atMs}`);
     return;
   }
   assert.fail("it was never found");
+});
+
+/** A look each 250 ms, at the taker's GPU only each so many milliseconds. @returns when it was found. */
+function foundAt(everyMs: number, seen: (atMs: number) => Omit<Seen, "atMs">): number | null {
+  let ledger: UseLedger = NO_USE;
+  for (let atMs = 0; atMs <= 20_000; atMs += 250) {
+    const gpus = atMs % everyMs === 0 ? [gpuOf({ atMs, ...seen(atMs) })] : [];
+    const found = findViolations(ledger, { nowMs: monotonicMs(atMs), everyMs, gpus, shares: [share()] });
+    ledger = found.ledger;
+    if (found.violations.length > 0) return atMs;
+  }
+  return null;
+}
+
+for (const { everyMs, computeMs, memoryMs } of [
+  { everyMs: 250, computeMs: 750, memoryMs: 500 },
+  { everyMs: 500, computeMs: 1_000, memoryMs: 500 },
+  { everyMs: 1_000, computeMs: 1_000, memoryMs: 1_000 },
+  { everyMs: 4_000, computeMs: 4_000, memoryMs: 4_000 },
+]) {
+  test(`isolation: a taker whose GPU is looked at each ${everyMs} ms is found by its second look or soon after, and nobody else`, () => {
+    const taker = (atMs: number) => ({ compute: [atMs / 5, atMs] as const });
+    const keeper = (atMs: number) => ({ compute: [atMs / 5, atMs / 5] as const });
+    const grabber = () => ({ usedBytes: 12 * GB });
+    assert.deepEqual([foundAt(everyMs, taker), foundAt(everyMs, grabber), foundAt(everyMs, keeper)], [computeMs, memoryMs, null]);
+  });
+}
+
+test("isolation: what was seen of a GPU that is looked at no more is forgotten", () => {
+  const at = (atMs: number, gpus: readonly SeenUse[], ledger: UseLedger) =>
+    findViolations(ledger, { nowMs: monotonicMs(atMs), everyMs: 250, gpus, shares: [share()] }).ledger;
+  const first = at(0, [gpuOf({ atMs: 0 })], NO_USE);
+  assert.deepEqual([at(1_500, [], first).size, at(1_501, [], first).size], [1, 0]);
 });
 
 test("isolation: whatever is granted, who takes no more than that is never accused", () => {

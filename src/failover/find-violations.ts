@@ -47,6 +47,7 @@ interface Sample {
 }
 
 interface Watched {
+  readonly seenMs: MonotonicMs;
   /** Oldest first; each differs from the one before. */
   readonly samples: readonly Sample[];
   /** Since when it holds more than it may; null = it does not. */
@@ -60,6 +61,8 @@ export const NO_USE: UseLedger = new Map();
 /** Reports come four times a second: three of them, at the least, tell of a rate. */
 const WINDOW_MIN_MS = 700;
 const WINDOW_MAX_MS = 1_500;
+/** What is looked at seldom is judged from one look to the next, which may come late. */
+const WINDOW_LOOKS = 2;
 /** Timers are late and made up for, and terms are heard a little after they count: less than this is no wrong. */
 const COMPUTE_RATIO = 1.25;
 const COMPUTE_SLACK_MS = 100;
@@ -70,23 +73,26 @@ const MEMORY_FOR_MS = 500;
 
 /**
  * Who takes more than it was granted, judged over a window: a rate by reports, bytes by their staying. An engine that is alone is granted the
- * whole card, and one that rests takes nothing, so neither can be found here.
+ * whole card, and one that rests takes nothing, so neither can be found here. Not every look is at every GPU: what was seen of the others holds.
+ * @param everyMs how often each of them is looked at.
  */
 export function findViolations(
   ledger: UseLedger,
-  { nowMs, gpus, shares }: { readonly nowMs: MonotonicMs; readonly gpus: readonly SeenUse[]; readonly shares: readonly ShareOnGpu[] },
+  { nowMs, everyMs, gpus, shares }: Judged,
 ): { readonly ledger: UseLedger; readonly violations: readonly Violation[] } {
+  const windowMs = Math.max(WINDOW_MAX_MS, WINDOW_LOOKS * everyMs);
   const granted = new Map(shares.map((share) => [`${share.instance} ${share.node}/${share.gpu}`, share]));
-  const next = new Map<string, Watched>();
+  const seen = new Set(gpus.map(({ node, gpu }) => `${node}/${gpu}`));
+  const next = new Map([...ledger].filter(([key, { seenMs }]) => !seen.has(gpuOf(key)) && nowMs - seenMs <= windowMs));
   const violations: Violation[] = [];
   for (const { node, gpu, holders } of gpus) {
     for (const holder of holders) {
       const share = granted.get(`${holder.instance} ${node}/${gpu}`);
       if (share === undefined || share.mode === "exclusive") continue;
       const key = `${holder.instance}#${holder.pid} ${node}/${gpu}`;
-      const watched = watch(ledger.get(key), { nowMs, holder, share });
+      const watched = watch(ledger.get(key), { nowMs, windowMs, holder, share });
       next.set(key, watched);
-      const found = computeBeyond(watched.samples) ?? memoryBeyond(watched, { nowMs, holder, share });
+      const found = computeBeyond(watched.samples) ?? memoryBeyond(watched, { nowMs, windowMs, holder, share });
       if (found === null) continue;
       const { instance, tenant, service } = share;
       violations.push({ instance, tenant, service, pid: holder.pid, node, gpu, ...found });
@@ -95,27 +101,40 @@ export function findViolations(
   return { ledger: next, violations };
 }
 
+interface Judged {
+  readonly nowMs: MonotonicMs;
+  readonly everyMs: number;
+  readonly gpus: readonly SeenUse[];
+  /** Of these GPUs at the least. */
+  readonly shares: readonly ShareOnGpu[];
+}
+
+/** The end of a ledger's key. */
+const gpuOf = (key: string): string => key.slice(key.lastIndexOf(" ") + 1);
+
 interface Look {
   readonly nowMs: MonotonicMs;
+  readonly windowMs: number;
   readonly holder: SeenUse["holders"][number];
   readonly share: ShareOnGpu;
 }
 
-function watch(before: Watched | undefined, { nowMs, holder, share }: Look): Watched {
+function watch(before: Watched | undefined, { nowMs, windowMs, holder, share }: Look): Watched {
   const isOver = holder.usedBytes > share.memoryBytes * MEMORY_RATIO;
   return {
-    samples: addSample(before?.samples ?? [], { nowMs, holder }),
+    seenMs: nowMs,
+    samples: addSample(before?.samples ?? [], { nowMs, windowMs, holder }),
     overSinceMs: isOver ? (before?.overSinceMs ?? nowMs) : null,
   };
 }
 
-function addSample(samples: readonly Sample[], { nowMs, holder }: Pick<Look, "nowMs" | "holder">): readonly Sample[] {
+function addSample(samples: readonly Sample[], { nowMs, windowMs, holder }: Omit<Look, "share">): readonly Sample[] {
   const { compute } = holder;
   if (compute === null) return [];
   const last = samples.at(-1);
   // Counted anew, by an account that was restarted.
   const isReset = last !== undefined && (compute.usedMs < last.usedMs || compute.grantedMs < last.grantedMs);
-  const kept = isReset ? [] : samples.filter(({ atMs }) => nowMs - atMs <= WINDOW_MAX_MS);
+  const kept = isReset ? [] : samples.filter(({ atMs }) => nowMs - atMs <= windowMs);
   const isSame = last !== undefined && last.usedMs === compute.usedMs && last.grantedMs === compute.grantedMs;
   return isSame ? kept : [...kept, { atMs: nowMs, ...compute }];
 }

@@ -23,6 +23,7 @@ const PLAN: LaunchPlan = {
     adapters: [],
   },
   members: [{ node: nodeName("gpu-a"), gpu: 0 }],
+  environment: {},
   memoryBytesPerGpu: 40e9,
   load: { link: "disk", bytesPerSecond: 12e9 },
   hostToGpuBytesPerSecond: 54e9,

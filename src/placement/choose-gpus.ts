@@ -87,6 +87,11 @@ function noGpu(request: InstanceRequest, matching: readonly GpuNode[], room: Fle
     const verdicts = verdictsAt(request, gpu);
     return verdicts === null ? [] : [{ gpu, ...verdicts }];
   });
+  const mixed = refused.find(({ code, gpu }) => code === "TENANTS_MIXED" && gpu.freeBytes >= neededBytes);
+  if (mixed !== undefined) {
+    const why = mixed.verdicts.find((verdict) => verdict.verdict === "refused" && verdict.code === "TENANTS_MIXED")?.why ?? "";
+    return { code: "TENANTS_MIXED", instance, gpu: { node: mixed.gpu.node, gpu: mixed.gpu.gpu }, why };
+  }
   const nearest = refused.find(({ code }) => code === "GEOMETRY");
   if (nearest !== undefined) {
     const why = nearest.verdicts.find(({ mode }) => mode === "mig")?.why ?? "";

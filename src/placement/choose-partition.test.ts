@@ -28,8 +28,8 @@ const h100 = (more: Partial<CandidateGpu> = {}): CandidateGpu => ({
   memoryBytes: 80 * GB,
   modes: all,
   cut: null,
-  tenants: [],
-  mayMixTenants: true,
+  tenants: new Set(),
+  unsafeToolkit: null,
   ...more,
 });
 const migCut = (...placements: readonly MigPlacement[]): GpuCut => {
@@ -83,7 +83,12 @@ const chosen: readonly {
     says: "exclusive 1",
   },
   { name: "a whole GPU asked: exclusive, though nothing is isolated", needs: asks({ isWholeGpu: true }), says: "exclusive 1" },
-  { name: "a card that is cut by vGPU takes vGPU", needs: asks(), gpu: h100({ cut: soft("vgpu"), tenants: [gold] }), says: "vgpu 0.2" },
+  {
+    name: "a card that is cut by vGPU takes vGPU",
+    needs: asks(),
+    gpu: h100({ cut: soft("vgpu"), tenants: new Set([gold]) }),
+    says: "vgpu 0.2",
+  },
   {
     name: "a card that is cut by MIG takes MIG, soft though the wish is",
     needs: asks(),
@@ -129,8 +134,14 @@ const refused: readonly {
   {
     mode: "mps",
     needs: asks(),
-    gpu: h100({ cut: soft("mps"), tenants: [gold, tenantId("bad")], mayMixTenants: false }),
-    why: /^bad is on the GPU, .*1\.17\.8/,
+    gpu: h100({ cut: soft("mps"), tenants: new Set([gold, tenantId("bad")]), unsafeToolkit: "1.17.4" }),
+    why: /^bad is on the GPU, and its node has NVIDIA Container Toolkit 1\.17\.4: below 1\.17\.8 a container can reach its neighbours\.$/,
+  },
+  {
+    mode: "mps",
+    needs: asks(),
+    gpu: h100({ cut: soft("mps"), tenants: new Set([null]), unsafeToolkit: "1.17.4" }),
+    why: /^a process of no known tenant is on the GPU/,
   },
   { mode: "time-slicing", needs: asks(), why: /explicit class of bronze/ },
   { mode: "mps", needs: asks({ memoryBytes: 70 * GB }), gpu: h100({ cut: soft("mps") }), why: /^It needs 70 GB; 60 GB are free\.$/ },
@@ -236,8 +247,8 @@ const anyGpu = fc
     model: fc.constantFrom("A100-40GB", "A100-80GB", "H100-80GB", "B200-192GB", "L4-24GB"),
     modes: fc.subarray([...all]),
     cut: anyCut,
-    tenants: fc.subarray([gold, tenantId("other")]),
-    mayMixTenants: fc.boolean(),
+    tenants: fc.subarray([gold, tenantId("other"), null]).map((tenants) => new Set(tenants)),
+    unsafeToolkit: fc.constantFrom(null, "1.17.4"),
   })
   .map(h100);
 

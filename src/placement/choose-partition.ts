@@ -1,4 +1,5 @@
 import type { PartitionMode } from "../api/gpu-partition.ts";
+import { TOOLKIT_LEAST } from "../api/container-toolkit.ts";
 import { formatBytes } from "../base/bytes.ts";
 import { err, ok, type Explanation, type Result } from "../base/result.ts";
 import { chooseMigShare, type MigShare } from "./choose-mig-share.ts";
@@ -27,7 +28,14 @@ export interface PartitionChoice {
 }
 export interface NoPartition {
   /** ISOLATION_UNAVAILABLE: no mode that would do can be used here; else what the nearest one lacks. */
-  readonly code: "ISOLATION_UNAVAILABLE" | "NO_CAPACITY" | "TOO_MANY_HOLDERS" | "PERFORMANCE" | "GEOMETRY" | "GEOMETRY_UNKNOWN";
+  readonly code:
+    | "ISOLATION_UNAVAILABLE"
+    | "TENANTS_MIXED"
+    | "NO_CAPACITY"
+    | "TOO_MANY_HOLDERS"
+    | "PERFORMANCE"
+    | "GEOMETRY"
+    | "GEOMETRY_UNKNOWN";
   readonly verdicts: readonly ModeVerdict[];
 }
 
@@ -107,17 +115,24 @@ function unsuitable(mode: PartitionMode, { needs, gpu }: Question): ModeRefusal 
     return { code: "NOT_OFFERED", why: () => `This GPU's driver offers ${gpu.modes.join(", ") || "no mode"}.` };
   const { cut } = gpu;
   if (cut !== null && !mayJoin(mode, cut)) return { code: "OTHER_MODE", why: () => `The GPU is ${describeCut(cut)} now.` };
-  const strangers = gpu.tenants.filter((tenant) => tenant !== needs.tenant);
-  if (strangers.length > 0 && !gpu.mayMixTenants) {
-    const why = (): string =>
-      `${strangers[0]} is on the GPU, and its node is not known to run NVIDIA Container Toolkit 1.17.8 or newer, below which a container can reach its neighbours.`;
-    return { code: "TENANTS_MIXED", why };
-  }
+  const mixed = tenantsMixed(needs, gpu);
+  if (mixed !== null) return mixed;
   if (mode === "time-slicing" && !needs.mayBeOversold) {
     const why = (): string => "Nothing limits a neighbour's memory there; only an explicit class of bronze agrees to that.";
     return { code: "OPT_IN_NEEDED", why };
   }
   return null;
+}
+
+/** Whom it would meet there and must not; null = nobody. */
+export function tenantsMixed({ tenant }: PartitionRequirements, { tenants, unsafeToolkit }: CandidateGpu): ModeRefusal | null {
+  if (unsafeToolkit === null) return null;
+  const others = [...tenants].filter((other) => other !== tenant);
+  if (others.length === 0) return null;
+  const whose = others[0] ?? "a process of no known tenant";
+  const why = (): string =>
+    `${whose} is on the GPU, and its node has NVIDIA Container Toolkit ${unsafeToolkit}: below ${TOOLKIT_LEAST} a container can reach its neighbours.`;
+  return { code: "TENANTS_MIXED", why };
 }
 
 /** A GPU is in one mode at a time; what nobody promised keeps a card from being given whole, or cut. */
@@ -184,7 +199,7 @@ function explainShare(share: ChosenShare, { needs, gpu, lossPercent }: Question)
 /** The nearest mode lacks room or compute; only where none is suitable at all is it the isolation. */
 function codeOf(verdicts: readonly ModeVerdict[]): NoPartition["code"] {
   const codes = new Set(verdicts.flatMap((verdict) => (verdict.verdict === "refused" ? [verdict.code] : [])));
-  const nearest = ["GEOMETRY", "PERFORMANCE", "NO_CAPACITY", "TOO_MANY_HOLDERS", "GEOMETRY_UNKNOWN"] as const;
+  const nearest = ["GEOMETRY", "PERFORMANCE", "NO_CAPACITY", "TOO_MANY_HOLDERS", "GEOMETRY_UNKNOWN", "TENANTS_MIXED"] as const;
   return nearest.find((code) => codes.has(code)) ?? "ISOLATION_UNAVAILABLE";
 }
 

@@ -5,7 +5,7 @@ import { SPOT_POOL_LABEL } from "../api/spot-pool.ts";
 import { parseGpuNode } from "../api/parse-gpu-node.ts";
 import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
 import { GB } from "../base/bytes.ts";
-import { instanceName, nodeName, serviceName } from "../base/ids.ts";
+import { instanceName, nodeName, serviceName, tenantId } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
 import { explainCandidates } from "./explain-candidates.ts";
 import { createFleetRoom } from "./fleet-room.ts";
@@ -29,6 +29,7 @@ function held(at: string, gpu: number, of: Partial<HeldSlice>): HeldSlice {
     node: nodeName(at),
     gpu,
     instance: instanceName("other-hot-1"),
+    tenant: tenantId("other"),
     service: serviceName("other"),
     level: "hot",
     memoryBytes: 60 * GB,

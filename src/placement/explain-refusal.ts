@@ -23,6 +23,11 @@ export function explainRefusal(refusal: PlacementRefusal): Explanation {
       const why = `It asks for ${refusal.isolation} isolation on a shared GPU; the GPUs that it may use offer ${refusal.modes.join(", ")}, and nothing of that isolates so much there now.`;
       return { what, why, next: "Set gpuMemoryShare: false for that level, ask for less isolation, or add GPUs that MIG can cut." };
     }
+    case "TENANTS_MIXED": {
+      const why = `${placeKey(refusal.gpu)} would have room, but ${refusal.why}`;
+      const next = `Update the toolkit of that node and say so in containerToolkit of its GPUNode, add a GPU, or set gpuMemoryShare: false.`;
+      return { what, why, next };
+    }
     case "GEOMETRY": {
       const why = `It needs ${formatBytes(refusal.neededBytes)} of a MIG GPU; nearest is ${placeKey(refusal.gpu)}: ${refusal.why}`;
       return { what, why, next: "Free a MIG instance, add a GPU that MIG can cut, or ask for less isolation." };

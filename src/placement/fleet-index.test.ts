@@ -66,6 +66,22 @@ test("nodes in the same state have the same number, others have not", () => {
   assert.equal(fleet.stateOf[0], fleet.stateOf[1]);
 });
 
+test("nodes are of one kind when they are alike while empty, and of another kind never in the same state", () => {
+  const rich = { ...node("a"), cpuMilli: 64_000 };
+  const fleet = createFleetIndex([rich, { ...rich, name: "b", cpuMilli: 32_000 }, { ...rich, name: "c" }], { boundMax: 10 });
+  assert.deepEqual([...fleet.kindOf], [0, 1, 0]);
+  assert.deepEqual(
+    fleet.kinds.map(({ cpuMilli, nodeCount }) => [cpuMilli, nodeCount]),
+    [
+      [64_000, 2],
+      [32_000, 1],
+    ],
+  );
+  bindShape(fleet, shape({ gpuCount: 0, gpuMilli: 0, cpuMilli: 32_000, memoryMib: 0 }), { node: 0, gpus: [] });
+  assert.equal(fleet.freeCpuMilli[0], fleet.freeCpuMilli[1]);
+  assert.notEqual(fleet.stateOf[0], fleet.stateOf[1]);
+});
+
 test("a GPU is never given more than once", () => {
   const fleet = fleetOf(node("a"));
   bindShape(fleet, shape({ gpuMilli: 600 }), { node: 0, gpus: [0] });

@@ -28,6 +28,14 @@ export interface PlacementShape {
   readonly models: readonly string[];
 }
 
+/** Nodes that are alike while nothing stands on them. */
+export interface NodeKind {
+  readonly model: string;
+  readonly gpuCount: number;
+  readonly cpuMilli: number;
+  readonly nodeCount: number;
+}
+
 /**
  * What is free on each node, as arrays, in the order of the nodes' names. Nodes in exactly the same state have the same number in
  * `stateOf`, so that what was computed for one holds for all. Only `bindShape` and `releaseShape` change it.
@@ -37,6 +45,9 @@ export interface FleetIndex {
   readonly models: readonly string[];
   /** Index into `models`, per node. */
   readonly modelOf: Uint16Array;
+  readonly kinds: readonly NodeKind[];
+  /** Index into `kinds`, per node. */
+  readonly kindOf: Uint16Array;
   readonly gpuCountOf: Uint8Array;
   readonly freeCpuMilli: Float64Array;
   readonly freeMemoryMib: Float64Array;
@@ -55,6 +66,8 @@ export interface FleetIndex {
   readonly stateNumbers: Map<string, number>;
   /** Shapes given back since the index was made: what tells a fleet in use from one that only fills up. */
   releasedCount: number;
+  /** GPU milli of all that was bound since the index was made, also of what left again: less than was asked for = some was refused. */
+  boundMilli: number;
 }
 
 /** Where a shape stands: what `releaseShape` takes back. */
@@ -68,10 +81,13 @@ export function createFleetIndex(nodes: readonly FleetNode[], { boundMax }: { re
   const sorted = nodes.toSorted((left, right) => (left.name < right.name ? -1 : 1));
   const models = [...new Set(sorted.map(({ model }) => model))].toSorted();
   const gpuStride = Math.max(1, ...sorted.map(({ gpuCount }) => gpuCount));
+  const { kinds, kindOf } = kindsOf(sorted);
   const fleet: FleetIndex = {
     names: sorted.map(({ name }) => name),
     models,
     modelOf: Uint16Array.from(sorted, ({ model }) => models.indexOf(model)),
+    kinds,
+    kindOf,
     gpuCountOf: Uint8Array.from(sorted, ({ gpuCount }) => gpuCount),
     freeCpuMilli: Float64Array.from(sorted, ({ cpuMilli }) => cpuMilli),
     freeMemoryMib: Float64Array.from(sorted, ({ memoryMib }) => memoryMib),
@@ -85,12 +101,27 @@ export function createFleetIndex(nodes: readonly FleetNode[], { boundMax }: { re
     generation: 0,
     stateNumbers: new Map(),
     releasedCount: 0,
+    boundMilli: 0,
   };
   for (const [node, { gpuCount }] of sorted.entries()) {
     fleet.freeGpuMilli.fill(WHOLE_GPU_MILLI, node * gpuStride, node * gpuStride + gpuCount);
     numberState(fleet, node);
   }
   return fleet;
+}
+
+function kindsOf(nodes: readonly FleetNode[]): Pick<FleetIndex, "kinds" | "kindOf"> {
+  const indexes = new Map<string, number>();
+  const kinds: { model: string; gpuCount: number; cpuMilli: number; nodeCount: number }[] = [];
+  const kindOf = Uint16Array.from(nodes, ({ model, gpuCount, cpuMilli }) => {
+    const key = `${gpuCount} ${cpuMilli} ${model}`;
+    const index = indexes.get(key) ?? kinds.push({ model, gpuCount, cpuMilli, nodeCount: 0 }) - 1;
+    indexes.set(key, index);
+    const kind = kinds[index];
+    if (kind !== undefined) kind.nodeCount++;
+    return index;
+  });
+  return { kinds, kindOf };
 }
 
 /** For a what-if: places and releases on the copy leave the fleet as it is. Policies and placers belong to one of the two. */
@@ -147,6 +178,7 @@ export const isShared = (shape: PlacementShape): boolean => shape.gpuCount === 1
 export function bindShape(fleet: FleetIndex, shape: PlacementShape, { node, gpus }: FleetPlace): void {
   assert(fitsNode(fleet, node, shape) && gpus.length === shape.gpuCount, "a shape is bound only where it fits");
   change(fleet, { node, gpus }, shape, 1);
+  fleet.boundMilli += shape.gpuCount * shape.gpuMilli;
 }
 
 /** Gives back what `bindShape` took for the same shape at the same place. */
@@ -183,7 +215,7 @@ function numberState(fleet: FleetIndex, node: number): void {
   const first = node * fleet.gpuStride;
   const gpus = fleet.freeGpuMilli.subarray(first, first + (fleet.gpuCountOf[node] ?? 0)).join(" ");
   const isFull = (fleet.boundCountOf[node] ?? 0) >= fleet.boundMax;
-  const key = `${fleet.modelOf[node]} ${fleet.freeCpuMilli[node]} ${fleet.freeMemoryMib[node]} ${isFull} ${gpus}`;
+  const key = `${fleet.kindOf[node]} ${fleet.freeCpuMilli[node]} ${fleet.freeMemoryMib[node]} ${isFull} ${gpus}`;
   const number = fleet.stateNumbers.get(key) ?? fleet.stateNumbers.size;
   fleet.stateNumbers.set(key, number);
   fleet.stateOf[node] = number;

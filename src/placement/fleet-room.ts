@@ -2,7 +2,7 @@ import { matchesNode } from "../api/match-node.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
 import type { PartitionMode } from "../api/gpu-partition.ts";
 import { layoutOf } from "../api/mig-layout.ts";
-import type { InstanceName, NodeName, ServiceName } from "../base/ids.ts";
+import type { InstanceName, NodeName, ServiceName, TenantId } from "../base/ids.ts";
 import { oncePer } from "../base/once-per.ts";
 import { createRemembered } from "../base/remember.ts";
 import type { GpuCut } from "./partition-requirements.ts";
@@ -22,6 +22,10 @@ export interface GpuRoom extends GpuPlace {
   readonly holderCount: number;
   /** Services that hold a slice of it. */
   readonly services: ReadonlySet<ServiceName>;
+  /** Of its node; null = tenants may share it. */
+  readonly unsafeToolkit: string | null;
+  /** Who holds something of it, null = nobody knows; empty where tenants may share it. */
+  readonly tenants: ReadonlySet<TenantId | null>;
 }
 
 /** How much of the fleet is free, kept up to date while instances are placed one after the other. */
@@ -218,12 +222,14 @@ class Room implements FleetRoom {
 /** Plan after plan the same slices stand on most nodes; what their GPUs offer is then known. */
 const roomsOf = oncePer((_node: GpuNode) => createRemembered<readonly GpuRoom[]>());
 
-type Card = Pick<GpuRoom, "node" | "gpu" | "model" | "memoryBytes" | "modes">;
+type Card = Pick<GpuRoom, "node" | "gpu" | "model" | "memoryBytes" | "modes" | "unsafeToolkit">;
 
 /** By their keys; of a node, always the same. */
-const cardsOf = oncePer(({ name, gpus }: GpuNode): readonly (readonly [string, Card])[] =>
-  gpus.map(({ index, ...card }) => [placeKey({ node: name, gpu: index }), { node: name, gpu: index, ...card }]),
+const cardsOf = oncePer(({ name, gpus, unsafeToolkit }: GpuNode): readonly (readonly [string, Card])[] =>
+  gpus.map(({ index, ...card }) => [placeKey({ node: name, gpu: index }), { node: name, gpu: index, ...card, unsafeToolkit }]),
 );
+
+const NO_TENANTS: ReadonlySet<TenantId> = new Set();
 
 function gpuRoom(card: Card, slices: readonly HeldSlice[]): GpuRoom {
   const usedBytes = sum(slices.map((slice) => slice.memoryBytes));
@@ -234,6 +240,7 @@ function gpuRoom(card: Card, slices: readonly HeldSlice[]): GpuRoom {
     isTaken: slices.some(({ mode }) => mode === "exclusive"),
     holderCount: slices.length,
     services: new Set(slices.flatMap((slice) => slice.service ?? [])),
+    tenants: card.unsafeToolkit === null ? NO_TENANTS : new Set(slices.map(({ tenant }) => tenant)),
   };
 }
 

@@ -2,7 +2,7 @@ import { err, ok, type Result } from "../base/result.ts";
 import { EMPTY_LAYOUT, roomOf } from "../api/mig-layout.ts";
 import { oncePer } from "../base/once-per.ts";
 import { keepMigShare } from "./choose-mig-share.ts";
-import { cheapestShare, choosePartition, shareIn, type ChosenShare, type NoPartition } from "./choose-partition.ts";
+import { cheapestShare, choosePartition, shareIn, tenantsMixed, type ChosenShare, type NoPartition } from "./choose-partition.ts";
 import type { GpuRoom } from "./fleet-room.ts";
 import { valueLost } from "./mig-value.ts";
 import { DEFAULT_PLANNING_LOSS_PERCENT } from "./partition-modes.ts";
@@ -42,6 +42,8 @@ export function offerAt(request: InstanceRequest, gpu: GpuRoom): GpuOffer | null
 export function offerStanding(request: InstanceRequest, gpu: GpuRoom, member: PlacedMember): Result<GpuOffer, ModeRefusal> {
   const needs = needsOf(request);
   const wish = { needs, gpu: candidateOf(gpu) };
+  const mixed = tenantsMixed(needs, wish.gpu);
+  if (mixed !== null) return err(mixed);
   if (member.mig !== null) {
     if (gpu.cut !== null && gpu.cut.mode !== "mig") return err({ code: "OTHER_MODE", why: () => "The GPU is not cut by MIG." });
     const kept = keepMigShare(member.mig, { ...wish, lossPercent: DEFAULT_PLANNING_LOSS_PERCENT.mig });
@@ -66,14 +68,13 @@ export function verdictsAt(request: InstanceRequest, gpu: GpuRoom): NoPartition 
   return choice.ok ? null : choice.error;
 }
 
-// Embedded GPUs are reached without a container toolkit, so no version of one stands against mixing tenants.
-export const candidateOf = ({ model, memoryBytes, modes, cut }: GpuRoom): CandidateGpu => ({
+export const candidateOf = ({ model, memoryBytes, modes, cut, tenants, unsafeToolkit }: GpuRoom): CandidateGpu => ({
   model,
   memoryBytes,
   modes,
   cut,
-  tenants: [],
-  mayMixTenants: true,
+  tenants,
+  unsafeToolkit,
 });
 
 function offerOf({ memoryBytes, isWholeGpu }: PartitionRequirements, gpu: GpuRoom, share: ChosenShare): GpuOffer {

@@ -17,19 +17,19 @@ const fleetOf = (count: number) =>
     { boundMax: 100 },
   );
 
-test("large places are short below a tenth of the nodes, until there are three in twenty again", () => {
+test("large places are short below one in twenty of the nodes, until there are eight in a hundred again", () => {
   const fleet = fleetOf(200);
   const stock = new LargeStock(fleet);
   stock.watch(eight);
   const take = (node: number): void => bindShape(fleet, one, { node, gpus: [0] });
   const giveBack = (node: number): void => releaseShape(fleet, one, { node, gpus: [0] });
-  for (let node = 0; node < 180; node++) take(node);
+  for (let node = 0; node < 190; node++) take(node);
   assert.equal(stock.isShort(), false);
-  take(180);
+  take(190);
   assert.equal(stock.isShort(), true);
-  for (let node = 0; node < 10; node++) giveBack(node);
+  for (let node = 0; node < 6; node++) giveBack(node);
   assert.equal(stock.isShort(), true);
-  giveBack(10);
+  giveBack(6);
   assert.equal(stock.isShort(), false);
 });
 

@@ -1,8 +1,8 @@
 import { fitsNode, type FleetIndex, type PlacementShape } from "./fleet-index.ts";
 
 /** Short of places for the largest usual request: below the first share of the nodes that have as many GPUs, until above the second. */
-const SHORT_RATIO = 0.1;
-const ENOUGH_RATIO = 0.15;
+const SHORT_RATIO = 0.05;
+const ENOUGH_RATIO = 0.08;
 
 /** How many nodes could take the largest request that is usual, kept up to date from the fleet's changes. */
 export class LargeStock {

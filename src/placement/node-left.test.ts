@@ -9,7 +9,7 @@ import type { PlacementShape } from "./fleet-index.ts";
 import { offerAt } from "./gpu-offer.ts";
 import { NodeLeft } from "./node-left.ts";
 import type { HeldSlice, InstanceRequest } from "./placement-request.ts";
-import { unusableMilli } from "./unusable-milli.ts";
+import { AS_IN_PAPER, unusableMilli } from "./unusable-milli.ts";
 import { WantedMix } from "./wanted-mix.ts";
 import { mixOfModel, weighedByGpus, WorkloadMix } from "./workload-mix.ts";
 
@@ -19,6 +19,7 @@ const NODE_GPUS = 4;
 const node: GpuNode = {
   name: nodeName("n"),
   labels: {},
+  unsafeToolkit: null,
   zone: null,
   capacityType: "on-demand",
   hostMemoryBytes: 0,
@@ -63,7 +64,16 @@ const requestOf = ({ gpuCount, percent }: Wish): InstanceRequest => ({
 const heldOf = (usedPercent: readonly number[]): readonly HeldSlice[] =>
   usedPercent.flatMap((percent, gpu) => {
     const memoryBytes = (percent * CARD_BYTES) / 100;
-    const slice = { node: node.name, gpu, instance: instanceName(`h${gpu}`), service: null, level: null, mig: null, hostBytes: 0 };
+    const slice = {
+      node: node.name,
+      gpu,
+      instance: instanceName(`h${gpu}`),
+      service: null,
+      tenant: null,
+      level: null,
+      mig: null,
+      hostBytes: 0,
+    };
     return percent === 0 ? [] : [{ ...slice, memoryBytes, mode: percent === 100 ? ("exclusive" as const) : ("mps" as const) }];
   });
 
@@ -87,7 +97,7 @@ test("where GPUs have no modes to choose from, the planner's term is the placeme
       const model = mixOfModel(weighedByGpus(mix.shares(1), 2), "X");
       const free = usedPercent.map((percent) => 1_000 - 10 * percent);
       const unusable = (gpuMilli: readonly number[]): number =>
-        unusableMilli(model, { cpuMilli: 0, gpuCount: NODE_GPUS, gpuMilli: Int32Array.from(gpuMilli) }, 0);
+        unusableMilli(model, { cpuMilli: 0, gpuCount: NODE_GPUS, gpuMilli: Int32Array.from(gpuMilli) }, AS_IN_PAPER);
       const after = free.map((milli, gpu) => (taken.some((offer) => offer.gpu.gpu === gpu) ? milli - 10 * asked.percent : milli));
       const expected = (unusable(after) - unusable(free)) / 10;
       const told = new NodeLeft(gpus, new WantedMix(wishes.map(requestOf)).at(node)).strandedPercent(taken);

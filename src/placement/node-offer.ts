@@ -44,18 +44,24 @@ const mayNewcomerUse = (request: InstanceRequest, gpu: GpuRoom): boolean => !gpu
 export function newcomerOffer(request: InstanceRequest, node: GpuNode, room: FleetRoom): NodeOffer {
   const gpus = room.gpusOf(node.name);
   const { left, byShape } = lookAt(gpus, node, room);
-  const shape = shapeOf(request);
+  const shape = shapeOn(node, request);
   const known = byShape.get(shape);
   if (known !== undefined) return known;
-  const made = makeOffer(request, { gpus, offers: newcomerOffers(request, gpus, room), left });
+  const made = makeOffer(request, { gpus, offers: newcomerOffers(request, { node, gpus, room }), left });
   remember(byShape, shape, made);
   return made;
 }
 
+const shapeOn = ({ unsafeToolkit }: GpuNode, request: InstanceRequest): string =>
+  unsafeToolkit === null ? shapeOf(request) : `${shapeOf(request)} ${request.tenant}`;
+
 /** Also when something else is wanted of the fleet, they are the same. */
-function newcomerOffers(request: InstanceRequest, gpus: readonly GpuRoom[], room: FleetRoom): readonly GpuOffer[] {
+function newcomerOffers(
+  request: InstanceRequest,
+  { node, gpus, room }: { readonly node: GpuNode; readonly gpus: readonly GpuRoom[]; readonly room: FleetRoom },
+): readonly GpuOffer[] {
   const known = offersByShape(gpus);
-  const shape = shapeOf(request);
+  const shape = shapeOn(node, request);
   const offers = known.get(shape) ?? offersOf(request, gpus, (gpu) => mayNewcomerUse(request, gpu) && !room.isClosed(gpu));
   remember(known, shape, offers);
   return offers;

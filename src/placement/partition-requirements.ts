@@ -40,9 +40,10 @@ export interface CandidateGpu {
   readonly modes: readonly PartitionMode[];
   /** null = nobody holds anything on it, and it can be cut in any of its modes. */
   readonly cut: GpuCut | null;
-  readonly tenants: readonly TenantId[];
-  /** Its node's NVIDIA Container Toolkit is known to be 1.17.8 or newer: below it a container can reach its neighbours. */
-  readonly mayMixTenants: boolean;
+  /** Whose is what is held there; null = of a process that nobody promised anything. Filled in only where it matters. */
+  readonly tenants: ReadonlySet<TenantId | null>;
+  /** Of its node: with it tenants must not share the GPU; null = they may. */
+  readonly unsafeToolkit: string | null;
 }
 
 /**

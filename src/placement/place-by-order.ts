@@ -51,7 +51,15 @@ function couldFit(request: InstanceRequest, to: RelocationPlace, room: FleetRoom
   const gpu = node === undefined ? undefined : room.gpusOf(node.name).find((one) => one.gpu === to.gpu);
   if (gpu === undefined || room.isQuarantined(gpu, request.service)) return false;
   if (request.capBytes !== null && Math.max(...request.memberBytes) > request.capBytes) return false;
-  const emptied = { ...gpu, freeBytes: gpu.memoryBytes, cut: null, isTaken: false, holderCount: 0, services: new Set<ServiceName>() };
+  const emptied = {
+    ...gpu,
+    freeBytes: gpu.memoryBytes,
+    cut: null,
+    isTaken: false,
+    holderCount: 0,
+    services: new Set<ServiceName>(),
+    tenants: new Set<null>(),
+  };
   return offerStanding(request, emptied, pseudoMember(to)).ok;
 }
 

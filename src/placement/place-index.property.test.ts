@@ -99,7 +99,9 @@ const idleOf = ({ isTaken, cut, freeBytes, memoryBytes }: GpuRoom): number => {
 };
 
 const couldUse = (one: InstanceRequest, node: GpuNode, gpu: GpuRoom): boolean =>
-  matchesNode(node, one) && (one.capBytes === null || Math.max(...one.memberBytes) <= one.capBytes) && offerAt(one, gpu) !== null;
+  matchesNode(node, one) &&
+  (one.capBytes === null || Math.max(...one.memberBytes) <= one.capBytes) &&
+  offerAt(one, { ...gpu, tenants: new Set() }) !== null;
 
 function unusableByGang(one: InstanceRequest, node: GpuNode, gpus: readonly GpuRoom[]): number {
   const usable = gpus.filter((gpu) => gpu.cut?.mode !== "mig" && couldUse(one, node, gpu));
@@ -167,6 +169,7 @@ const gpuNode = (index: number) =>
     .record({
       zone: fc.constantFrom(null, "z1", "z2"),
       capacityType: fc.constantFrom("on-demand" as const, "spot" as const),
+      unsafeToolkit: fc.constantFrom(null, null, "1.17.4"),
       hostMemoryBytes: fc.integer({ min: 0, max: 100 }).map((gigabytes) => gigabytes * GB),
       rack: fc.constantFrom("r1", "r2"),
       pool: fc.constantFrom(null, "p1", "p2"),
@@ -192,6 +195,7 @@ const request = (index: number) =>
   fc
     .record({
       service: fc.constantFrom(...SERVICES),
+      tenant: fc.constantFrom(tenantId("t1"), tenantId("t2")),
       level: fc.constantFrom("hot" as const, "warm" as const, "cold" as const),
       isolation: fc.constantFrom("none" as const, "weak" as const, "medium" as const, "strong" as const),
       isExclusive: fc.boolean(),
@@ -205,7 +209,6 @@ const request = (index: number) =>
     .map((rest): InstanceRequest => ({
       ...rest,
       instance: instanceName(`i${index}`),
-      tenant: tenantId("t"),
       tier: "gold",
       priority: 0,
       mayBeOversold: false,
@@ -215,6 +218,7 @@ const strangerAt = (at: GpuPlace, instance: InstanceName, memoryBytes: number): 
   ...at,
   instance,
   memoryBytes,
+  tenant: null,
   service: null,
   level: null,
   mode: null,
@@ -236,36 +240,82 @@ const fleetOf = fc
     quarantined: quarantined.map((entry) => ({ ...entry.place, service: entry.service })),
   }));
 /** A GPU is closed or none is, an instance comes, and one that came before may go. */
-const steps = fc
-  .integer({ min: 1, max: 24 })
-  .chain((count) =>
-    fc.tuple(
-      ...Array.from({ length: count }, (_, index) => fc.record({ asked: request(index), leaves: fc.nat(40), closed: fc.option(place) })),
-    ),
-  );
+const stepsOf = (asked: (index: number) => fc.Arbitrary<InstanceRequest>) =>
+  fc
+    .integer({ min: 1, max: 24 })
+    .chain((count) =>
+      fc.tuple(
+        ...Array.from({ length: count }, (_, index) => fc.record({ asked: asked(index), leaves: fc.nat(40), closed: fc.option(place) })),
+      ),
+    );
 
-test("whatever came and went before, the index chooses what a scan of every node chooses, and refuses where that finds none", () => {
-  fc.assert(
-    fc.property(fleetOf, steps, fc.boolean(), (inventory, moves, isKnown) => {
-      const fleet: Fleet = { ...inventory, wanted: isKnown ? moves.map(({ asked }) => asked) : undefined };
-      const room = createFleetRoom(fleet);
-      const held: { readonly asked: InstanceRequest; readonly members: readonly PlacedMember[] }[] = [];
-      for (const { asked, leaves, closed } of moves) {
-        room.close(closed);
-        const isOverCap = asked.capBytes !== null && Math.max(...asked.memberBytes) > asked.capBytes;
-        const now = [...fleet.held, ...held.flatMap((one) => slicesOf(one.asked, one.members))];
-        const scanned = { ...fleet, held: now, closed };
-        const expected = isOverCap ? null : scan(asked, { room: createFleetRoom(scanned), fleet: scanned });
-        const chosen = chooseGpus(asked, room);
-        assert.deepEqual(chosen.ok ? chosen.value : null, expected);
-        if (chosen.ok) {
-          room.hold(slicesOf(asked, chosen.value));
-          held.push({ asked, members: chosen.value });
-        }
-        const [gone] = held.splice(leaves, 1);
-        if (gone !== undefined) room.release(gone.asked.instance, gone.members);
-      }
-    }),
-    { numRuns: 400 },
-  );
-});
+/** Few shapes and two tenants, so that many ask alike. */
+const alike = (index: number): fc.Arbitrary<InstanceRequest> =>
+  fc
+    .record({ tenant: fc.constantFrom("t1", "t2"), memberBytes: fc.constantFrom([10 * GB], [20 * GB]), of: request(index) })
+    .map(({ tenant, memberBytes, of }) => ({
+      ...of,
+      memberBytes,
+      tenant: tenantId(tenant),
+      service: serviceName(`s${index % 12}`),
+      level: "hot",
+      isolation: "none",
+      isExclusive: false,
+      capBytes: null,
+      hostBytes: 0,
+      capacityType: null,
+      nodeSelector: {},
+      computePercent: 50,
+    }));
+
+/** Of another tenant, or of nobody known, on one of its GPUs where tenants must not meet. */
+function metWhereUnsafe(
+  { tenant }: InstanceRequest,
+  members: readonly PlacedMember[],
+  { nodes, held }: Pick<Fleet, "nodes" | "held">,
+): readonly HeldSlice[] {
+  const unsafe = new Set(nodes.filter(({ unsafeToolkit }) => unsafeToolkit !== null).map(({ name }) => name));
+  const isThere = (slice: HeldSlice): boolean => members.some(({ node, gpu }) => node === slice.node && gpu === slice.gpu);
+  return held.filter((slice) => unsafe.has(slice.node) && isThere(slice) && slice.tenant !== tenant);
+}
+
+for (const { name, asked } of [
+  {
+    name: "whatever came and went before, the index chooses what a scan of every node chooses, and refuses where that finds none",
+    asked: request,
+  },
+  { name: "those who ask alike get of the index what a scan gives each tenant, and meet no other where they must not", asked: alike },
+]) {
+  test(name, () => {
+    fc.assert(
+      fc.property(fleetOf, stepsOf(asked), fc.boolean(), (fleet, moves, isKnown) =>
+        checkMoves({ ...fleet, wanted: isKnown ? moves.map((move) => move.asked) : undefined }, moves),
+      ),
+      { numRuns: 400 },
+    );
+  });
+}
+
+function checkMoves(
+  fleet: Fleet,
+  moves: readonly { readonly asked: InstanceRequest; readonly leaves: number; readonly closed: GpuPlace | null }[],
+): void {
+  const room = createFleetRoom(fleet);
+  const held: { readonly asked: InstanceRequest; readonly members: readonly PlacedMember[] }[] = [];
+  for (const { asked, leaves, closed } of moves) {
+    room.close(closed);
+    const isOverCap = asked.capBytes !== null && Math.max(...asked.memberBytes) > asked.capBytes;
+    const now = [...fleet.held, ...held.flatMap((one) => slicesOf(one.asked, one.members))];
+    const scanned = { ...fleet, held: now, closed };
+    const expected = isOverCap ? null : scan(asked, { room: createFleetRoom(scanned), fleet: scanned });
+    const chosen = chooseGpus(asked, room);
+    assert.deepEqual(chosen.ok ? chosen.value : null, expected);
+    if (chosen.ok) {
+      assert.deepEqual(metWhereUnsafe(asked, chosen.value, { nodes: fleet.nodes, held: now }), []);
+      room.hold(slicesOf(asked, chosen.value));
+      held.push({ asked, members: chosen.value });
+    }
+    const [gone] = held.splice(leaves, 1);
+    if (gone !== undefined) room.release(gone.asked.instance, gone.members);
+  }
+}

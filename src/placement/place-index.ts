@@ -56,7 +56,7 @@ export function bestPlace(request: InstanceRequest, room: FleetRoom): RankedNode
     const ranked = rankNode(request, entry, { companions, room });
     if (best === null || byRank(ranked, best) < 0) best = ranked;
   };
-  for (const first of indexOf(request, room).firsts(known)) consider(first);
+  for (const index of indexesFor(request, room)) for (const first of index.firsts(known)) consider(first);
   for (const name of known) {
     const node = room.nodeOf(name);
     if (node === null || !matchesNode(node, request)) continue;
@@ -74,10 +74,20 @@ const INDEXES_MAX = 64;
 
 const indexesOf = oncePer((_room: FleetRoom) => new Map<string, NewcomerIndex>());
 
-function indexOf(request: InstanceRequest, room: FleetRoom): NewcomerIndex {
+/** Where tenants must not share a GPU, nodes stand in another order for each of them: in an index of its own, for all others remain one. */
+const indexesFor = (request: InstanceRequest, room: FleetRoom): readonly NewcomerIndex[] =>
+  hasUnsafe(room) ? [indexOf(request, room, "safe"), indexOf(request, room, "unsafe")] : [indexOf(request, room, "safe")];
+
+const hasUnsafe = oncePer(({ nodes }: FleetRoom): boolean => nodes.some((node) => safetyOf(node) === "unsafe"));
+
+type Safety = "safe" | "unsafe";
+const safetyOf = ({ unsafeToolkit }: GpuNode): Safety => (unsafeToolkit === null ? "safe" : "unsafe");
+
+function indexOf(request: InstanceRequest, room: FleetRoom, safety: Safety): NewcomerIndex {
   const indexes = indexesOf(room);
-  const key = `${shapeOf(request)} ${request.hostBytes} ${request.capacityType} ${JSON.stringify(request.nodeSelector)}`;
-  const index = indexes.get(key) ?? new NewcomerIndex(request, room);
+  const whose = safety === "safe" ? "" : `${request.tenant} `;
+  const key = `${whose}${shapeOf(request)} ${request.hostBytes} ${request.capacityType} ${JSON.stringify(request.nodeSelector)}`;
+  const index = indexes.get(key) ?? new NewcomerIndex(request, room, safety);
   // The one that was asked longest ago stands first.
   indexes.delete(key);
   const [oldest] = indexes.keys();
@@ -96,17 +106,20 @@ type Entry = Pick<RankedNode, "node" | "strandedPercent" | "rank">;
 class NewcomerIndex {
   readonly #request: InstanceRequest;
   readonly #room: FleetRoom;
+  readonly #safety: Safety;
   readonly #places = new Map<string, Entry[]>();
   readonly #entries = new Map<NodeName, Entry>();
   /** Of the room's changes, those that are in here. */
   #changeCount: number;
 
-  /** @param request whoever asks first; only what all of its shape have in common is read of it. */
-  constructor(request: InstanceRequest, room: FleetRoom) {
+  /** @param request whoever asks first; only what all of its shape (and where it matters, of its tenant) have in common is read of it. */
+  constructor(request: InstanceRequest, room: FleetRoom, safety: Safety) {
     this.#request = request;
     this.#room = room;
+    this.#safety = safety;
     this.#changeCount = room.changes.length;
     for (const node of room.matching(request)) {
+      if (safetyOf(node) !== safety) continue;
       const entry = this.#entryOf(node);
       if (entry !== null) this.#placeOf(node).push(entry);
     }
@@ -128,7 +141,7 @@ class NewcomerIndex {
     this.#changeCount = changes.length;
     for (const name of touched) {
       const node = this.#room.nodeOf(name);
-      if (node !== null && matchesNode(node, this.#request)) this.#renew(node);
+      if (node !== null && safetyOf(node) === this.#safety && matchesNode(node, this.#request)) this.#renew(node);
     }
   }
 

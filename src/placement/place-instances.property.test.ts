@@ -16,6 +16,7 @@ const gpuNode = (index: number) =>
     .record({
       zone: fc.constantFrom(null, "z1", "z2"),
       capacityType: fc.constantFrom("on-demand" as const, "spot" as const),
+      unsafeToolkit: fc.constantFrom(null, null, "1.17.4"),
       hostMemoryBytes: fc.integer({ min: 0, max: 100 }).map((gigabytes) => gigabytes * GB),
       gpuBytes: fc.array(fc.integer({ min: 1, max: 80 }), { minLength: 1, maxLength: 4 }),
     })

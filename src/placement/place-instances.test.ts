@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject } from "../base/json.ts";
 import { GB } from "../base/bytes.ts";
-import { nodeName, serviceName } from "../base/ids.ts";
+import { nodeName, serviceName, tenantId } from "../base/ids.ts";
 import { ZONE_LABEL, type GpuNode } from "../api/gpu-node.ts";
 import { SPOT_POOL_LABEL } from "../api/spot-pool.ts";
 import { parseGpuNode } from "../api/parse-gpu-node.ts";
@@ -132,6 +132,7 @@ const cases: readonly { name: string; wanted: readonly InstanceRequest[]; fleet:
           node: nodeName("a"),
           gpu: 0,
           instance: silver()[0]?.instance ?? assert.fail(),
+          tenant: tenantId("s"),
           service: serviceName("s"),
           level: "hot",
           memoryBytes: 1,

@@ -46,11 +46,12 @@ export function placeInto(requests: readonly InstanceRequest[], room: FleetRoom,
 
 /** What an instance holds once it has those GPUs. */
 export function slicesOf(request: InstanceRequest, members: readonly PlacedMember[]): readonly HeldSlice[] {
-  const { instance, service, level, hostBytes } = request;
+  const { instance, tenant, service, level, hostBytes } = request;
   return members.map(({ node, gpu, memoryBytes, mode, mig }) => ({
     node,
     gpu,
     instance,
+    tenant,
     service,
     level,
     memoryBytes,

@@ -49,6 +49,8 @@ export interface PlacedMember extends GpuPlace {
 /** Bytes of one GPU that somebody holds or was promised. */
 export interface HeldSlice extends GpuPlace {
   readonly instance: InstanceName;
+  /** null = of no tenant that is known: a process that is still there. */
+  readonly tenant: TenantId | null;
   /** null = of no service that is known: a process that is still there. */
   readonly service: ServiceName | null;
   readonly level: Level | null;
@@ -91,6 +93,8 @@ export type PlacementRefusal =
       readonly isolation: Isolation;
       readonly modes: readonly PartitionMode[];
     }
+  /** `gpu` would have the room; `why` = whom it would meet there, and why it must not. */
+  | { readonly code: "TENANTS_MIXED"; readonly instance: InstanceName; readonly gpu: GpuPlace; readonly why: string }
   /** `why` = what stands in the way on the GPU that comes nearest. */
   | {
       readonly code: "GEOMETRY";

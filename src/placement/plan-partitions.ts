@@ -195,8 +195,8 @@ const holdingsIn = oncePer((seen: readonly SeenGpu[]): ReadonlyMap<InstanceName,
 const isSamePlace = (one: GpuPlace, other: GpuPlace): boolean => one.gpu === other.gpu && one.node === other.node;
 
 export const sliceOf = oncePer((partition: GpuPartition): HeldSlice => {
-  const { node, gpu, instance, service, memoryBytes, mode, mig } = partition;
-  return { node, gpu, instance, service, level: null, memoryBytes, mode, mig, hostBytes: 0 };
+  const { node, gpu, instance, tenant, service, memoryBytes, mode, mig } = partition;
+  return { node, gpu, instance, tenant, service, level: null, memoryBytes, mode, mig, hostBytes: 0 };
 });
 
 /** Bytes in use that nobody was promised there: processes of the past, until they are gone. */
@@ -209,6 +209,7 @@ export function strangers(seen: readonly SeenGpu[], promised: readonly HeldSlice
         node: gpu.node,
         gpu: gpu.gpu,
         instance,
+        tenant: null,
         service: null,
         level: null,
         memoryBytes: usedBytes,

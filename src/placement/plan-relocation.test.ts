@@ -15,8 +15,8 @@ import { planRelocation } from "./plan-relocation.ts";
 import { placeKey, type InstanceRequest } from "./placement-request.ts";
 import { requestsOf } from "./requests-of.ts";
 
-function node(name: string, count: number, use = "main"): GpuNode {
-  const read = parseGpuNode({ name, labels: { use }, spec: { gpus: [{ model: "H100-80GB", count }] } });
+function node(name: string, count: number, { use = "main", ...spec }: JsonObject & { readonly use?: string } = {}): GpuNode {
+  const read = parseGpuNode({ name, labels: { use }, spec: { gpus: [{ model: "H100-80GB", count }], ...spec } });
   assert.ok(read.ok);
   return read.value;
 }
@@ -116,7 +116,7 @@ function checkPlan({ running }: Stage, partitions: readonly AnyPartition[]): voi
 }
 
 const stageOf = (nodes: readonly GpuNode[]): Stage => ({
-  nodes: [...nodes, node("twins", 16, "twins")],
+  nodes: [...nodes, node("twins", 16, { use: "twins" })],
   wanted: [],
   known: [],
   running: new Map(),
@@ -241,6 +241,30 @@ test("a reserve, in which nothing runs, moves before a warm instance", () => {
   leave(stage, "x");
   grow(stage, service("y", "35GB"), service("z", "50GB"));
   assert.equal(told(stage), "moves k-cold-1 n/0 -> n/1, for n/0");
+  assert.equal(finish(stage), "Completed");
+});
+
+test("where tenants must not meet, a card is not cut for another tenant, and a reserve leaves the card that another one then has", () => {
+  const unsafe = { containerToolkit: "1.17.4" };
+  const own = (name: string, memory: string) => strong(name, memory, { tenant: "t" });
+  const cut = stageOf([node("n", 1, unsafe)]);
+  grow(cut, own("a", "20GB"), own("b", "20GB"), warmOf(own("v", "20GB")));
+  leave(cut, "a");
+  assert.deepEqual(placesOf(cut), { "b-hot-1": "n/0 1g-double@4", "v-warm-1": "n/0 1g-double@2" });
+  grow(cut, strong("wish", "40GB"));
+  assert.equal(told(cut), "nobody moves");
+  grow(cut, own("own", "40GB"));
+  assert.equal(told(cut), "cuts v-warm-1 n/0 1g-double@2 -> n/0 1g-double@6, for n/0 3g@0");
+  const stage = stageOf([node("n", 1, unsafe), node("o", 1)]);
+  const reserve = service("k", "30GB").map((request): InstanceRequest => ({
+    ...request,
+    level: "cold",
+    instance: instanceName("k-cold-1"),
+  }));
+  grow(stage, reserve, service("x", "50GB"));
+  assert.deepEqual(placesOf(stage), { "k-cold-1": "n/0", "x-hot-1": "o/0" });
+  grow(stage, service("y", "40GB"));
+  assert.equal(told(stage), "moves k-cold-1 n/0 -> o/0, for n/0");
   assert.equal(finish(stage), "Completed");
 });
 

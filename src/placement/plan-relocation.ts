@@ -5,6 +5,7 @@ import type { InstanceName } from "../base/ids.ts";
 import { smallestProfile } from "./choose-mig-share.ts";
 import { chooseGpus } from "./choose-gpus.ts";
 import { createFleetRoom, type FleetRoom, type GpuRoom } from "./fleet-room.ts";
+import { tenantsMixed } from "./choose-partition.ts";
 import { candidateOf, memberOf, offerAt } from "./gpu-offer.ts";
 import { mayUse } from "./node-offer.ts";
 import { DEFAULT_PLANNING_LOSS_PERCENT } from "./partition-modes.ts";
@@ -71,7 +72,7 @@ export function planRelocation(world: PartitionWorld, plan: PartitionPlan, searc
 }
 
 /** Refusals of room: others no move can help. */
-const HELPED: ReadonlySet<string> = new Set(["NO_CAPACITY", "NO_EXCLUSIVE_GPU", "GEOMETRY", "ISOLATION_UNAVAILABLE"]);
+const HELPED: ReadonlySet<string> = new Set(["NO_CAPACITY", "NO_EXCLUSIVE_GPU", "GEOMETRY", "ISOLATION_UNAVAILABLE", "TENANTS_MIXED"]);
 
 function fleetAfter(world: PartitionWorld, plan: PartitionPlan): Fleet {
   const requests = new Map(world.wanted.map((request) => [request.instance, request]));
@@ -130,7 +131,7 @@ function byCutting(wish: InstanceRequest, { gpu, tenants, fleet }: At): Option |
   const card = migGpuOf(gpu.model);
   const needs = partitionRequirements(wish);
   const question = { needs, gpu: candidateOf(gpu), lossPercent: DEFAULT_PLANNING_LOSS_PERCENT.mig };
-  const isOffered = card !== null && !wish.isExclusive && gpu.modes.includes("mig");
+  const isOffered = card !== null && !wish.isExclusive && gpu.modes.includes("mig") && tenantsMixed(needs, question.gpu) === null;
   const profile = isOffered ? smallestProfile(card, question) : err(null);
   if (!profile.ok) return null;
   const movable = tenants.filter((tenant) => !isPinned(wish, tenant, fleet));

@@ -1,5 +1,6 @@
 import type { FleetIndex } from "./fleet-index.ts";
 import { UNLEARNING, type ScoringPolicy } from "./scoring-policy.ts";
+import { AS_IN_PAPER } from "./unusable-milli.ts";
 import { UnusableScorer } from "./unusable-scorer.ts";
 import { mixOfModel, type ShapeShare } from "./workload-mix.ts";
 
@@ -11,7 +12,7 @@ import { mixOfModel, type ShapeShare } from "./workload-mix.ts";
 export function createFgd(fleet: FleetIndex, shares: readonly ShapeShare[]): ScoringPolicy {
   const scorer = new UnusableScorer(fleet, {
     mixes: fleet.models.map((model) => mixOfModel(shares, model)),
-    cpuWeight: 0,
+    weights: AS_IN_PAPER,
     grade: (savedMilli) => Math.trunc(100 / (1 + Math.exp(-savedMilli / 1_000))),
     takesFuller: false,
   });

@@ -107,8 +107,41 @@ test("the last whole nodes are kept for those who need all of one, even at the p
     for (let at = 1; at <= 200 - wholeCount; at++) bindShape(fleet, eight, { node: at, gpus: [0, 1, 2, 3, 4, 5, 6, 7] });
     return fleet;
   };
-  assert.equal(chosen(fleetWith(19), asked, whole), "a");
+  assert.equal(chosen(fleetWith(9), asked, whole), "a");
   assert.equal(chosen(fleetWith(31), asked, whole), "b-1169");
+});
+
+test("nodes that alone have the CPU for large requests are kept for them, though these are too rare to weigh in what is usual", () => {
+  const eight = { ...whole, gpuCount: 8, cpuMilli: 64_000 };
+  const heavy = { ...eight, cpuMilli: 120_000 };
+  const fleet = fleetOf(
+    node("a", { gpuCount: 8, cpuMilli: 128_000 }),
+    ...Array.from({ length: 12 }, (_, index) => node(`b-${10 + index}`, { gpuCount: 8, cpuMilli: 96_000 })),
+  );
+  const asked = times(400, whole);
+  assert.equal(chosen(fleet, [eight, ...asked], eight), "a");
+  assert.equal(chosen(fleet, [heavy, ...asked], eight), "b-10");
+  assert.equal(chosen(fleet, [heavy, ...asked], heavy), "a");
+});
+
+test("on a fleet in use a small request goes to the node that is farthest from whole, and on one that fills up to the first", () => {
+  const asked = [...times(30, { ...whole, cpuMilli: 1_000 }), ...times(9, { ...whole, cpuMilli: 1_000, gpuCount: 4 })];
+  const small = { ...whole, cpuMilli: 1_000 };
+  const nodeOf = (leaving: number): string | undefined => {
+    const fleet = fleetOf(node("a", {}), node("b", {}), node("c", {}));
+    const policy = createLeastStranded(fleet);
+    for (const shape of asked) policy.observe(shape);
+    for (let count = 0; count < leaving; count++) {
+      bindShape(fleet, small, { node: 0, gpus: [0] });
+      releaseShape(fleet, small, { node: 0, gpus: [0] });
+    }
+    for (let count = 0; count < 10; count++) policy.observe(small);
+    bindShape(fleet, small, { node: 0, gpus: [0] });
+    bindShape(fleet, { ...small, gpuCount: 2 }, { node: 1, gpus: [0, 1] });
+    return fleet.names[createFleetPlacer(fleet, policy).choose(small)?.node ?? -1];
+  };
+  assert.equal(nodeOf(0), "a");
+  assert.equal(nodeOf(10), "b");
 });
 
 test("a part of a GPU goes where what is left can still be used", () => {

@@ -32,14 +32,45 @@ const cases = [
     weight: 0.4,
     is: 200,
   },
+  {
+    name: "a node that lacks one GPU for a trio is usable by the ratio",
+    asked: [{ ...pair, gpuCount: 3 }],
+    cpuMilli: 40_000,
+    gpus: [1_000, 1_000, 700],
+    weight: 0,
+    soon: 0.4,
+    is: 1_900,
+  },
+  {
+    name: "one that lacks two is usable by its square",
+    asked: [{ ...pair, gpuCount: 3 }],
+    cpuMilli: 40_000,
+    gpus: [1_000, 0, 0],
+    weight: 0,
+    soon: 0.4,
+    is: 840,
+  },
+  {
+    name: "one that is too small for them will never be usable",
+    asked: [{ ...pair, gpuCount: 3 }],
+    cpuMilli: 40_000,
+    gpus: [1_000, 1_000],
+    weight: 0,
+    soon: 0.4,
+    is: 2_000,
+  },
   { name: "CPU in plenty adds nothing", asked: [half], cpuMilli: 90_000, gpus: [1_000, 200], weight: 1, is: 200 },
   { name: "a full node has nothing to lose", asked: [none], cpuMilli: 0, gpus: [0, 0], weight: 1, is: 0 },
 ];
-for (const { name, asked, cpuMilli, gpus, weight, is } of cases)
+for (const { name, asked, cpuMilli, gpus, weight, soon = 0, is } of cases)
   test(`unusable: ${name}`, () => {
     const mix = new WorkloadMix();
     for (const shape of asked) mix.add(shape);
     const gpuMilli = Int32Array.from(gpus);
-    const milli = unusableMilli(mixOfModel(mix.shares(1), "H100"), { cpuMilli, gpuCount: gpus.length, gpuMilli }, weight);
+    const milli = unusableMilli(
+      mixOfModel(mix.shares(1), "H100"),
+      { cpuMilli, gpuCount: gpus.length, gpuMilli },
+      { cpuWeight: weight, soonRatio: soon },
+    );
     assert.ok(Math.abs(milli - is) < 1e-6, `${milli}`);
   });

@@ -7,6 +7,18 @@ export interface NodeFree {
   readonly gpuMilli: Int32Array;
 }
 
+export interface UnusableWeights {
+  /** 0..1: how far what is usable is also bounded by the CPU: a node with CPU for two requests more can use no more than their GPU milli,
+   * however many GPUs idle. 0 = as in the paper. */
+  readonly cpuWeight: number;
+  /** 0..1: a node that lacks a GPU for a request, but is large enough, counts as usable by so much, one that lacks two by the square:
+   * what stands there will leave. 0 = as in the paper. */
+  readonly soonRatio: number;
+}
+
+/** FGD's fragmentation. */
+export const AS_IN_PAPER: UnusableWeights = { cpuWeight: 0, soonRatio: 0 };
+
 // Kept between calls: one per distinct GPU share of a mix.
 let usableMilli = new Float64Array(64);
 let usableCount = new Uint16Array(64);
@@ -15,10 +27,8 @@ let usableCount = new Uint16Array(64);
  * Expected idle GPU milli of a node that the next request of this mix could not use.
  * A request without GPUs or for other models can use none; one that the node's CPU or count of GPUs cannot carry, none; any other, the
  * GPUs that have at least its share left: the fragmentation of "Beware of Fragmentation" (FGD, USENIX ATC'23).
- * @param cpuWeight 0..1: how far what is usable is also bounded by the CPU: a node with CPU for two requests more can use no more than
- * their GPU milli, however many GPUs idle. 0 = as in the paper.
  */
-export function unusableMilli(mix: ModelMix, free: NodeFree, cpuWeight: number): number {
+export function unusableMilli(mix: ModelMix, free: NodeFree, { cpuWeight, soonRatio }: UnusableWeights): number {
   let idle = 0;
   for (let gpu = 0; gpu < free.gpuCount; gpu++) idle += free.gpuMilli[gpu] ?? 0;
   if (idle === 0) return 0;
@@ -26,8 +36,12 @@ export function unusableMilli(mix: ModelMix, free: NodeFree, cpuWeight: number):
   let unusable = mix.foreignShare * idle;
   for (let at = 0; at < mix.share.length; at++) {
     const index = mix.milliIndexOf[at] ?? 0;
+    const gpuCount = mix.gpuCount[at] ?? 0;
+    const lacking = gpuCount - (usableCount[index] ?? 0);
     let usable = 0;
-    if ((mix.cpuMilli[at] ?? 0) <= free.cpuMilli && (usableCount[index] ?? 0) >= (mix.gpuCount[at] ?? 0)) {
+    if (lacking > 0) {
+      if (soonRatio > 0 && gpuCount <= free.gpuCount) usable = (usableMilli[index] ?? 0) * soonRatio ** lacking;
+    } else if ((mix.cpuMilli[at] ?? 0) <= free.cpuMilli) {
       usable = usableMilli[index] ?? 0;
       const carried = free.cpuMilli * (mix.gpuMilliPerCpuMilli[at] ?? 0);
       if (carried < usable) usable -= cpuWeight * (usable - carried);

@@ -1,13 +1,12 @@
 import { isShared, type FleetIndex, type PlacementShape } from "./fleet-index.ts";
 import type { NodeVerdict } from "./scoring-policy.ts";
-import { unusableMilli, type NodeFree } from "./unusable-milli.ts";
+import { unusableMilli, type NodeFree, type UnusableWeights } from "./unusable-milli.ts";
 import type { ModelMix } from "./workload-mix.ts";
 
 export interface UnusableRule {
   /** In the order of the fleet's models. */
   readonly mixes: readonly ModelMix[];
-  /** See `unusableMilli`. */
-  readonly cpuWeight: number;
+  readonly weights: UnusableWeights;
   /** @param savedMilli what the placement makes usable: unusable before less unusable after. Higher is better. */
   grade(savedMilli: number): number;
   /** Whether of two equally good GPUs the fuller one is taken, else the lower. */
@@ -50,7 +49,7 @@ export class UnusableScorer {
       open--;
     }
     verdict.gpu = -1;
-    verdict.score = this.#rule.grade(beforeMilli - unusableMilli(mix, free, this.#rule.cpuWeight));
+    verdict.score = this.#rule.grade(beforeMilli - unusableMilli(mix, free, this.#rule.weights));
   }
 
   #scoreShared(mix: ModelMix, gpuMilli: number, beforeMilli: number, verdict: NodeVerdict): void {
@@ -61,7 +60,7 @@ export class UnusableScorer {
       const left = free.gpuMilli[gpu] ?? 0;
       if (left < gpuMilli || isSeen(free.gpuMilli, gpu)) continue;
       free.gpuMilli[gpu] = left - gpuMilli;
-      const score = this.#rule.grade(beforeMilli - unusableMilli(mix, free, this.#rule.cpuWeight));
+      const score = this.#rule.grade(beforeMilli - unusableMilli(mix, free, this.#rule.weights));
       free.gpuMilli[gpu] = left;
       if (score < verdict.score || (score === verdict.score && !(this.#rule.takesFuller && left < chosenLeft))) continue;
       verdict.score = score;
@@ -81,7 +80,7 @@ export class UnusableScorer {
     free.gpuCount = fleet.gpuCountOf[node] ?? 0;
     free.cpuMilli = fleet.freeCpuMilli[node] ?? 0;
     for (let gpu = 0; gpu < free.gpuCount; gpu++) free.gpuMilli[gpu] = fleet.freeGpuMilli[node * fleet.gpuStride + gpu] ?? 0;
-    const milli = unusableMilli(mix, free, this.#rule.cpuWeight);
+    const milli = unusableMilli(mix, free, this.#rule.weights);
     this.#beforeMilli[node] = milli;
     this.#beforeState[node] = state;
     return milli;

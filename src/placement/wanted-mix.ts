@@ -1,5 +1,6 @@
 import type { Gpu, GpuNode } from "../api/gpu-node.ts";
 import { matchesNode } from "../api/match-node.ts";
+import type { TenantId } from "../base/ids.ts";
 import { oncePer } from "../base/once-per.ts";
 import { GpuDemand, type WantedShape } from "./gpu-demand.ts";
 import type { InstanceRequest } from "./placement-request.ts";
@@ -85,7 +86,8 @@ export class WantedMix {
     if (known !== undefined) return known;
     const singles = shapes.filter((shape) => !isGang(shape));
     const foreignWeight = singles.reduce((sum, shape) => (isOpen(shape) ? sum : sum + shape.weight), 0);
-    const gpu = { model, memoryBytes, modes, cut: null, tenants: [], mayMixTenants: true };
+    // Who is kept from a GPU by another tenant on it is not looked at: the next one there may well be of the same tenant.
+    const gpu = { model, memoryBytes, modes, cut: null, tenants: new Set<TenantId>(), unsafeToolkit: null };
     const demand = new GpuDemand(gpu, { singles: singles.filter(isOpen), foreignWeight });
     this.#byKind.set(key, demand);
     return demand;

@@ -1,4 +1,5 @@
-import { WHOLE_GPU_MILLI, type PlacementShape } from "./fleet-index.ts";
+import { fillEvenly } from "./fill-evenly.ts";
+import type { PlacementShape } from "./fleet-index.ts";
 
 /** Distinct shapes kept; beyond that the rarer half is forgotten. */
 const SHAPES_MAX = 4_096;
@@ -109,8 +110,7 @@ export function mixOfModel(shares: readonly ShapeShare[], model: string): ModelM
 }
 
 /**
- * For each model, how much of it the requests that name models would take if the whole fleet were asked for, 0..1. A request goes to the
- * least taken of the models it names; those with fewer to choose from go first.
+ * For each model, how much of it the requests that name models would take if the whole fleet were asked for, 0..1.
  * @param capacityMilli by model, in the order of `models`.
  */
 export function scarcityOfModels(
@@ -127,19 +127,11 @@ export function scarcityOfModels(
     entry.milli += (share * shape.gpuCount * shape.gpuMilli * totalCapacityMilli) / askedMilli;
     named.set(shape.models.join("|"), entry);
   }
-  const takenMilli = capacityMilli.map(() => 0);
-  const ratio = (model: number): number => (takenMilli[model] ?? 0) / Math.max(WHOLE_GPU_MILLI, capacityMilli[model] ?? 0);
-  const inOrder = [...named.values()].toSorted((left, right) => left.models.length - right.models.length);
-  for (const { models: choices, milli } of inOrder)
-    for (let part = 0; part < FILL_PARTS && choices.length > 0; part++) {
-      const least = choices.reduce((best, model) => (ratio(model) < ratio(best) ? model : best));
-      takenMilli[least] = (takenMilli[least] ?? 0) + milli / FILL_PARTS;
-    }
-  return takenMilli.map((_, model) => Math.min(1, ratio(model)));
+  return fillEvenly(
+    [...named.values()].map(({ models: choices, milli }) => ({ choices, milli })),
+    capacityMilli,
+  );
 }
-
-/** A kind of request is spread over its models in so many parts. */
-const FILL_PARTS = 100;
 
 const indexesOf = (names: readonly string[], models: readonly string[]): readonly number[] =>
   names.map((name) => models.indexOf(name)).filter((index) => index >= 0);

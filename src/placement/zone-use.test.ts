@@ -18,6 +18,7 @@ const slice = (at: string, gpu: number, of: Pick<HeldSlice, "mode" | "memoryByte
   gpu,
   instance: instanceName("i"),
   service: null,
+  tenant: null,
   level: null,
   mig: null,
   hostBytes: 0,

@@ -50,6 +50,7 @@ export function launchPlan(name: string, count: number = 1, id: string = "uid-1"
       adapters: [],
     },
     members: [{ node: nodeName("gpu-a"), gpu: 0 }],
+    environment: {},
     memoryBytesPerGpu: 20_000_000_000,
     load: { link: "disk", bytesPerSecond: 12_000_000_000 },
     hostToGpuBytesPerSecond: 54_000_000_000,

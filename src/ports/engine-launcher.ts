@@ -10,6 +10,8 @@ export interface LaunchPlan {
   readonly generation: Generation;
   readonly model: ModelSpec;
   readonly members: readonly { readonly node: NodeName; readonly gpu: number }[];
+  /** Of its process, where it has one: how it finds its GPUs and is told its shares of them. */
+  readonly environment: Readonly<Record<string, string>>;
   /** Floor, and on a shared GPU the cap, of all that the instance holds on each of its GPUs. */
   readonly memoryBytesPerGpu: number;
   /** Which link the weights come over at this start, and its bytes per second. */

@@ -61,6 +61,7 @@ export const gpuNode = (name: string): GpuNode => ({
   zone: null,
   capacityType: "on-demand",
   hostMemoryBytes: 100 * GB,
+  unsafeToolkit: null,
   links: { hostToGpu: 10 * GB, disk: 2 * GB, network: GB },
   gpus: [
     { index: 0, model: "H100-80GB", memoryBytes: 80 * GB, modes: PARTITION_MODE_NAMES },
@@ -94,6 +95,17 @@ function inventory(fact: Fact): void {
         ["gpu-a", 1, "ok", 80 * GB, 0],
       ],
     );
+  });
+  fact("of GPUs that are named only those are seen, as all are; of others nothing", async (rig) => {
+    const { account } = rig.connect("hot-1", 1);
+    assert.deepEqual(await account.holdGpu(FIRST, GB), DONE);
+    const all = taken(await rig.driver.observe());
+    const elsewhere = [
+      { node: FIRST.node, gpu: 9 },
+      { node: nodeName("gpu-z"), gpu: 0 },
+    ];
+    assert.deepEqual(taken(await rig.driver.observe([FIRST, ...elsewhere])), all.slice(0, 1));
+    assert.deepEqual(taken(await rig.driver.observe([])), []);
   });
   fact("the same inventory again changes nothing that is held", async (rig) => {
     const { account } = rig.connect("hot-1", 1);

@@ -4,6 +4,12 @@ import type { GpuNode } from "../api/gpu-node.ts";
 import type { MigPlacement } from "../api/mig-layout.ts";
 import type { GpuPartition } from "../api/gpu-partition.ts";
 
+/** One GPU of a node, by its 0-based index. */
+interface GpuPlace {
+  readonly node: NodeName;
+  readonly gpu: number;
+}
+
 /** Device time of one process on a shared GPU, both since it began and as of its last report: their growth is what it was granted and took. */
 export interface ObservedCompute {
   /** Of the card, while it had work and beside who worked then. */
@@ -54,7 +60,8 @@ export type GpuDriverError =
 
 /** Partitions as the hardware (or the simulated account) knows them. */
 export interface GpuDriver {
-  observe(): Promise<Result<readonly ObservedGpu[], GpuDriverError>>;
+  /** @param only these, as far as there are such GPUs; absent = all. */
+  observe(only?: readonly GpuPlace[]): Promise<Result<readonly ObservedGpu[], GpuDriverError>>;
   /** Tells the driver of the nodes it accounts for; idempotent. Real drivers find them by themselves. */
   ensureInventory(nodes: readonly GpuNode[]): Promise<Result<null, GpuDriverError>>;
   /** One of the same name that stands elsewhere, or is another MIG instance, gives way to it. */

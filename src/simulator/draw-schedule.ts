@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.ts";
 import type { Random } from "../ports/random.ts";
-import { EVENT_CLASSES, type EventDraw, type LadderEvent, type Place } from "./ladder-event.ts";
+import { EVENT_CLASSES, type EventClass, type EventDraw, type LadderEvent, type Place } from "./ladder-event.ts";
 
 /** Stands alone: without the others it happens at the same time, and chooses whom it meets by the same number. */
 export interface ScheduledEvent {
@@ -17,15 +17,25 @@ export interface ScheduledEvent {
 /** Short enough that one fault meets another's recovery, and in other worlds long enough that it does not. */
 const GAP_MEAN_MS = { min: 1_000, max: 5_000 };
 const GAP_MIN_MS = 200;
+const USUAL: Drawn = { classes: EVENT_CLASSES, gapMeanMs: GAP_MEAN_MS };
 const FOR_MS = { min: 1_000, max: 15_000 };
 /** Share of the classes that a world has at all: faults that come together often are seen only where others are absent. */
 const SHARE = { min: 0.15, max: 1 };
 
+interface DrawnWorld {
+  readonly places: readonly [Place, ...Place[]];
+  readonly loadMs: number;
+}
+
 /** What happens to one world, all of it drawn ahead: which classes it has and how often, when, and what (swarm testing, Groce 2012). */
-export function drawSchedule(chance: Random, places: readonly [Place, ...Place[]], loadMs: number): readonly ScheduledEvent[] {
+export function drawSchedule(
+  chance: Random,
+  { places, loadMs }: DrawnWorld,
+  { classes, gapMeanMs: gapsMs }: Drawn = USUAL,
+): readonly ScheduledEvent[] {
   const draw = createDraw(chance, places);
-  const weights = drawWeights(chance);
-  const gapMeanMs = between(chance, GAP_MEAN_MS);
+  const weights = drawWeights(chance, classes);
+  const gapMeanMs = between(chance, gapsMs);
   const schedule: ScheduledEvent[] = [];
   for (let atMs = nextGapMs(chance, gapMeanMs); atMs < loadMs; atMs += nextGapMs(chance, gapMeanMs)) {
     const { name, draw: drawEvent } = pickWeighted(chance, weights);
@@ -34,11 +44,21 @@ export function drawSchedule(chance: Random, places: readonly [Place, ...Place[]
   return schedule;
 }
 
-type Weighted = { readonly of: (typeof EVENT_CLASSES)[number]; readonly weight: number };
+/** What is drawn, and how far apart on average in the densest world and in the sparsest. */
+interface Drawn {
+  readonly classes: readonly EventClass[];
+  readonly gapMeanMs: { readonly min: number; readonly max: number };
+}
 
-function drawWeights(chance: Random): readonly Weighted[] {
+/** Two schedules of one world, numbered anew. */
+export const mergeSchedules = (one: readonly ScheduledEvent[], other: readonly ScheduledEvent[]): readonly ScheduledEvent[] =>
+  [...one, ...other].toSorted((left, right) => left.atMs - right.atMs).map((scheduled, at) => ({ ...scheduled, index: at + 1 }));
+
+type Weighted = { readonly of: EventClass; readonly weight: number };
+
+function drawWeights(chance: Random, classes: readonly EventClass[]): readonly Weighted[] {
   const share = between(chance, SHARE);
-  const drawn = EVENT_CLASSES.map((of) => ({ of, isOn: chance.next() < share, weight: 1 + Math.floor(chance.next() * 8) }));
+  const drawn = classes.map((of) => ({ of, isOn: chance.next() < share, weight: 1 + Math.floor(chance.next() * 8) }));
   const on = drawn.filter(({ isOn }) => isOn);
   return on.length > 0 ? on : drawn;
 }

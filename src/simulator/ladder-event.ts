@@ -1,5 +1,5 @@
 import type { RecordAction } from "../api/failover-record.ts";
-import type { Fault, GpuLostMode } from "../api/fault.ts";
+import type { Fault, GpuApplicationMode, GpuLostMode } from "../api/fault.ts";
 import type { Level } from "../api/hot-standby-config.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { CrashPoint } from "./mortal.ts";
@@ -17,6 +17,18 @@ export type LadderEvent =
   /** gpu null = the whole node. */
   | { readonly kind: "gpu-lost"; readonly node: string; readonly gpu: number | null; readonly mode: GpuLostMode; readonly forMs: number }
   | { readonly kind: "zone-lost"; readonly zone: string; readonly forMs: number }
+  /** Of the work of one engine; ends also those who share its context. */
+  | { readonly kind: "xid"; readonly mode: GpuApplicationMode }
+  /** Whoever dies there keeps its bytes so long; gpu null = the whole node. */
+  | {
+      readonly kind: "slow-teardown";
+      readonly node: string;
+      readonly gpu: number | null;
+      readonly teardownMs: number;
+      readonly forMs: number;
+    }
+  /** One engine is killed where its driver takes so long from then on. */
+  | { readonly kind: "die-slowly"; readonly teardownMs: number; readonly forMs: number }
   | { readonly kind: "crash-control-plane"; readonly point: CrashPoint }
   /** Of the control plane. */
   | { readonly kind: "store-fault"; readonly faults: Partial<StoreFaults>; readonly forMs: number }
@@ -54,7 +66,7 @@ export interface EventDraw {
   readonly forMs: number;
 }
 
-interface EventClass {
+export interface EventClass {
   /** Of the fault table (facts of the simulator: docs/reliability.md). */
   readonly name: string;
   readonly draw: (chance: EventDraw) => LadderEvent;

@@ -37,7 +37,7 @@ test("while only the store fails and whole processes stand still, every request 
   const load = { loadMs: 40_000, requestsPerSecond: 4 };
   const classes = new Map<string, number>();
   for (let seed = 1; seed <= 12; seed += 1) {
-    const harmless = scheduleOf(seed, load.loadMs).filter(({ event: { kind } }) => kind === "store-fault" || kind === "pause");
+    const harmless = scheduleOf({ ...load, seed }).filter(({ event: { kind } }) => kind === "store-fault" || kind === "pause");
     const events = harmless.map(({ index }) => index);
     const { violations, outcomes } = await runLadderScenario({ ...load, seed, events });
     assert.deepEqual(violations.map(formatViolation), [], `npm run sim -- --seconds 40 --seed ${seed} --events ${events.join(",")}`);

@@ -3,7 +3,8 @@ import { assert } from "../base/assert.ts";
 import { createSeededRandom } from "../adapters/random/simulated.ts";
 import type { LadderChecker, Violation } from "./checker.ts";
 import type { Coverage } from "./coverage.ts";
-import { drawSchedule, type ScheduledEvent } from "./draw-schedule.ts";
+import { drawSchedule, mergeSchedules, type ScheduledEvent } from "./draw-schedule.ts";
+import { GPU_FAULT_CLASSES, GPU_FAULT_GAP_MEAN_MS } from "./gpu-fault-classes.ts";
 import type { Place } from "./ladder-event.ts";
 import { createLadderCheckers, LadderWatch } from "./ladder-checks.ts";
 import type { LadderView } from "./ladder-view.ts";
@@ -23,6 +24,8 @@ export interface LadderScenario {
   readonly requestsPerSecond: number;
   /** Indexes of the events that happen; absent = all that the seed draws. */
   readonly events?: readonly number[];
+  /** Xids of single engines and slow drivers happen too, beside what the seed draws without them. */
+  readonly hasGpuFaults?: boolean;
   /** Whether `log` is wanted of the report; without it only the hash is made. */
   readonly isLogKept?: boolean;
   /** Beside those that always look. */
@@ -84,8 +87,17 @@ const WHOLE_WITHIN_MS = 200_000;
 const TAKE_BACK_MS = 5_000;
 
 /** All that a seed does to its world: the same events at the same times, whichever of them are left out. */
-export const scheduleOf = (seed: number, loadMs: number): readonly ScheduledEvent[] =>
-  drawSchedule(createSeededRandom(`${seed}/events`), PLACES, loadMs);
+export function scheduleOf({
+  seed,
+  loadMs,
+  hasGpuFaults = false,
+}: Pick<LadderScenario, "seed" | "loadMs" | "hasGpuFaults">): readonly ScheduledEvent[] {
+  const world = { places: PLACES, loadMs };
+  const usual = drawSchedule(createSeededRandom(`${seed}/events`), world);
+  if (!hasGpuFaults) return usual;
+  const drawn = { classes: GPU_FAULT_CLASSES, gapMeanMs: GPU_FAULT_GAP_MEAN_MS };
+  return mergeSchedules(usual, drawSchedule(createSeededRandom(`${seed}/gpu-faults`), world, drawn));
+}
 
 /** Of its own chance: how many there are moves no event. */
 const gatewayCountOf = (seed: number): number => 1 + Math.floor(createSeededRandom(`${seed}/gateways`).next() * GATEWAYS_MAX);
@@ -102,7 +114,7 @@ export async function runLadderScenario(scenario: LadderScenario): Promise<Ladde
   const isReady = await waitWatched(run, { limitMs: READY_WITHIN_MS, lookEveryMs: STEP_MS }, async (view) => wholeness(view).length === 0);
   if (!isReady) watch.add({ atMs: world.clock.monotonicMs(), checker: "liveness", whom: "the platform", what: "did not start" });
   await startClients(run, requestsPerSecond);
-  const schedule = scheduleOf(seed, loadMs).filter(({ index }) => scenario.events?.includes(index) ?? true);
+  const schedule = scheduleOf(scenario).filter(({ index }) => scenario.events?.includes(index) ?? true);
   const faultsEndMs = await happen(run, schedule, loadMs);
   for (const { client } of run.clients) client.stop();
   await world.clock.advance(Math.max(0, faultsEndMs - world.clock.monotonicMs()));

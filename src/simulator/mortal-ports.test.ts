@@ -96,6 +96,7 @@ const PLAN: LaunchPlan = {
     adapters: [],
   },
   members: [],
+  environment: {},
   memoryBytesPerGpu: 1,
   load: { link: "disk", bytesPerSecond: 1 },
   hostToGpuBytesPerSecond: 1,

@@ -67,7 +67,7 @@ const mortalLauncher = (launcher: EngineLauncher, mortal: Mortal<CallSite>): Eng
 });
 
 const mortalDriver = (driver: GpuDriver, mortal: Mortal<CallSite>): GpuDriver => ({
-  observe: () => mortal.ask("driver.observe", () => driver.observe()),
+  observe: (only) => mortal.ask("driver.observe", () => driver.observe(only)),
   ensureInventory: (nodes) => mortal.ask("driver.ensureInventory", () => driver.ensureInventory(nodes)),
   ensurePartition: (partition) => mortal.ask("driver.ensurePartition", () => driver.ensurePartition(partition)),
   removePartition: (partition) => mortal.ask("driver.removePartition", () => driver.removePartition(partition)),

@@ -96,7 +96,7 @@ export class NodeAgent {
     const { driver } = this.#ports;
     const no = err<GpuDriverError>({ code: "DRIVER_UNAVAILABLE", reason: OLD });
     return {
-      observe: () => driver.observe(),
+      observe: (only) => driver.observe(only),
       ensureInventory: async (nodes) => (this.#mayAct("partition", term, "the inventory") ? driver.ensureInventory(nodes) : no),
       ensurePartition: async (partition) => (this.#mayAct("partition", term, partition.name) ? driver.ensurePartition(partition) : no),
       removePartition: async (partition) => (this.#mayAct("partition", term, partition.name) ? driver.removePartition(partition) : no),

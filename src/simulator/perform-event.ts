@@ -1,5 +1,5 @@
 import type { Fault } from "../api/fault.ts";
-import { nodeName, type InstanceName } from "../base/ids.ts";
+import { instanceName, nodeName, type InstanceName } from "../base/ids.ts";
 import { serviceOfInstance } from "../failover/desired-instances.ts";
 import type { RunningEngine } from "../ports/engine-launcher.ts";
 import type { Wrong } from "./checker.ts";
@@ -77,6 +77,10 @@ export async function performEvent({ event, aim, index }: ScheduledEvent, ground
     case "gpu-lost":
     case "zone-lost":
       return { ...met, ...loseGpus(event, ground) };
+    case "xid":
+    case "slow-teardown":
+    case "die-slowly":
+      return { ...met, ...harmGpus(event, { world, view, victim, aim }) };
     case "crash-control-plane":
     case "restart-gateway":
     case "store-fault":
@@ -264,6 +268,34 @@ function loseGpus(
   const names = new Set<InstanceName>([...promised, ...standing.map(({ name }) => name)]);
   for (const node of nodes) world.account.loseGpus({ kind: "gpu-lost", mode, node: nodeName(node), gpu }, event.forMs);
   return whose([...names].map((instance) => ({ instance })));
+}
+
+/** What a GPU and its driver do to engines on it. A driver that is slow has broken nothing yet: whoever dies there has trouble of its own. */
+function harmGpus(
+  event: Extract<LadderEvent, { kind: "xid" | "slow-teardown" | "die-slowly" }>,
+  { world, view, victim, aim }: Pick<EventGround, "world" | "view"> & Pick<Targets, "victim" | "aim">,
+): Partial<Effect> {
+  const { account, clock } = world;
+  const holds = view.gpus.flatMap(({ node, gpu, holders }) =>
+    holders.filter(({ state }) => state !== "gone").map(({ instance }) => ({ node, gpu, instance })),
+  );
+  switch (event.kind) {
+    case "xid": {
+      const hold = holds[Math.floor(aim * holds.length)];
+      const hit = hold === undefined ? null : account.failApplication({ kind: "gpu-fault", mode: event.mode, ...hold });
+      return hit?.ok === true ? whose(hit.value.map((instance) => ({ instance: instanceName(instance) }))) : {};
+    }
+    case "slow-teardown":
+      account.slowTeardown({ ...event, kind: "slow-teardown", node: nodeName(event.node) }, event.forMs);
+      return { untilMs: clock.monotonicMs() + event.forMs + event.teardownMs };
+    case "die-slowly": {
+      if (victim === null) return {};
+      const { teardownMs } = event;
+      for (const { node, gpu } of holds.filter(({ instance }) => instance === victim.instance))
+        account.slowTeardown({ kind: "slow-teardown", node, gpu, teardownMs }, event.forMs);
+      return { ...whose(kill(world, [victim])), untilMs: clock.monotonicMs() + event.forMs + teardownMs };
+    }
+  }
 }
 
 /** Nothing of a wrong spec is taken. */

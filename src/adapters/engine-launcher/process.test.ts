@@ -6,10 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { isJsonObject, type JsonObject } from "../../base/json.ts";
-import type { EngineExit, EngineLauncher, RunningEngine } from "../../ports/engine-launcher.ts";
+import type { Result } from "../../base/result.ts";
+import type { EngineExit, EngineLauncher, LaunchError, RunningEngine } from "../../ports/engine-launcher.ts";
 import { engineLauncherContract, launchPlan, type LauncherRig } from "../../ports/engine-launcher-contract.ts";
 import { createSystemClock } from "../clock/system.ts";
-import { findByEnvironment, identify } from "../process/process-identity.ts";
+import { environmentOf, findByEnvironment, identify } from "../process/process-identity.ts";
 import { createSystemRandom } from "../random/system.ts";
 import { createProcessLauncher } from "./process.ts";
 
@@ -84,6 +85,13 @@ fact("an engine gets the arguments of its plan, and of the environment only PATH
   assert.ok(env !== undefined && isJsonObject(env));
   assert.deepEqual(Object.keys(env).toSorted(), ["HOME", "PATH", "TIDEGATE_INSTANCE"]);
   assert.match(JSON.stringify(env["TIDEGATE_INSTANCE"]), new RegExp(`^"${rig.stateId}/hot-1/[0-9a-f]+"$`));
+});
+
+fact("the process sees the environment of its plan, which takes the place of nothing of the launcher's", async (rig) => {
+  const environment = { CUDA_VISIBLE_DEVICES: "1", CUDA_MPS_PINNED_DEVICE_MEM_LIMIT: "0=19073M", HOME: "/elsewhere" };
+  const { pid } = taken(await rig.launcher.ensure({ ...launchPlan("hot-1"), environment }));
+  const seen = ["CUDA_VISIBLE_DEVICES", "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT", "HOME"].map((name) => environmentOf(pid ?? 0, name));
+  assert.deepEqual(seen, ["1", "0=19073M", "/home/nobody"]);
 });
 
 fact("an engine leads a process group of its own", async (rig) => {
@@ -228,8 +236,10 @@ fact("an engine whose intent cannot be recorded is not started", async (rig) => 
   assert.deepEqual(await findByEnvironment("TIDEGATE_INSTANCE", `${rig.stateId}/`), []);
 });
 
-async function start(launcher: EngineLauncher, count = 1): Promise<RunningEngine> {
-  const started = await launcher.ensure(launchPlan("hot-1", count));
+const start = async (launcher: EngineLauncher, count = 1): Promise<RunningEngine> =>
+  taken(await launcher.ensure(launchPlan("hot-1", count)));
+
+function taken(started: Result<RunningEngine, LaunchError>): RunningEngine {
   assert.ok(started.ok, started.ok ? "" : started.error.reason);
   return started.value;
 }

@@ -27,7 +27,7 @@ export interface ProcessLauncherOptions {
   readonly random: Random;
   /** null = engines run without a memory account. */
   readonly gpuAccountSocket: string | null;
-  /** PATH and HOME of the engines. */
+  /** PATH and HOME of the engines; the rest of their environment is their plan's. */
   readonly env: { readonly PATH: string; readonly HOME: string };
 }
 
@@ -118,7 +118,7 @@ class ProcessLauncher {
     const { commandPrefix, gpuAccountSocket, stateId, env } = this.#options;
     const engineArguments = simulatedEngineArguments(plan, { address: engine.address, gpuAccountSocket, stateId });
     const command = [...commandPrefix, "engine", ...engineArguments];
-    return { ...this.#place(plan.instance), command, env, about: aboutEngine(engine) };
+    return { ...this.#place(plan.instance), command, env: { ...plan.environment, ...env }, about: aboutEngine(engine) };
   }
 
   #place(instance: string): Pick<RecordedStart, "recordPath" | "logPath" | "mark"> {

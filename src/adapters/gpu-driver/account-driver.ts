@@ -16,8 +16,8 @@ export function connectAccountDriver(path: string, clock: Clock = createSystemCl
     return answer.ok ? ok(null) : driverError(answer.error);
   };
   return {
-    async observe() {
-      const answer = await client.ask({ ask: "observe" }).answer;
+    async observe(only) {
+      const answer = await client.ask(only === undefined ? { ask: "observe" } : { ask: "observe", only }).answer;
       return answer.ok ? parseObserveAnswer(answer) : driverError(answer.error);
     },
     ensureInventory: (nodes) => ask({ ask: "inventory", nodes }),

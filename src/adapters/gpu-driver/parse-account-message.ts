@@ -48,7 +48,7 @@ export type AccountQuestion =
     }
   | { readonly ask: "restore-gpus"; readonly node: NodeName; readonly gpu: number | null }
   | { readonly ask: "list-lost" }
-  | { readonly ask: "observe" }
+  | { readonly ask: "observe"; readonly only?: readonly GpuPlace[] }
   | { readonly ask: "inventory"; readonly nodes: readonly GpuNode[] }
   | { readonly ask: "partition"; readonly partition: GpuPartition }
   | { readonly ask: "unpartition"; readonly partition: Pick<GpuPartition, "name" | "node" | "gpu" | "instance"> };
@@ -103,7 +103,7 @@ function parseQuestion(raw: JsonObject): AccountQuestion | null {
     case "abort":
       return typeof raw["of"] === "number" ? { ask, of: raw["of"] } : null;
     case "observe":
-      return { ask };
+      return Array.isArray(raw["only"]) ? { ask, only: raw["only"] as unknown as readonly GpuPlace[] } : { ask };
     case "inventory":
       return Array.isArray(nodes) ? { ask, nodes: nodes as unknown as readonly GpuNode[] } : null;
     case "partition":

@@ -112,7 +112,7 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
         transfers.get(question.of)?.abort();
         return ok(null);
       case "observe":
-        return account.driver.observe();
+        return account.driver.observe(question.only);
       case "inventory":
         return account.driver.ensureInventory(question.nodes);
       case "partition":

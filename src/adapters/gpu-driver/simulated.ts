@@ -68,7 +68,7 @@ export function createSimulatedAccount(
   const account = new Account(clock, { teardownMs, pace, slowdowns });
   return {
     driver: {
-      observe: async () => ok(account.observe()),
+      observe: async (only) => ok(account.observe(only)),
       ensureInventory: async (nodes) => ok(account.ensureInventory(nodes)),
       ensurePartition: async (partition) => account.ensurePartition(partition),
       removePartition: async ({ name }) => account.removePartition(name),
@@ -163,12 +163,12 @@ class Account {
     };
   }
 
-  observe(): readonly ObservedGpu[] {
-    return this.#observed.show();
+  observe(only?: readonly GpuPlace[]): readonly ObservedGpu[] {
+    return only === undefined ? this.#observed.show() : only.flatMap(({ node, gpu }) => this.#lookAt(node, gpu));
   }
 
-  #lookAt(node: NodeName): readonly ObservedGpu[] {
-    const gpus = this.#inventory.node(node)?.spec.gpus ?? [];
+  #lookAt(node: NodeName, only: number | null = null): readonly ObservedGpu[] {
+    const gpus = (this.#inventory.node(node)?.spec.gpus ?? []).filter(({ index }) => only === null || index === only);
     return gpus.map(({ index, memoryBytes }) => ({
       node,
       gpu: index,

@@ -4,7 +4,7 @@ import { instanceName, monotonicMs, nodeName, serviceName, tenantId } from "../.
 import { createRegistry } from "../../base/metric.ts";
 import { NO_DIRT, type ObservedGpu } from "../../ports/gpu-driver.ts";
 import { renderPrometheus } from "../../wire/prometheus-text.ts";
-import { addViolations, createShareMeter } from "./isolation-metrics.ts";
+import { addIsolation, createShareMeter } from "./isolation-metrics.ts";
 
 const gpuWith = (compute: { readonly grantedMs: number; readonly usedMs: number } | null, pid = 1): readonly ObservedGpu[] => [
   {
@@ -42,7 +42,8 @@ test("share metrics: another process, one that shares nothing, and an account th
 test("share metrics: violations are counted by tenant, service, instance and what was taken", () => {
   const registry = createRegistry();
   const who = { tenant: tenantId("t"), service: serviceName("gold"), instance: instanceName("gold-hot-1") };
-  addViolations(registry, [{ ...who, what: "compute", count: 2 }]);
+  addIsolation(registry, { counts: () => [{ ...who, what: "compute", count: 2 }], everyMs: () => 500 });
+  assert.match(renderPrometheus(registry), /tidegate_isolation_look_interval_seconds 0\.5\n/);
   assert.match(
     renderPrometheus(registry),
     /tidegate_isolation_violations_total\{tenant="t",service="gold",instance="gold-hot-1",what="compute"\} 2\n/,

@@ -1,6 +1,6 @@
 import type { MetricRegistry } from "../../base/metric.ts";
 import type { MonotonicMs } from "../../base/ids.ts";
-import type { ViolationCount } from "../../controllers/isolation-watch.ts";
+import type { IsolationWatch } from "../../controllers/isolation-watch.ts";
 import type { ObservedGpu } from "../../ports/gpu-driver.ts";
 
 /** Asked and achieved share of the compute of shared GPUs, over the time between two looks. */
@@ -47,11 +47,19 @@ export function createShareMeter(): ShareMeter {
   };
 }
 
-export function addViolations(registry: MetricRegistry, counts: readonly ViolationCount[]): void {
+export function addIsolation(registry: MetricRegistry, isolation: Pick<IsolationWatch, "counts" | "everyMs">): void {
+  registry
+    .gauge(
+      "tidegate_isolation_look_interval_seconds",
+      "How often each shared GPU is looked at: longer where more are shared than fit into one look.",
+      [],
+    )
+    .with()
+    .set(isolation.everyMs() / 1_000);
   const violations = registry.counter(
     "tidegate_isolation_violations_total",
     "Processes that were found to take more of a shared GPU than they were granted, and ended for it.",
     ["tenant", "service", "instance", "what"],
   );
-  for (const { tenant, service, instance, what, count } of counts) violations.with(tenant, service, instance, what).add(count);
+  for (const { tenant, service, instance, what, count } of isolation.counts()) violations.with(tenant, service, instance, what).add(count);
 }

@@ -8,7 +8,7 @@ import type { ClusterStore } from "../../ports/cluster-store.ts";
 import type { GpuDriver } from "../../ports/gpu-driver.ts";
 import type { WallMs } from "../../base/ids.ts";
 import { renderPrometheus } from "../../wire/prometheus-text.ts";
-import { addViolations, createShareMeter, type ShareMeter } from "./isolation-metrics.ts";
+import { addIsolation, createShareMeter, type ShareMeter } from "./isolation-metrics.ts";
 import { addGpus } from "./gpu-metrics.ts";
 import { addAlertStates, addLadderState, createMoveCounts, mergeFamilies, type MoveCounts } from "./ladder-metrics.ts";
 
@@ -23,7 +23,7 @@ interface MetricPorts {
   readonly driver: GpuDriver;
   readonly clock: Clock;
   readonly link: Pick<LinkController, "gateways" | "alertStates">;
-  readonly isolation: Pick<IsolationWatch, "counts">;
+  readonly isolation: Pick<IsolationWatch, "counts" | "everyMs">;
   /** When this process began: what was recorded before was counted before. */
   readonly startedAt: WallMs;
 }
@@ -57,7 +57,7 @@ async function renderOnce(ports: MetricPorts, moves: MoveCounts, shares: ShareMe
   const registry = createRegistry();
   registry.gauge("tidegate_gateways_connected", "Gateways joined to this control plane.", []).with().set(ports.link.gateways().length);
   addAlertStates(registry, ports.link.alertStates());
-  addViolations(registry, ports.isolation.counts());
+  addIsolation(registry, ports.isolation);
   const records = ports.store.list("FailoverRecord");
   const looked = addGpus(registry, ports.driver).then((gpus) => shares.look(registry, gpus, ports.clock.monotonicMs()));
   await Promise.all([addServices(registry, ports.store), addReservations(registry, ports.store), looked]);
