@@ -96,7 +96,7 @@ function standStill({ place, wish, victims, status }: GpuRelocation): Relocation
   const isBack = status?.phase === "RollingBack";
   const order = (to: RelocationPlace | null): RelocationOrder => ({ from: null, to, isDue: false, why: "waits for the driver" });
   const moved = victims.map(({ instance, from, to }) => [instance, order(isBack ? from : to)] as const);
-  return { closed: { node: place.node, gpu: place.gpu }, of: new Map([...moved, [wish, order(isBack ? null : place)]]) };
+  return { closed: [{ node: place.node, gpu: place.gpu }], of: new Map([...moved, [wish, order(isBack ? null : place)]]) };
 }
 
 function lookAt(

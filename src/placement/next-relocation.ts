@@ -16,11 +16,11 @@ export interface RelocationOrder {
   readonly why: string;
 }
 export interface RelocationOrders {
-  /** Takes nobody but those of the relocation; null = nothing is relocated. */
-  readonly closed: GpuPlace | null;
+  /** They take nobody but those of the relocation. */
+  readonly closed: readonly GpuPlace[];
   readonly of: ReadonlyMap<InstanceName, RelocationOrder>;
 }
-export const NO_ORDERS: RelocationOrders = { closed: null, of: new Map() };
+export const NO_ORDERS: RelocationOrders = { closed: [], of: new Map() };
 
 /** What is seen of the partitions that the driver has made. */
 export interface SeenPartition extends RelocationPlace {
@@ -87,13 +87,13 @@ function ordersOf({ wish, place, victims }: GpuRelocation, { due }: Turn): Reloc
   const why = `makes room for ${wish}`;
   const moved = victims.map(({ instance, from, to }) => [instance, { from, to, isDue: due.has(instance), why }] as const);
   const asked: RelocationOrder = { from: null, to: place, isDue: true, why: "gets room" };
-  return { closed: { node: place.node, gpu: place.gpu }, of: new Map([...moved, [wish, asked]]) };
+  return { closed: [{ node: place.node, gpu: place.gpu }], of: new Map([...moved, [wish, asked]]) };
 }
 
 function ordersBack({ wish, place, victims }: GpuRelocation): RelocationOrders {
   const why = `goes back: ${wish} gets no room`;
   const of = new Map(victims.map(({ instance, from }) => [instance, { from: null, to: from, isDue: true, why }] as const));
-  return { closed: { node: place.node, gpu: place.gpu }, of };
+  return { closed: [{ node: place.node, gpu: place.gpu }], of };
 }
 
 const turnOfOne = ({ victims }: GpuRelocation): Turn => ({

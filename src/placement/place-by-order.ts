@@ -36,7 +36,7 @@ export function placeByOrder(
     if (members !== null) {
       room.hold(slicesOf(request, members));
       placed.push({ request, members });
-    } else if (orders.closed !== null && placeKey(orders.closed) === placeKey(order.to) && couldFit(request, order.to, room)) {
+    } else if (isClosed(order.to, orders) && couldFit(request, order.to, room)) {
       const gpu = { node: order.to.node, gpu: order.to.gpu };
       refused.push({ request, refusal: { code: "RELOCATING", instance: request.instance, gpu, why: order.why } });
     }
@@ -55,10 +55,12 @@ function couldFit(request: InstanceRequest, to: RelocationPlace, room: FleetRoom
   return offerStanding(request, emptied, pseudoMember(to)).ok;
 }
 
+const isClosed = (place: RelocationPlace, { closed }: RelocationOrders): boolean => closed.some((one) => placeKey(one) === placeKey(place));
+
 /** For one that still runs where it was. */
-function keepRoom(request: InstanceRequest, { of, closed }: RelocationOrders, room: FleetRoom): void {
-  const to = of.get(request.instance)?.to ?? null;
-  if (to === null || (closed !== null && placeKey(closed) === placeKey(to))) return;
+function keepRoom(request: InstanceRequest, orders: RelocationOrders, room: FleetRoom): void {
+  const to = orders.of.get(request.instance)?.to ?? null;
+  if (to === null || isClosed(to, orders)) return;
   if (room.slicesOf(request.service).some((slice) => slice.instance === request.instance && placeKey(slice) === placeKey(to))) return;
   const members = fitAt(request, [pseudoMember(to)], room);
   if (members !== null) room.hold(slicesOf(request, members));

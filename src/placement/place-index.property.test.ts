@@ -161,10 +161,10 @@ test("whatever came and went before, the index chooses what a scan of every node
       const room = createFleetRoom(fleet);
       const held: { readonly asked: InstanceRequest; readonly members: readonly PlacedMember[] }[] = [];
       for (const { asked, leaves, closed } of moves) {
-        room.close(closed);
+        room.close(closed === null ? [] : [closed]);
         const isOverCap = asked.capBytes !== null && Math.max(...asked.memberBytes) > asked.capBytes;
         const now = [...fleet.held, ...held.flatMap((one) => slicesOf(one.asked, one.members))];
-        const expected = isOverCap ? null : scan(asked, createFleetRoom({ ...fleet, held: now, closed }));
+        const expected = isOverCap ? null : scan(asked, createFleetRoom({ ...fleet, held: now, closed: closed === null ? [] : [closed] }));
         const chosen = chooseGpus(asked, room);
         assert.deepEqual(chosen.ok ? chosen.value : null, expected);
         if (chosen.ok) {

@@ -1,153 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { GpuNode } from "../api/gpu-node.ts";
-import type { GpuRelocation, RelocationPlace } from "../api/gpu-relocation.ts";
-import { formatPlacement, isLegal } from "../api/mig-layout.ts";
-import { gpuRelocationSpec, parseGpuRelocation } from "../api/parse-gpu-relocation.ts";
-import { parseGpuNode } from "../api/parse-gpu-node.ts";
-import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
-import { instanceName, type InstanceName } from "../base/ids.ts";
+import type { GpuRelocation } from "../api/gpu-relocation.ts";
+import { instanceName } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
-import { nextRelocation, NO_ORDERS, type SeenPartition } from "./next-relocation.ts";
-import { planPartitions, type AnyPartition, type PartitionWorld, type SeenGpu } from "./plan-partitions.ts";
-import { planRelocation } from "./plan-relocation.ts";
-import { placeKey, type InstanceRequest } from "./placement-request.ts";
-import { requestsOf } from "./requests-of.ts";
+import { at, begun, coldOf, grow, leave, look, node, placesOf, service, stageOf, strong, warmOf, type Stage } from "./fake-relocation.ts";
+import type { InstanceRequest } from "./placement-request.ts";
 
-function node(name: string, count: number, use = "main"): GpuNode {
-  const read = parseGpuNode({ name, labels: { use }, spec: { gpus: [{ model: "H100-80GB", count }] } });
-  assert.ok(read.ok);
-  return read.value;
-}
-function service(name: string, memory: string, spec: JsonObject = {}): readonly InstanceRequest[] {
-  const model = { name, weights: "4GB" };
-  const read = parseHotStandbyConfig({
-    name,
-    spec: { tenant: name, tier: "silver", model, hotStandby: { memoryReserved: memory }, ...spec },
-  });
-  assert.ok(read.ok, JSON.stringify(read));
-  return requestsOf(read.value).map((request) => ({ ...request, nodeSelector: { use: "main" } }));
-}
-const strong = (name: string, memory: string, spec: JsonObject = {}) => service(name, memory, { isolation: "strong", ...spec });
-/** A warm instance, and the hot one of its service on another node. */
-const warmOf = (requests: readonly InstanceRequest[]): readonly InstanceRequest[] =>
-  requests.flatMap((request) => [
-    { ...request, level: "warm", instance: instanceName(`${request.service}-warm-1`) },
-    { ...request, nodeSelector: { use: "twins" } },
-  ]);
-
-interface Stage {
-  readonly nodes: readonly GpuNode[];
-  wanted: readonly InstanceRequest[];
-  known: readonly AnyPartition[];
-  running: Map<InstanceName, string>;
-  relocation: GpuRelocation | null;
-  mayBegin: boolean;
-  elapsedMs: number;
-}
-
-function worldOf({ nodes, wanted, known, running }: Stage): PartitionWorld {
-  const seen = nodes.flatMap(({ name, gpus }) =>
-    gpus.map(({ index }): SeenGpu => {
-      const key = placeKey({ node: name, gpu: index });
-      const holders = [...running].filter(([, at]) => at === key).map(([instance]) => ({ instance, usedBytes: 1e9 }));
-      return { node: name, gpu: index, health: "ok", holders };
-    }),
-  );
-  return { wanted, untouched: new Set(), known, nodes, seen, quarantined: [] };
-}
-
-const seenOf = ({ known, running }: Stage): readonly SeenPartition[] =>
-  known.flatMap(({ node: at, gpu, mig, instance }) => {
-    if (at === null) return [];
-    const isReserve = instance.includes("-cold-");
-    return [{ node: at, gpu, mig, instance, isRunning: isReserve || running.get(instance) === placeKey({ node: at, gpu }) }];
-  });
-
-/** One look of the controller, and what engines make of it. @param refusal what the driver says to this look. */
-function look(
-  stage: Stage,
-  { refusal = null, isStuck = false }: { readonly refusal?: string | null; readonly isStuck?: boolean } = {},
-): void {
-  const { relocation } = stage;
-  const move =
-    relocation === null ? null : nextRelocation(relocation, { seen: seenOf(stage), elapsedMs: stage.elapsedMs, refusal, moot: null });
-  if (relocation !== null && move !== null) {
-    const status = { ...move.status, startedAt: "now", endedAt: move.isEnded ? "now" : null };
-    stage.relocation = { ...relocation, status };
-  }
-  const world = { ...worldOf(stage), orders: move?.orders ?? NO_ORDERS };
-  const plan = planPartitions(world);
-  checkPlan(
-    stage,
-    plan.desired.map(({ partition }) => partition),
-  );
-  stage.known = plan.desired.map(({ partition }) => partition);
-  for (const partition of stage.known) {
-    if (partition.node === null || isStuck || partition.instance.includes("-cold-")) continue;
-    if (partition.leaving !== null) stage.running.delete(partition.instance);
-    else stage.running.set(partition.instance, placeKey(partition));
-  }
-  if (stage.relocation === null && stage.mayBegin) {
-    const begun = planRelocation(world, plan);
-    const journal =
-      begun === null ? null : parseGpuRelocation({ name: begun.name, spec: gpuRelocationSpec({ ...begun, status: null }), status: null });
-    if (journal !== null) {
-      assert.ok(journal.ok, JSON.stringify(journal));
-      assert.deepEqual(journal.value, { ...begun, status: null });
-      stage.relocation = journal.value;
-    }
-  }
-}
-
-/** What may never be, whatever is on its way. */
-function checkPlan({ running }: Stage, partitions: readonly AnyPartition[]): void {
-  const placed = partitions.flatMap((partition) => (partition.node === null ? [] : [partition]));
-  for (const [key, on] of Map.groupBy(placed, placeKey)) {
-    assert.ok(isLegal(on.flatMap(({ mig }) => mig ?? [])), key);
-    assert.equal(new Set(on.map(({ mode }) => mode)).size, 1, key);
-    assert.ok(on.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0) <= 80e9, key);
-  }
-  for (const [instance, at] of running) {
-    const own = placed.find((partition) => partition.instance === instance);
-    assert.equal(own === undefined ? "nowhere" : placeKey(own), at, `${instance} runs where it has nothing`);
-  }
-}
-
-const stageOf = (nodes: readonly GpuNode[]): Stage => ({
-  nodes: [...nodes, node("twins", 16, "twins")],
-  wanted: [],
-  known: [],
-  running: new Map(),
-  relocation: null,
-  mayBegin: true,
-  elapsedMs: 0,
-});
-/** Adds services one after the other, each placed and running before the next comes. */
-function grow(stage: Stage, ...services: readonly (readonly InstanceRequest[])[]): void {
-  for (const requests of services) {
-    stage.wanted = [...stage.wanted, ...requests];
-    look(stage);
-  }
-}
-const at = ({ node: on, gpu, mig }: RelocationPlace): string => `${on}/${gpu}${mig === null ? "" : ` ${formatPlacement(mig)}`}`;
-const placesOf = ({ known }: Stage): Record<string, string> =>
-  Object.fromEntries(
-    known
-      .filter(({ node: on }) => on !== "twins")
-      .map(({ instance, node: on, gpu, mig }) => [instance, on === null ? "nowhere" : at({ node: on, gpu, mig })]),
-  );
 const tell = ({ victims, place, cut }: GpuRelocation): string =>
   `${cut === null ? "moves" : "cuts"} ${victims.map((victim) => `${victim.instance} ${at(victim.from)} -> ${at(victim.to)}`).join(", ")}, for ${at(place)}`;
 
-/** The service and its engines go. */
-function leave(stage: Stage, ...services: readonly string[]): void {
-  stage.wanted = stage.wanted.filter(({ service: of }) => !services.includes(of));
-  for (const instance of stage.running.keys()) if (services.some((of) => instance.startsWith(`${of}-`))) stage.running.delete(instance);
-  look(stage);
-}
-const begun = (stage: Stage): GpuRelocation | null => stage.relocation;
 const told = (stage: Stage): string => {
   const relocation = begun(stage);
   return relocation === null ? "nobody moves" : tell(relocation);
@@ -231,12 +93,7 @@ test("an exclusive wish gets the card whose only holder, a warm instance, fits e
 
 test("a reserve, in which nothing runs, moves before a warm instance", () => {
   const stage = stageOf([node("n", 2)]);
-  const reserve = service("k", "30GB").map((request): InstanceRequest => ({
-    ...request,
-    level: "cold",
-    instance: instanceName("k-cold-1"),
-  }));
-  grow(stage, warmOf(service("w", "20GB")), reserve, service("x", "60GB"));
+  grow(stage, warmOf(service("w", "20GB")), coldOf(service("k", "30GB")), service("x", "60GB"));
   assert.deepEqual(placesOf(stage), { "w-warm-1": "n/0", "k-cold-1": "n/0", "x-hot-1": "n/1" });
   leave(stage, "x");
   grow(stage, service("y", "35GB"), service("z", "50GB"));

@@ -195,7 +195,7 @@ function cutOption(
 function placesElsewhere(gpu: GpuRoom, tenants: readonly Tenant[], { room }: Fleet): ReadonlyMap<InstanceName, RelocationPlace> {
   const places = new Map<InstanceName, RelocationPlace>();
   const undo: (() => void)[] = [];
-  room.close(gpu);
+  room.close([gpu]);
   for (const { request, member } of tenants) {
     room.release(request.instance, [member]);
     const choice = request.memberBytes.length === 1 ? chooseGpus(request, room) : err(null);
@@ -208,7 +208,7 @@ function placesElsewhere(gpu: GpuRoom, tenants: readonly Tenant[], { room }: Fle
     undo.push(() => room.hold(slicesOf(request, [member])));
   }
   for (const back of undo) back();
-  room.close(null);
+  room.close([]);
   return places;
 }
 
@@ -242,9 +242,9 @@ function goalOf(
   { place, gpu, room }: { readonly place: PlacedMember; readonly gpu: GpuRoom; readonly room: FleetRoom },
 ): RelocationPlace | null {
   room.hold(slicesOf(wish, [place]));
-  room.close(gpu);
+  room.close([gpu]);
   const choice = chooseGpus(request, room);
-  room.close(null);
+  room.close([]);
   room.release(wish.instance, [place]);
   const [to] = choice.ok ? choice.value : [];
   return to === undefined ? null : placeOf(to);
