@@ -58,11 +58,13 @@ export interface RelocationStatus {
 export interface GpuRelocation {
   readonly name: string;
   readonly wish: InstanceName;
-  /** Where the wish goes. Its GPU takes nobody else meanwhile. */
-  readonly place: RelocationPlace;
+  /** Where the wish goes: one GPU for each that it needs, of one node. They take nobody else meanwhile. */
+  readonly places: readonly RelocationPlace[];
+  /** Where it runs on too little until then; none = it has nothing. */
+  readonly wishFrom: readonly RelocationPlace[];
   /** In the order in which they are moved. */
   readonly victims: readonly RelocationVictim[];
-  /** null = the GPU is not cut by MIG, and there is one victim. */
+  /** How the one GPU is cut anew; null = victims only go. */
   readonly cut: RepartitionSteps | null;
   readonly budgetMs: number;
   readonly rollbackBudgetMs: number;

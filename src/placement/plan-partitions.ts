@@ -80,13 +80,15 @@ export function planPartitions(world: PartitionWorld, look?: PlacementLook): Par
   // Who was told to go comes before newcomers: else his service would drain him for nothing.
   const outgrown = standing.filter(({ isOutgrown, request }) => isOutgrown && !orders.of.has(request.instance));
   const hasted = outgrown.filter((one) => !one.isRunning || isTold(one.request, known));
-  const before = moveOutgrown(hasted, { standing, room, before: new Map() });
+  const before = moveOutgrown(hasted, { standing, room, before: ordered.arrived });
   const placements = placeInto(newcomers, room, look);
   const moves = moveOutgrown(
     outgrown.filter((one) => !hasted.includes(one)),
     { standing, room, before },
   );
-  const settledStanding = standing.map((one) => afterMove(one, moves));
+  const settledStanding = standing.map((one) =>
+    ordered.stuck.has(one.request.instance) ? { ...one, leaving: null } : afterMove(one, moves),
+  );
   return {
     desired: [
       ...placedPartitions([...settledStanding, ...ordered.placed, ...placements.placed], room, moves),
@@ -119,7 +121,9 @@ function stayingOf(
   const isInUse = own.some((partition) => isHeld(partition, world.seen));
   const isWhole = own.length === request.memberBytes.length;
   const order = orders.of.get(request.instance);
-  const leaving = order?.isDue === true && own.some((partition) => mustLeave(partition, order)) ? order.why : null;
+  const isDue = order?.isDue === true && own.some((partition) => mustLeave(partition, order));
+  // A wish that has something keeps it until it has what room is made for.
+  const leaving = isDue && (isInUse || request.instance !== orders.wish) ? order.why : null;
   if (isShunned || ((!isWhole || leaving !== null) && !isInUse)) return [];
   return [candidatesOf(request)([...own, isInUse, leaving], () => candidateOf(request, own, { isHeld: isInUse, isWhole, leaving }))];
 }

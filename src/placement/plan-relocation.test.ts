@@ -4,11 +4,26 @@ import fc from "fast-check";
 import type { GpuRelocation } from "../api/gpu-relocation.ts";
 import { instanceName } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
-import { at, begun, coldOf, grow, leave, look, node, placesOf, service, stageOf, strong, warmOf, type Stage } from "./fake-relocation.ts";
+import {
+  at,
+  begun,
+  change,
+  coldOf,
+  grow,
+  leave,
+  look,
+  node,
+  placesOf,
+  service,
+  stageOf,
+  strong,
+  warmOf,
+  type Stage,
+} from "./fake-relocation.ts";
 import type { InstanceRequest } from "./placement-request.ts";
 
-const tell = ({ victims, place, cut }: GpuRelocation): string =>
-  `${cut === null ? "moves" : "cuts"} ${victims.map((victim) => `${victim.instance} ${at(victim.from)} -> ${at(victim.to)}`).join(", ")}, for ${at(place)}`;
+const tell = ({ victims, places, cut }: GpuRelocation): string =>
+  `${cut === null ? "moves" : "cuts"} ${victims.map((victim) => `${victim.instance} ${at(victim.from)} -> ${at(victim.to)}`).join(", ")}, for ${places.map(at).join(" + ")}`;
 
 const told = (stage: Stage): string => {
   const relocation = begun(stage);
@@ -107,32 +122,53 @@ const WISH: JsonObject = {
   warmStandby: { gpuCount: 0 },
   hotStandby: { gpuCount: 1, gpuMemoryShare: true, memoryReserved: "40GB" },
 };
+/** Half a card, a whole one, two of one node, or a quarter that asks for half later. */
+const WISHES = {
+  half: service("wish", "40GB", { isolation: "strong", ...WISH }),
+  whole: service("wish", "40GB", { ...WISH, hotStandby: { gpuCount: 1, gpuMemoryShare: false, memoryReserved: "40GB" } }),
+  pair: service("wish", "80GB", {
+    ...WISH,
+    model: { name: "wish", weights: "4GB", tensorParallelSize: 2 },
+    hotStandby: { gpuCount: 2, memoryReserved: "80GB" },
+  }),
+  grown: warmOf(service("wish", "20GB", { isolation: "strong", ...WISH, hotStandby: { gpuMemoryShare: true, memoryReserved: "20GB" } })),
+};
+const GROWN = warmOf(WISHES.half).filter(({ level }) => level === "warm");
+const anyWish = fc.constantFrom("half", "whole", "pair", "grown");
 const anyTenant = fc.record({
   memory: fc.constantFrom("10GB", "10GB", "20GB", "40GB"),
   isolation: fc.constantFrom("none", "strong", "strong"),
-  isWarm: fc.constantFrom(true, true, false),
+  kind: fc.constantFrom("warm", "warm", "warm", "cold", "cold", "hot"),
+  comesFirst: fc.constantFrom(false, false, false, false, false, false, true),
   leaves: fc.constantFrom(true, false, false),
 });
 const anyLuck = fc.array(fc.constantFrom("fine", "fine", "fine", "refused", "late", "stuck"), { maxLength: 12 });
 
 test("what was begun is finished or taken back from any state in which it stops, and nothing is ever where something runs", () => {
   const ends = new Map<string, number>();
+  const begins = new Map<string, number>();
   fc.assert(
-    fc.property(fc.array(anyTenant, { minLength: 8, maxLength: 16 }), anyLuck, (list, luck) => {
+    fc.property(fc.array(anyTenant, { minLength: 6, maxLength: 16 }), anyWish, anyLuck, (list, way, luck) => {
       const stage = stageOf([node("m", 1), node("n", 2)]);
       stage.mayBegin = false;
-      for (const [index, { memory, isolation, isWarm }] of list.entries()) {
-        const requests = service(`s${index}`, memory, { isolation });
-        grow(stage, isWarm ? warmOf(requests) : requests);
+      if (way === "grown") grow(stage, WISHES.grown);
+      for (const [index, { memory, isolation, kind, comesFirst }] of list.entries()) {
+        const own = service(`s${index}`, memory, { isolation });
+        const requests = kind === "warm" ? warmOf(own) : kind === "cold" ? coldOf(own) : own;
+        grow(stage, comesFirst ? requests.map((request) => ({ ...request, tier: "platinum", priority: 5 })) : requests);
       }
       leave(stage, ...list.flatMap(({ leaves }, index) => (leaves ? [`s${index}`] : [])));
       // Who was refused before goes: one asks.
       const places = placesOf(stage);
       stage.wanted = stage.wanted.filter(({ instance }) => places[instance] !== "nowhere");
       stage.mayBegin = true;
-      grow(stage, service("wish", "40GB", { isolation: "strong", ...WISH }));
+      const before = placesOf(stage);
+      if (way === "grown") change(stage, GROWN);
+      else grow(stage, WISHES[way]);
       const relocation = begun(stage);
       if (relocation === null) return;
+      begins.set(way, (begins.get(way) ?? 0) + 1);
+      const first = stage.wanted.filter(({ priority }) => priority === 5).map(({ instance }) => instance);
       for (const fate of luck) {
         if (fate === "late") stage.elapsedMs += relocation.budgetMs + 1;
         for (let times = fate === "refused" ? 3 : 1; times > 0; times -= 1)
@@ -141,11 +177,13 @@ test("what was begun is finished or taken back from any state in which it stops,
       const end = finish(stage);
       ends.set(end, (ends.get(end) ?? 0) + 1);
       const now = placesOf(stage);
-      if (end === "Completed") assert.equal(now[relocation.wish], at(relocation.place));
+      for (const instance of first) assert.equal(now[instance], before[instance], `${instance} comes first`);
+      if (end === "Completed") assert.equal(now[relocation.wish], relocation.places.map(at).join(" + "));
       for (const { instance } of relocation.victims) assert.notEqual(now[instance], "nowhere", `${instance} after ${end}`);
       assert.equal(begun(stage)?.status?.endedAt, "now", JSON.stringify(begun(stage)?.status));
     }),
     { numRuns: 400 },
   );
+  for (const way of Object.keys(WISHES)) assert.ok((begins.get(way) ?? 0) > 5, JSON.stringify([...begins]));
   assert.ok((ends.get("Completed") ?? 0) > 10 && (ends.get("RolledBack") ?? 0) > 5, JSON.stringify([...ends]));
 });

@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseGpuPartition } from "../api/parse-gpu-partition.ts";
-import { parseServiceStatus } from "../api/parse-service-status.ts";
-import { formatPlacement } from "../api/mig-layout.ts";
 import type { ResourceDraft } from "../api/resource.ts";
 import type { JsonObject } from "../base/json.ts";
+import { standingPlaces, untilStanding } from "./standing-places.ts";
 import { WorldClient } from "./world-client.ts";
 import { draft, gpuNodeDraft, worldModel } from "./world-resources.ts";
 import { startWorld, type World } from "./world.ts";
@@ -37,31 +35,6 @@ const RESOURCES = [
   strong("v", level("az-1", "20GB"), { warmStandby: warmAt("20GB") }),
 ];
 
-async function placesOf(world: World): Promise<Readonly<Record<string, string>>> {
-  const [listed, configs] = await Promise.all([world.store.list("GPUPartition"), world.store.list("HotStandbyConfig")]);
-  assert.ok(listed.ok && configs.ok);
-  const statuses = configs.value.items.flatMap(({ status }) => (status === null ? [] : [parseServiceStatus(status)]));
-  const states = new Map(
-    statuses.flatMap((read) => (read.ok ? read.value.instances.map(({ name, state }) => [name, state] as const) : [])),
-  );
-  return Object.fromEntries(
-    listed.value.items.flatMap((resource) => {
-      const read = parseGpuPartition(resource);
-      if (!read.ok || read.value.node === null) return [];
-      const { instance, node, gpu, mig } = read.value;
-      return [[instance, `${node}/${gpu} ${mig === null ? "whole" : formatPlacement(mig)} ${states.get(instance) ?? "-"}`]];
-    }),
-  );
-}
-async function waitFor(world: World, places: Readonly<Record<string, string>>, withinMs: number): Promise<void> {
-  const untilMs = world.clock.monotonicMs() + withinMs;
-  for (;;) {
-    const now = await placesOf(world);
-    if (Object.entries(places).every(([instance, place]) => now[instance] === place)) return;
-    assert.ok(world.clock.monotonicMs() < untilMs, `after ${withinMs} ms: ${JSON.stringify(now)}`);
-    await world.clock.advance(100);
-  }
-}
 async function change(world: World, draftNow: ResourceDraft): Promise<void> {
   const stored = await world.store.get("HotStandbyConfig", draftNow.name);
   assert.ok(stored.ok);
@@ -72,18 +45,18 @@ const GROWN = strong("v", level("az-1", "40GB"), { warmStandby: warmAt("20GB") }
 
 test("simulated: a hot instance that asks for more moves while its sleeper stands in, and no request is lost", async () => {
   const world = await startWorld(1, RESOURCES);
-  await waitFor(world, { ...STANDS, "v-warm-1": "gpu-b/0 1g-double@6 Asleep" }, 60_000);
+  await untilStanding(world, { ...STANDS, "v-warm-1": "gpu-b/0 1g-double@6 Asleep" }, 60_000);
   const key = await world.createKey("v");
   await world.clock.advance(250);
   const ports = { clock: world.clock, random: world.chance("client"), upstream: world.upstreamOf("client"), log: world.log };
   const client = new WorldClient(ports, { gateway: world.gatewayAddress, key, model: "tide-8b", requestsPerSecond: 5 });
   await world.clock.advance(2_000);
   await change(world, GROWN);
-  await waitFor(world, { "v-hot-1": "gpu-a/1 3g@4 Ready", "v-warm-1": "gpu-b/0 1g-double@6 Asleep" }, 180_000);
+  await untilStanding(world, { "v-hot-1": "gpu-a/1 3g@4 Ready", "v-warm-1": "gpu-b/0 1g-double@6 Asleep" }, 180_000);
   client.stop();
   await world.clock.advance(20_000);
   assert.deepEqual([...new Set(client.requests.map(({ outcome }) => outcome))], ["complete"]);
-  const places = await placesOf(world);
+  const places = await standingPlaces(world);
   for (const name of ["f-hot-1", "g-hot-1"] as const) assert.equal(places[name], STANDS[name]);
   await world.stop();
 });
@@ -91,10 +64,10 @@ test("simulated: a hot instance that asks for more moves while its sleeper stand
 test("simulated: without anybody beside it, it stays, and its partition says why", async () => {
   const alone = strong("v", level("az-1", "20GB"));
   const world = await startWorld(2, [...RESOURCES.slice(0, -1), alone]);
-  await waitFor(world, STANDS, 60_000);
+  await untilStanding(world, STANDS, 60_000);
   await change(world, strong("v", level("az-1", "40GB")));
   await world.clock.advance(60_000);
-  assert.equal((await placesOf(world))["v-hot-1"], STANDS["v-hot-1"]);
+  assert.equal((await standingPlaces(world))["v-hot-1"], STANDS["v-hot-1"]);
   const listed = await world.store.list("GPUPartition");
   const status = listed.ok ? listed.value.items.find(({ name }) => name.includes("-v-hot-1"))?.status : null;
   assert.match(JSON.stringify(status?.["notices"]), /OUTGROWN.*not taken down for that/);
@@ -104,12 +77,12 @@ test("simulated: without anybody beside it, it stays, and its partition says why
 test("simulated: a control plane that dies while an instance moves to where it has enough is followed by one that finishes it", async () => {
   for (const site of ["store.writeStatus", "store.applyAll", "driver.ensurePartition", "driver.removePartition"] as const) {
     const world = await startWorld(3, RESOURCES);
-    await waitFor(world, STANDS, 60_000);
+    await untilStanding(world, STANDS, 60_000);
     await change(world, GROWN);
     let deaths = 0;
     for (let times = 0; times < 3; times += 1) deaths += (await world.crashControlPlane("after", 5_000, site)) ? 1 : 0;
     assert.ok(deaths > 0, site);
-    await waitFor(world, { "v-hot-1": "gpu-a/1 3g@4 Ready", "v-warm-1": "gpu-b/0 1g-double@6 Asleep" }, 180_000);
+    await untilStanding(world, { "v-hot-1": "gpu-a/1 3g@4 Ready", "v-warm-1": "gpu-b/0 1g-double@6 Asleep" }, 180_000);
     await world.stop();
   }
 });
