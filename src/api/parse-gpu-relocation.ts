@@ -34,12 +34,12 @@ const layout = z.int().transform((bits, context): MigLayout => {
   context.addIssue({ code: "custom", message: "no legal layout" });
   return z.NEVER;
 });
-const cut = z.strictObject({
+const cut = z.object({
   from: layout,
   to: layout,
-  steps: z.array(z.strictObject({ forward: step, inverse: step })).max(64),
+  // Older journals have each step taken back beside it, which nobody reads.
+  steps: z.array(z.union([step, z.object({ forward: step }).transform(({ forward }) => forward)])).max(64),
   budgetMs: milliseconds,
-  rollbackBudgetMs: milliseconds,
 });
 const placeList = z.array(place).min(1).max(PLACES_MAX);
 const spec = z
@@ -97,10 +97,9 @@ export const gpuRelocationSpec = ({
 const placementJson = ({ profile, start }: MigPlacement): JsonObject => ({ profile, start });
 const placeJson = ({ node, gpu, mig }: RelocationPlace): JsonObject => ({ node, gpu, mig: mig === null ? null : placementJson(mig) });
 const stepJson = (of: RepartitionStep): JsonObject => ({ ...of, at: placementJson(of.at) });
-const cutJson = ({ from, to, steps, budgetMs, rollbackBudgetMs }: RepartitionSteps): JsonObject => ({
+const cutJson = ({ from, to, steps, budgetMs }: RepartitionSteps): JsonObject => ({
   from,
   to,
-  steps: steps.map(({ forward, inverse }) => ({ forward: stepJson(forward), inverse: stepJson(inverse) })),
+  steps: steps.map(stepJson),
   budgetMs,
-  rollbackBudgetMs,
 });

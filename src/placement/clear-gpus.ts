@@ -87,22 +87,22 @@ function moveAll(
   const tenants = cleared.flatMap((one) => one.tenants);
   for (const { request, member } of tenants) {
     room.release(request.instance, [member]);
-    undo.push(() => void room.hold(slicesOf(request, [member])));
+    undo.push(() => room.hold(slicesOf(request, [member])));
   }
   const places = placesAt(wish.request, cleared, room);
   if (places === null) return back({ stuck: null });
   room.hold(slicesOf(wish.request, places));
-  undo.push(() => void room.release(wish.request.instance, places));
+  undo.push(() => room.release(wish.request.instance, places));
   const { closed } = room;
   room.close([...closed, ...places]);
-  undo.push(() => void room.close(closed));
+  undo.push(() => room.close(closed));
   const moves: Move[] = [];
   for (const tenant of tenants.toSorted((one, other) => byPromise(one.request, other.request))) {
     const choice = chooseGpus(tenant.request, room);
     const [to] = choice.ok ? choice.value : [];
     if (to === undefined) return back({ stuck: tenant });
     room.hold(slicesOf(tenant.request, [to]));
-    undo.push(() => void room.release(tenant.request.instance, [to]));
+    undo.push(() => room.release(tenant.request.instance, [to]));
     moves.push({ tenant, to });
   }
   return back(movingOption(wish, places, moves));

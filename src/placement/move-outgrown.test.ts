@@ -88,7 +88,7 @@ test("what it was told to move to is kept from who comes later, however dear and
   const stage = stageOf([node("n", 2)]);
   grow(stage, service("f", "60GB"), service("g", "30GB"), service("h", "20GB"), warmOf(service("v", "15GB")));
   assert.deepEqual(placesOf(stage), { "f-hot-1": "n/0", "g-hot-1": "n/1", "h-hot-1": "n/0", "v-warm-1": "n/1" });
-  stage.wanted = [...stage.wanted.filter(({ service: of }) => of !== "f")];
+  stage.wanted = stage.wanted.filter(({ service: of }) => of !== "f");
   stage.running.delete(instanceName("f-hot-1"));
   look(stage);
   change(stage, warmOf(service("v", "55GB")));

@@ -2,7 +2,7 @@ import type { GpuRelocation, RelocationPlace, RelocationStatus, RepartitionStep 
 import { layoutOf, withPlacement } from "../api/mig-layout.ts";
 import type { InstanceName, MigLayout } from "../base/ids.ts";
 import { isSameJson } from "../base/same-json.ts";
-import { nextRepartitionStep, STEP_TRIES } from "./next-repartition-step.ts";
+import { nextRepartitionStep } from "./next-repartition-step.ts";
 import { placeKey, type GpuPlace } from "./placement-request.ts";
 
 /** Where one instance of a relocation shall be. */
@@ -44,6 +44,9 @@ export interface RelocationMove {
   readonly isEnded: boolean;
   readonly orders: RelocationOrders;
 }
+
+/** A refusal may be chance; after so many in a row it is not. */
+const STEP_TRIES = 3;
 
 /**
  * What becomes of a relocation from what is there: never from what was done, so that a crash at any point is finished by the next look. It
@@ -122,17 +125,14 @@ function turnOfCut(relocation: GpuRelocation, cut: NonNullable<GpuRelocation["cu
   const layout = layoutOf(here.flatMap(({ mig }) => mig ?? []));
   if (!layout.ok) return { due: new Set(), message: "What is on the GPU is no legal layout." };
   const running = here.flatMap(({ instance, mig, isRunning }) => (mig !== null && isRunning ? [{ instance, at: mig }] : []));
-  // Its time is looked at above; here only the order counts.
-  const progress = { direction: "forward", elapsedMs: 0, failureCount: 0 } as const;
   const cutNow = withRoomFor(relocation, layout.value);
-  const move = nextRepartitionStep(cut, progress, { layout: cutNow, running });
+  const move = nextRepartitionStep(cut, { layout: cutNow, running });
   // A wish that runs elsewhere leaves once there is nothing in its way.
   const hasRoom = places.every(({ mig }) => mig !== null && withPlacement(cutNow, mig) !== null);
   const andWish = hasRoom ? [wish] : [];
   switch (move.kind) {
     // A victim that left may have stood in the very MIG instance that the wish gets: until that is its own, nobody else comes back.
     case "completed":
-    case "rolled-back":
       return { due: new Set([...all, wish]), message: `${wish} is about to get its place` };
     case "blocked":
       return { due: new Set([...dueUntil(cut.steps, null), ...andWish]), message: `${move.explanation.what} ${move.explanation.why}` };
@@ -142,10 +142,9 @@ function turnOfCut(relocation: GpuRelocation, cut: NonNullable<GpuRelocation["cu
 }
 
 /** Everybody whose drain comes up to this step; null = all: a step that waits for somebody to go lets him go. */
-function dueUntil(steps: readonly { readonly forward: RepartitionStep }[], step: RepartitionStep | null): readonly InstanceName[] {
-  const order = steps.map(({ forward }) => forward);
-  const last = step === null ? order.length - 1 : order.findIndex((each) => isSameJson(each, step));
-  return order.slice(0, last + 1).flatMap((each) => (each.do === "drain" ? [each.instance] : []));
+function dueUntil(steps: readonly RepartitionStep[], step: RepartitionStep | null): readonly InstanceName[] {
+  const last = step === null ? steps.length - 1 : steps.findIndex((each) => isSameJson(each, step));
+  return steps.slice(0, last + 1).flatMap((each) => (each.do === "drain" ? [each.instance] : []));
 }
 
 /**

@@ -51,7 +51,8 @@ export function placeByOrder(open: readonly InstanceRequest[], { standing, order
     }
   }
   const arrived = arrivingWish({ standing, orders, room });
-  const stuck = new Set(standing.flatMap(({ request }) => (keepRoom(request, orders, room) ? [] : [request.instance])));
+  const movers = standing.filter(({ request }) => orders.of.has(request.instance));
+  const stuck = new Set(movers.flatMap(({ request }) => (keepRoom(request, orders, room) ? [] : [request.instance])));
   return { placed, refused, arrived, stuck, settled: new Set([...placed, ...refused].map(({ request }) => request.instance)) };
 }
 

@@ -187,8 +187,8 @@ function cutOption(
     return goal === undefined ? [] : [{ instance, level, from: { ...here, mig: from }, to: goal }];
   });
   if (granted === undefined || victims.length !== plan.victims.length || victims.length === 0) return null;
-  const { from, to, steps, budgetMs, rollbackBudgetMs, cost } = plan;
-  const cut = { from, to, steps, budgetMs, rollbackBudgetMs };
+  const { from, to, steps, budgetMs, cost } = plan;
+  const cut = { from, to, steps, budgetMs };
   // What takes no time by the plan takes looks all the same: each place is written, bound and seen.
   const looksMs = (victims.length + 1) * PLACE_BUDGET_MS;
   return {
@@ -200,7 +200,7 @@ function cutOption(
       victims,
       cut,
       budgetMs: budgetMs + looksMs + leavingMs(wish),
-      rollbackBudgetMs: rollbackBudgetMs + looksMs,
+      rollbackBudgetMs: cost.disturbedMs + looksMs,
     },
     cost: [cost.hotVictims, cost.warmVictims, cost.coldVictims, cost.leavingCount, cost.disturbedMs, cost.changeCount],
   };
