@@ -6,6 +6,9 @@ export function barredRoom(room: FleetRoom, barred: ReadonlySet<NodeName>): Flee
   return {
     nodes: room.nodes,
     changes: room.changes,
+    get closed() {
+      return room.closed;
+    },
     wanted: room.wanted,
     nodeOf: (name) => room.nodeOf(name),
     gpusOf: (name) => room.gpusOf(name),

@@ -10,28 +10,20 @@ export interface RelocationPlace {
 }
 
 /**
- * One change of one GPU. `drain` takes the instance's traffic away and ends its engine: a MIG instance can only go while it is idle. Each
- * is safe to repeat, and each undoes another: drain and restart of one instance at one placement, destroy and create of one placement.
+ * One change of one GPU, safe to repeat. `drain` takes the instance's traffic away and ends its engine: a MIG instance can only go while it is
+ * idle.
  */
 export type RepartitionStep =
   | { readonly do: "drain" | "restart"; readonly instance: InstanceName; readonly at: MigPlacement; readonly budgetMs: number }
   | { readonly do: "destroy" | "create"; readonly at: MigPlacement; readonly budgetMs: number };
 
-/** The same step taken back. */
-export interface RevertibleStep {
-  readonly forward: RepartitionStep;
-  readonly inverse: RepartitionStep;
-}
-
-/** How one MIG GPU is cut anew, step by step. Plain data: written down before its first step, finished or rolled back from what is observed. */
+/** How one MIG GPU is cut anew, step by step. Plain data: written down before its first step, and gone on with from what is observed. */
 export interface RepartitionSteps {
   readonly from: MigLayout;
   readonly to: MigLayout;
-  readonly steps: readonly RevertibleStep[];
-  /** Of all steps, forward. Over it, the plan is rolled back. */
+  readonly steps: readonly RepartitionStep[];
+  /** Of all steps. */
   readonly budgetMs: number;
-  /** Of all steps, back. Over it, somebody must look. */
-  readonly rollbackBudgetMs: number;
 }
 
 export interface RelocationVictim {
@@ -58,11 +50,13 @@ export interface RelocationStatus {
 export interface GpuRelocation {
   readonly name: string;
   readonly wish: InstanceName;
-  /** Where the wish goes. Its GPU takes nobody else meanwhile. */
-  readonly place: RelocationPlace;
+  /** Where the wish goes: one GPU for each that it needs, of one node. They take nobody else meanwhile. */
+  readonly places: readonly RelocationPlace[];
+  /** Where it runs on too little until then; none = it has nothing. */
+  readonly wishFrom: readonly RelocationPlace[];
   /** In the order in which they are moved. */
   readonly victims: readonly RelocationVictim[];
-  /** null = the GPU is not cut by MIG, and there is one victim. */
+  /** How the one GPU is cut anew; null = victims only go. */
   readonly cut: RepartitionSteps | null;
   readonly budgetMs: number;
   readonly rollbackBudgetMs: number;

@@ -16,6 +16,8 @@ import type { Problem } from "./problem.ts";
 import type { Resource } from "./resource.ts";
 import { count, label, text } from "./schema-parts.ts";
 
+/** No node has more GPUs that one instance could ask for. */
+const PLACES_MAX = 64;
 const milliseconds = z.number().min(0);
 const instance = text().transform(instanceName);
 const placement = z
@@ -32,21 +34,28 @@ const layout = z.int().transform((bits, context): MigLayout => {
   context.addIssue({ code: "custom", message: "no legal layout" });
   return z.NEVER;
 });
-const cut = z.strictObject({
+const cut = z.object({
   from: layout,
   to: layout,
-  steps: z.array(z.strictObject({ forward: step, inverse: step })).max(64),
+  // Older journals have each step taken back beside it, which nobody reads.
+  steps: z.array(z.union([step, z.object({ forward: step }).transform(({ forward }) => forward)])).max(64),
   budgetMs: milliseconds,
-  rollbackBudgetMs: milliseconds,
 });
-const spec = z.strictObject({
-  wish: instance,
-  place,
-  victims: z.array(z.strictObject({ instance, level: z.enum(["hot", "warm", "cold"]), from: place, to: place })).max(8),
-  cut: cut.nullable(),
-  budgetMs: milliseconds,
-  rollbackBudgetMs: milliseconds,
-});
+const placeList = z.array(place).min(1).max(PLACES_MAX);
+const spec = z
+  .strictObject({
+    wish: instance,
+    // Journals of before several GPUs have one place.
+    place: place.optional(),
+    places: placeList.optional(),
+    wishFrom: z.array(place).max(PLACES_MAX).default([]),
+    victims: z.array(z.strictObject({ instance, level: z.enum(["hot", "warm", "cold"]), from: place, to: place })).max(8),
+    cut: cut.nullable(),
+    budgetMs: milliseconds,
+    rollbackBudgetMs: milliseconds,
+  })
+  .transform(({ place: only, places: several, ...rest }) => ({ ...rest, places: several ?? (only === undefined ? [] : [only]) }))
+  .refine(({ places }) => places.length > 0, { path: ["places"], message: "is missing" });
 const status = z.object({
   phase: z.enum(RELOCATION_PHASES),
   failureCount: z.int().min(0),
@@ -59,16 +68,26 @@ const status = z.object({
 export function parseGpuRelocation(resource: Pick<Resource, "name" | "spec" | "status">): Result<GpuRelocation, readonly Problem[]> {
   const read = spec.safeParse(resource.spec);
   if (!read.success) return err(dataProblems(`GPURelocation ${resource.name}`, read.error.issues));
-  if (resource.status === null) return ok({ name: resource.name, ...read.data, status: null });
+  const journal = { name: resource.name, ...read.data };
+  if (resource.status === null) return ok({ ...journal, status: null });
   const told = status.safeParse(resource.status);
   if (!told.success) return err(dataProblems(`Status of GPURelocation ${resource.name}`, told.error.issues));
-  return ok({ name: resource.name, ...read.data, status: told.data });
+  return ok({ ...journal, status: told.data });
 }
 
 /** The `spec` that `parseGpuRelocation` reads back to the same relocation. */
-export const gpuRelocationSpec = ({ wish, place: to, victims, cut: steps, budgetMs, rollbackBudgetMs }: GpuRelocation): JsonObject => ({
+export const gpuRelocationSpec = ({
   wish,
-  place: placeJson(to),
+  places,
+  wishFrom,
+  victims,
+  cut: steps,
+  budgetMs,
+  rollbackBudgetMs,
+}: GpuRelocation): JsonObject => ({
+  wish,
+  places: places.map(placeJson),
+  ...(wishFrom.length === 0 ? {} : { wishFrom: wishFrom.map(placeJson) }),
   victims: victims.map((victim) => ({ ...victim, from: placeJson(victim.from), to: placeJson(victim.to) })),
   cut: steps === null ? null : cutJson(steps),
   budgetMs,
@@ -78,10 +97,9 @@ export const gpuRelocationSpec = ({ wish, place: to, victims, cut: steps, budget
 const placementJson = ({ profile, start }: MigPlacement): JsonObject => ({ profile, start });
 const placeJson = ({ node, gpu, mig }: RelocationPlace): JsonObject => ({ node, gpu, mig: mig === null ? null : placementJson(mig) });
 const stepJson = (of: RepartitionStep): JsonObject => ({ ...of, at: placementJson(of.at) });
-const cutJson = ({ from, to, steps, budgetMs, rollbackBudgetMs }: RepartitionSteps): JsonObject => ({
+const cutJson = ({ from, to, steps, budgetMs }: RepartitionSteps): JsonObject => ({
   from,
   to,
-  steps: steps.map(({ forward, inverse }) => ({ forward: stepJson(forward), inverse: stepJson(inverse) })),
+  steps: steps.map(stepJson),
   budgetMs,
-  rollbackBudgetMs,
 });

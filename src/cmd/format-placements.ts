@@ -25,7 +25,7 @@ function formatReport({ request, outcome, candidates, notices }: PlacementReport
       : `${outcome.members.map(({ node, gpu }) => `${node}/${gpu}`).join(" ")}${shareOf(outcome.members)}${outcome.kind === "stands" ? ", where it stands" : ""}`;
   const title = withoutControls(`${request.instance} (${needsOf(request)}): ${where}`);
   const notes = notices.map(({ what, why }) => `  note: ${withoutControls(`${what} ${why}`)}\n`).join("");
-  const room = outcome.kind === "refused" && outcome.room !== null ? `  room: ${withoutControls(outcome.room)}\n` : "";
+  const room = outcome.kind !== "placed" && outcome.room !== null ? `  room: ${withoutControls(outcome.room)}\n` : "";
   return `${title}\n${notes}${room}${formatCandidates(candidates, style)}`;
 }
 

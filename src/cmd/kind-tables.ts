@@ -63,7 +63,7 @@ export const KIND_TABLES: readonly KindTable[] = [
     titles: ["RELOCATION", "ROOM AT", "MOVED", "PHASE", "STEP", "AGE"],
     cells: (relocation, nowMs) => [
       plainCell(relocation.name),
-      plainCell(placeOf(relocation.spec, "place")),
+      plainCell(roomOf(relocation.spec)),
       plainCell(objectsAt(relocation.spec, "victims").map(movedOf).join(", ")),
       relocationPhase(relocation),
       plainCell(textAt(relocation.status, "message") ?? ""),
@@ -150,6 +150,12 @@ function movesOf({ spec, status }: Resource): Cell {
   if (counted === null || max === null) return plainCell("-");
   if (valueAt(spec, "failoverPolicy", "autoFailover") === false) return { text: "advises", tone: "busy" };
   return counted >= max ? { text: `${counted}/${max} hold`, tone: "bad" } : plainCell(`${counted}/${max}`);
+}
+
+/** Journals of before several GPUs have one place. */
+function roomOf(spec: JsonObject): string {
+  const places = objectsAt(spec, "places");
+  return places.length === 0 ? placeOf(spec, "place") : places.map((place) => placeOf({ place }, "place")).join(" ");
 }
 
 function placeOf(object: JsonObject, field: string): string {

@@ -111,7 +111,12 @@ function reportData({ request, outcome, candidates, notices }: PlacementReport):
     outcome:
       outcome.kind === "refused"
         ? { kind: outcome.kind, ...outcome.refusal, room: outcome.room }
-        : { kind: outcome.kind, gpus: outcome.members.map(gpuOf), shares: outcome.members.map(shareOf) },
+        : {
+            kind: outcome.kind,
+            gpus: outcome.members.map(gpuOf),
+            shares: outcome.members.map(shareOf),
+            ...(outcome.kind === "stands" ? { room: outcome.room } : {}),
+          },
     notices: notices.map((notice) => ({ ...notice })),
     candidates: candidates.map(({ node, verdict, gpus, why }) => ({ node, verdict, gpus: [...gpus], why })),
   };

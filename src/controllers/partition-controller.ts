@@ -71,6 +71,7 @@ export async function reconcilePartitions(
     inUse.size > 0 ||
     relocations.isActive ||
     plan.releasing.length > 0 ||
+    plan.outgrown.some(({ to }) => to !== null) ||
     plan.desired.some(({ partition }) => partition.node === null);
   return { afterMs: isWaiting || world.seen === null ? LOOK_AGAIN_SOON_MS : LOOK_AGAIN_MS };
 }

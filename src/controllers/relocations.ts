@@ -2,19 +2,20 @@ import type { InstanceName, MonotonicMs, WallMs } from "../base/ids.ts";
 import { formatWall, parseWall } from "../base/time.ts";
 import { isJsonObject } from "../base/json.ts";
 import { isSameJson } from "../base/same-json.ts";
-import { isEnded, type GpuRelocation, type RelocationPlace } from "../api/gpu-relocation.ts";
+import { isEnded, type GpuRelocation } from "../api/gpu-relocation.ts";
 import { gpuRelocationSpec, parseGpuRelocation } from "../api/parse-gpu-relocation.ts";
 import type { Resource } from "../api/resource.ts";
 import {
   nextRelocation,
   NO_ORDERS,
+  standingOrders,
   type RelocationLook,
-  type RelocationOrder,
   type RelocationOrders,
   type SeenPartition,
 } from "../placement/next-relocation.ts";
 import { isHeld, type PartitionPlan, type PartitionWorld } from "../placement/plan-partitions.ts";
-import { planRelocation, type NewRelocation } from "../placement/plan-relocation.ts";
+import { planRelocation } from "../placement/plan-relocation.ts";
+import type { NewRelocation } from "../placement/relocation-option.ts";
 import { placeKey } from "../placement/placement-request.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ClusterStore } from "../ports/cluster-store.ts";
@@ -71,7 +72,7 @@ export async function advanceRelocation(
   const active = stored.find(isAtWork);
   if (active === undefined || active.relocation === null) return { orders: NO_ORDERS, isActive: false, ended };
   const { relocation, resource } = active;
-  if (world.seen === null) return { orders: standStill(relocation), isActive: true, ended };
+  if (world.seen === null) return { orders: standingOrders(relocation), isActive: true, ended };
   const nowMs = ports.clock.wallMs();
   const startedMs = startOf(relocation, nowMs);
   const move = nextRelocation(relocation, lookAt(relocation, { world, partitions, elapsedMs: nowMs - startedMs }));
@@ -89,14 +90,6 @@ export async function advanceRelocation(
 function startOf({ status }: GpuRelocation, nowMs: WallMs): WallMs {
   const startedMs = status === null ? null : parseWall(status.startedAt);
   return startedMs === null || startedMs > nowMs ? nowMs : startedMs;
-}
-
-/** The driver does not answer: nobody moves, and nobody else comes. */
-function standStill({ place, wish, victims, status }: GpuRelocation): RelocationOrders {
-  const isBack = status?.phase === "RollingBack";
-  const order = (to: RelocationPlace | null): RelocationOrder => ({ from: null, to, isDue: false, why: "waits for the driver" });
-  const moved = victims.map(({ instance, from, to }) => [instance, order(isBack ? from : to)] as const);
-  return { closed: { node: place.node, gpu: place.gpu }, of: new Map([...moved, [wish, order(isBack ? null : place)]]) };
 }
 
 function lookAt(
@@ -120,16 +113,17 @@ function refusalOf({ status }: Resource): string | null {
   return typeof refusal["why"] === "string" ? refusal["why"] : null;
 }
 
-function mootBecause({ place, wish, victims }: GpuRelocation, { wanted, seen, quarantined }: PartitionWorld): string | null {
+function mootBecause({ places, wish, victims }: GpuRelocation, { wanted, seen, quarantined }: PartitionWorld): string | null {
   const requests = new Map(wanted.map((request) => [request.instance, request]));
   const movers = [wish, ...victims.map(({ instance }) => instance)];
   const gone = movers.find((instance) => !requests.has(instance));
   if (gone !== undefined) return `${gone} is not asked for any more.`;
-  const gpu = (seen ?? []).find((one) => placeKey(one) === placeKey(place));
-  if (gpu?.health !== "ok") return `GPU ${placeKey(place)} is lost.`;
+  const lost = places.find((place) => (seen ?? []).find((one) => placeKey(one) === placeKey(place))?.health !== "ok");
+  if (lost !== undefined) return `GPU ${placeKey(lost)} is lost.`;
   const services = new Set(movers.map((instance) => requests.get(instance)?.service));
-  const shunned = quarantined.find((entry) => placeKey(entry) === placeKey(place) && services.has(entry.service));
-  return shunned === undefined ? null : `${shunned.service} keeps away from ${placeKey(place)} now.`;
+  const keys = new Set(places.map(placeKey));
+  const shunned = quarantined.find((entry) => keys.has(placeKey(entry)) && services.has(entry.service));
+  return shunned === undefined ? null : `${shunned.service} keeps away from ${placeKey(shunned)} now.`;
 }
 
 /** In a reserve nothing runs until it is needed: it stands where it is promised. */
@@ -173,7 +167,7 @@ export async function beginRelocation(
   const draft = { kind: KIND, name: begun.name, labels: {}, annotations: {}, spec: gpuRelocationSpec({ ...begun, status: null }) } as const;
   const created = await store.create(draft);
   const victims = begun.victims.map(({ instance }) => instance);
-  const fields = { relocation: begun.name, gpu: placeKey(begun.place), victims, outcome: created.ok ? "stored" : created.error.code };
+  const fields = { relocation: begun.name, gpus: begun.places.map(placeKey), victims, outcome: created.ok ? "stored" : created.error.code };
   log.record({ level: "info", event: "relocation.begun", fields });
   return created.ok;
 }
@@ -186,6 +180,7 @@ function askingNow(
 ): ReadonlySet<InstanceName> {
   const nowMs = clock.monotonicMs();
   const refused = new Set(plan.desired.flatMap(({ partition }) => (partition.node === null ? [partition.instance] : [])));
+  for (const { standing, stays } of plan.outgrown) if (stays === "no-room") refused.add(standing.request.instance);
   for (const instance of search.refusedSinceMs.keys()) if (!refused.has(instance)) search.refusedSinceMs.delete(instance);
   for (const instance of refused) if (!search.refusedSinceMs.has(instance)) search.refusedSinceMs.set(instance, nowMs);
   const wallNowMs = clock.wallMs();

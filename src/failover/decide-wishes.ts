@@ -5,6 +5,7 @@ import { isRoutable } from "../routing/build-table.ts";
 import type { Note } from "./add-history.ts";
 import type { LadderDecision } from "./decide-ladder.ts";
 import type { Wish } from "./instance-look.ts";
+import { leavingOf } from "./rolls-next.ts";
 import { hasPlace, isComing, isEveryHotReady, isUsable, onLevel, topUsable, type LadderLook } from "./ladder-look.ts";
 
 /** What was woken for overflow sleeps again when it has not been needed for that long. */
@@ -52,10 +53,14 @@ function wishOfSleeper(look: LadderLook, ladder: LadderDecision, isOverflowing: 
   return isOverflowing ? "stay" : "rest";
 }
 
-/** The only hot instance that serves is about to be taken down for a changed model. */
+/** The only hot instance that serves is about to be taken down, for a changed model or another place. */
 function isCoverForRollout(look: LadderLook): boolean {
   const [only, second] = onLevel(look, "hot").filter((instance) => isRoutable(instance.state));
-  return only !== undefined && second === undefined && only.fingerprint !== look.fingerprint;
+  return (
+    only !== undefined &&
+    second === undefined &&
+    (only.fingerprint !== look.fingerprint || leavingOf(look.placements.get(only.name)) !== null)
+  );
 }
 
 /** The reserve runs while traffic belongs to it, while it stands in for a hot instance, and through the soak after that. */

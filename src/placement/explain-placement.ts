@@ -5,15 +5,16 @@ import type { Explanation } from "../base/result.ts";
 import { explainCandidates, type CandidateReport } from "./explain-candidates.ts";
 import { planPartitions, type AnyPartition, type PartitionWorld, type SeenGpu } from "./plan-partitions.ts";
 import { byPromise } from "./place-instances.ts";
-import { planRelocation, type NewRelocation } from "./plan-relocation.ts";
+import { planRelocation } from "./plan-relocation.ts";
+import type { NewRelocation } from "./relocation-option.ts";
 import { placeKey, type InstanceRequest, type PlacedMember, type PlacementNotice } from "./placement-request.ts";
 
 /** Where one instance stands, would stand, or why it would stand nowhere. */
 export interface PlacementReport {
   readonly request: InstanceRequest;
   readonly outcome:
-    /** It has its place, and keeps it. */
-    | { readonly kind: "stands"; readonly members: readonly PlacedMember[] }
+    /** It has its place. `room` = where it would go since it asks for more, or who would be moved for that; null = it keeps its place. */
+    | { readonly kind: "stands"; readonly members: readonly PlacedMember[]; readonly room: string | null }
     | { readonly kind: "placed"; readonly members: readonly PlacedMember[] }
     /** `room` = who would be moved so that it has a place; null = nobody can be, or another one's turn is first. */
     | { readonly kind: "refused"; readonly refusal: Explanation & { readonly code: string }; readonly room: string | null };
@@ -27,6 +28,9 @@ export function explainPlacement(world: PartitionWorld): readonly PlacementRepor
   const seen = new Map<InstanceName, readonly CandidateReport[]>();
   const plan = planPartitions(world, (request, room) => void seen.set(request.instance, explainCandidates(request, room)));
   const relocation = planRelocation({ ...world, seen: world.seen ?? asIfRunning(world) }, plan);
+  const goals = new Map(
+    plan.outgrown.flatMap(({ standing, to }) => (to === null ? [] : [[standing.request.instance, describeGoal(to)] as const])),
+  );
   const desired = Map.groupBy(plan.desired, ({ partition }) => partition.instance);
   return world.wanted.toSorted(byPromise).map((request): PlacementReport => {
     const own = desired.get(request.instance) ?? [];
@@ -38,7 +42,9 @@ export function explainPlacement(world: PartitionWorld): readonly PlacementRepor
       return { request, outcome: { kind: "refused", refusal, room }, candidates, notices };
     }
     const members = own.flatMap(({ partition }) => placeOf(partition));
-    return { request, outcome: { kind: candidates.length === 0 ? "stands" : "placed", members }, candidates, notices };
+    if (candidates.length > 0) return { request, outcome: { kind: "placed", members }, candidates, notices };
+    const room = goals.get(request.instance) ?? (relocation?.wish === request.instance ? describeMoves(relocation) : null);
+    return { request, outcome: { kind: "stands", members, room }, candidates, notices };
   });
 }
 
@@ -56,10 +62,11 @@ function asIfRunning({ nodes, known, wanted }: PartitionWorld): readonly SeenGpu
   );
 }
 
-function describeMoves({ victims, place }: NewRelocation): string {
+function describeMoves({ victims, places }: NewRelocation): string {
   const moves = victims.map(({ instance, from, to }) => `${instance} from ${formatPlace(from)} to ${formatPlace(to)}`);
-  return `Room would be made at ${formatPlace(place)} by moving ${moves.join(", then ")}.`;
+  return `Room would be made at ${places.map(formatPlace).join(" and ")} by moving ${moves.join(", then ")}.`;
 }
+const describeGoal = (to: readonly PlacedMember[]): string => `It would move to ${to.map(formatPlace).join(" and ")} itself.`;
 const formatPlace = (place: RelocationPlace): string =>
   place.mig === null ? placeKey(place) : `${placeKey(place)} ${formatPlacement(place.mig)}`;
 

@@ -46,8 +46,9 @@ export interface FleetRoom {
   nodesKnownTo(service: ServiceName): ReadonlySet<NodeName>;
   /** Takes nobody new. */
   isClosed(place: GpuPlace): boolean;
-  /** null = none is closed. */
-  close(place: GpuPlace | null): void;
+  readonly closed: readonly GpuPlace[];
+  /** Closes these and opens all others. */
+  close(places: readonly GpuPlace[]): void;
   /** Everything that one service holds. */
   slicesOf(service: ServiceName): readonly HeldSlice[];
   hold(slices: readonly HeldSlice[]): void;
@@ -83,7 +84,7 @@ class Room implements FleetRoom {
   readonly #knownNodes = new Map<ServiceName, ReadonlySet<NodeName>>();
   readonly #zones: ZoneUse;
   readonly #matching = new Map<string, readonly GpuNode[]>();
-  #closed: GpuPlace | null;
+  #closed: readonly GpuPlace[];
 
   constructor({ nodes, held, lost, quarantined, closed, wanted }: Fleet) {
     this.wanted = wanted === undefined ? null : mixOf(wanted);
@@ -96,7 +97,7 @@ class Room implements FleetRoom {
     this.#quarantined = new Set(quarantined.map((entry) => `${entry.service} ${placeKey(entry)}`));
     this.#quarantinedBy = Map.groupBy(quarantined, ({ service }) => service);
     this.#zones = new ZoneUse(this.nodes, this.#lost);
-    this.#closed = closed ?? null;
+    this.#closed = closed ?? [];
     for (const slice of held) this.#add(slice);
   }
 
@@ -111,7 +112,7 @@ class Room implements FleetRoom {
     if (node === undefined) return [];
     const make = (): readonly GpuRoom[] => node.gpus.flatMap(({ index }) => this.gpuAt({ node: name, gpu: index }) ?? []);
     // What they offer is kept with them, and depends on what of the node is lost or closed.
-    const isWhole = !this.#lostNodes.has(name) && this.#closed?.node !== name;
+    const isWhole = !this.#lostNodes.has(name) && !this.#isPartClosed(name);
     const rooms = isWhole ? roomsOf(node)(this.#byNode.get(name) ?? [], make) : make();
     this.#gpusByNode.set(name, rooms);
     return rooms;
@@ -130,7 +131,7 @@ class Room implements FleetRoom {
   }
 
   isUnused({ name }: GpuNode): boolean {
-    return (this.#byNode.get(name)?.length ?? 0) === 0 && !this.#lostNodes.has(name) && this.#closed?.node !== name;
+    return (this.#byNode.get(name)?.length ?? 0) === 0 && !this.#lostNodes.has(name) && !this.#isPartClosed(name);
   }
 
   freeHostBytes({ name, hostMemoryBytes }: GpuNode): number {
@@ -163,12 +164,20 @@ class Room implements FleetRoom {
   }
 
   isClosed({ node, gpu }: GpuPlace): boolean {
-    return this.#closed?.node === node && this.#closed.gpu === gpu;
+    return this.#closed.some((place) => place.node === node && place.gpu === gpu);
   }
 
-  close(place: GpuPlace | null): void {
-    for (const touched of [this.#closed, place]) if (touched !== null) this.#changed(touched, null);
-    this.#closed = place;
+  close(places: readonly GpuPlace[]): void {
+    for (const touched of [...this.#closed, ...places]) this.#changed(touched, null);
+    this.#closed = places;
+  }
+
+  get closed(): readonly GpuPlace[] {
+    return this.#closed;
+  }
+
+  #isPartClosed(name: NodeName): boolean {
+    return this.#closed.some(({ node }) => node === name);
   }
 
   slicesOf(service: ServiceName): readonly HeldSlice[] {

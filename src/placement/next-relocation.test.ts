@@ -9,7 +9,8 @@ const place = (node: string): RelocationPlace => ({ node: nodeName(node), gpu: 0
 const relocation: GpuRelocation = {
   name: wish,
   wish,
-  place: place("a"),
+  places: [place("a")],
+  wishFrom: [],
   victims: [{ instance: victim, level: "warm", from: place("a"), to: place("b") }],
   cut: null,
   budgetMs: 1_000,
@@ -30,7 +31,7 @@ const seenAt = (instance: typeof wish, node: string, isRunning = true): SeenPart
 function told(of: GpuRelocation, look: Partial<RelocationLook>): string {
   const { status: next, isEnded, orders } = nextRelocation(of, { seen: [], elapsedMs: 0, refusal: null, moot: null, ...look });
   const lines = [...orders.of].map(
-    ([instance, { from, to, isDue }]) => `${instance} ${from?.node ?? "nowhere"} -> ${to?.node ?? "anywhere"}${isDue ? " due" : ""}`,
+    ([instance, { from, to, isDue }]) => `${instance} ${from[0]?.node ?? "nowhere"} -> ${to[0]?.node ?? "anywhere"}${isDue ? " due" : ""}`,
   );
   return `${next.phase}${isEnded ? " at the end" : ""}${next.failureCount > 0 ? ` ${next.failureCount}` : ""}: ${lines.join(", ")}`;
 }

@@ -14,13 +14,7 @@ import {
   withPlacement,
 } from "../api/mig-layout.ts";
 import type { MigPlacement } from "../api/mig-layout.ts";
-import {
-  nextRepartitionStep,
-  STEP_TRIES,
-  type ObservedGpu,
-  type RepartitionMove,
-  type RepartitionProgress,
-} from "./next-repartition-step.ts";
+import { nextRepartitionStep, type ObservedGpu, type RepartitionMove } from "./next-repartition-step.ts";
 import { planRepartition } from "./plan-repartition.ts";
 import type { RepartitionStep } from "../api/gpu-relocation.ts";
 import type { MigUse, MigWish, RepartitionPlan } from "./repartition.ts";
@@ -59,7 +53,6 @@ const gpuOf = (current: readonly MigUse[]): ObservedGpu => {
   const running = current.flatMap(({ placement, tenancy }) => (tenancy === null ? [] : [{ instance: tenancy.instance, at: placement }]));
   return { layout: layout.value, running };
 };
-const start: RepartitionProgress = { direction: "forward", elapsedMs: 0, failureCount: 0 };
 
 const anyTenancy = fc.option(
   fc.record({
@@ -81,75 +74,45 @@ const anyGpu = fc.tuple(fc.constantFrom(...layouts), fc.array(anyTenancy, { minL
 const anyWishes: fc.Arbitrary<readonly MigWish[]> = fc
   .array(fc.constantFrom(...MIG_PROFILES), { minLength: 1, maxLength: 3 })
   .map((profiles) => profiles.map((profile, index) => ({ instance: instanceName(`w${index}`), profile })));
-/** What happens at each look: the step works, fails, works but is told as failed, time runs out, or who looks dies before or after it. */
-const anyLuck = fc.array(fc.constantFrom("works", "works", "works", "works", "fails", "lost", "late", "dies", "done-dies"), {
-  maxLength: 30,
-});
+/** What happens at each look: the step works, fails, or who looks dies before or after it. */
+const anyLuck = fc.array(fc.constantFrom("works", "works", "works", "fails", "dies", "done-dies"), { maxLength: 30 });
 
-interface Played {
-  readonly gpu: ObservedGpu;
-  readonly last: RepartitionMove;
-}
-/** Looks until the plan is over. Nothing is remembered between two looks but the direction and the count of failures. */
-function play(plan: RepartitionPlan, from: ObservedGpu, luck: readonly string[], check: (gpu: ObservedGpu) => void): Played {
+/** Looks until the plan is over. Nothing is remembered between two looks. */
+function play(plan: RepartitionPlan, from: ObservedGpu, luck: readonly string[], check: (gpu: ObservedGpu) => void): ObservedGpu {
   let gpu = from;
-  let progress = start;
   for (let look = 0; look < 200; look += 1) {
-    const move = nextRepartitionStep(plan, progress, gpu);
-    if (move.kind !== "step") return { gpu, last: move };
-    if (progress.direction === "back") assert.equal(move.direction, "back", "a plan that was turned back goes on forward");
-    progress = { ...progress, direction: move.direction, failureCount: move.direction === progress.direction ? progress.failureCount : 0 };
+    const move = nextRepartitionStep(plan, gpu);
+    if (move.kind === "completed") return gpu;
+    assert.ok(move.kind === "step", JSON.stringify(move));
     const happens = luck[look] ?? "works";
     if (happens !== "fails" && happens !== "dies") gpu = perform(move.step, gpu);
-    const failureCount = happens === "fails" || happens === "lost" ? progress.failureCount + 1 : 0;
-    progress = { ...progress, failureCount, elapsedMs: happens === "late" ? plan.budgetMs + 1 : progress.elapsedMs };
     check(gpu);
   }
   assert.fail("the plan never ends");
 }
 
-test("whatever fails and whenever, a re-partition is completed or all is as before, by legal states and with victims only", () => {
-  const outcomes = new Map<string, number>();
+test("whatever fails and whenever, a re-partition is completed, by legal states and with victims only", () => {
+  let completedCount = 0;
   const property = fc.property(anyGpu, anyWishes, anyLuck, (current, wishes, luck) => {
     const made = planRepartition(current, wishes);
     if (!made.ok) return;
     const plan = made.value;
     const before = gpuOf(current);
     const victims = new Set(plan.victims.map(({ instance }) => instance));
-    const { gpu, last } = play(plan, before, luck, (seen) => {
+    const gpu = play(plan, before, luck, (seen) => {
       for (const { instance, at } of before.running) {
         if (!victims.has(instance)) assert.equal(byInstance(seen).get(instance), formatPlacement(at), `${instance} was touched`);
       }
     });
-    outcomes.set(last.kind, (outcomes.get(last.kind) ?? 0) + 1);
-    if (last.kind === "rolled-back") {
-      assert.equal(gpu.layout, before.layout);
-      assert.deepEqual(byInstance(gpu), byInstance(before));
-      return;
-    }
-    assert.equal(last.kind, "completed");
+    completedCount += 1;
     assert.equal(gpu.layout, plan.to);
     for (const { instance, to } of plan.victims) assert.equal(byInstance(gpu).get(instance), to === null ? undefined : formatPlacement(to));
     for (const { placement } of plan.granted) {
       assert.ok(holds(gpu.layout, placement) && !gpu.running.some(({ at }) => formatPlacement(at) === formatPlacement(placement)));
     }
   });
-  fc.assert(property, { seed, numRuns: 3_000 });
-  for (const kind of ["completed", "rolled-back"]) assert.ok((outcomes.get(kind) ?? 0) > 50, `${kind}: ${outcomes.get(kind)}`);
-});
-
-test("played back from any point, the steps of a plan restore what was", () => {
-  const property = fc.property(anyGpu, anyWishes, fc.nat(40), (current, wishes, at) => {
-    const made = planRepartition(current, wishes);
-    if (!made.ok) return;
-    const before = gpuOf(current);
-    const done = made.value.steps.slice(0, at);
-    let gpu = done.reduce((seen, { forward }) => perform(forward, seen), before);
-    gpu = done.toReversed().reduce((seen, { inverse }) => perform(inverse, seen), gpu);
-    assert.equal(gpu.layout, before.layout);
-    assert.deepEqual(byInstance(gpu), byInstance(before));
-  });
   fc.assert(property, { seed, numRuns: 2_000 });
+  assert.ok(completedCount > 100, `${completedCount}`);
 });
 
 const use = (profile: MigProfile, at: number, name: string): MigUse => ({
@@ -164,55 +127,22 @@ const plan = made.value;
 const seenAs = (...uses: readonly MigUse[]): ObservedGpu => gpuOf(uses);
 const told = (move: RepartitionMove): string => {
   if (move.kind === "blocked") return `blocked: ${move.explanation.why}`;
-  return move.kind === "step" ? `${move.direction}: ${move.step.do} ${formatPlacement(move.step.at)}` : move.kind;
+  return move.kind === "step" ? `${move.step.do} ${formatPlacement(move.step.at)}` : move.kind;
 };
 const unused = (profile: MigProfile, at: number): MigUse => ({ placement: { profile, start: at }, tenancy: null });
 const b = use("1g", 4, "b");
-const back = { ...start, direction: "back" } as const;
 
 const looks: readonly {
   readonly name: string;
   readonly seen: ObservedGpu;
-  readonly progress?: RepartitionProgress;
   readonly says: string;
 }[] = [
-  { name: "begins with the new place", seen: seenAs(...current), says: "forward: create 1g@5" },
-  { name: "drains once the new place exists", seen: seenAs(...current, unused("1g", 5)), says: "forward: drain 1g@0" },
-  { name: "restarts a drained victim", seen: seenAs(unused("1g", 0), b, unused("1g", 5)), says: "forward: restart 1g@5" },
-  { name: "destroys what its victim has left", seen: seenAs(unused("1g", 0), b, use("1g", 5, "a")), says: "forward: destroy 1g@0" },
-  { name: "creates what was wished for at last", seen: seenAs(b, use("1g", 5, "a")), says: "forward: create 4g@0" },
+  { name: "begins with the new place", seen: seenAs(...current), says: "create 1g@5" },
+  { name: "drains once the new place exists", seen: seenAs(...current, unused("1g", 5)), says: "drain 1g@0" },
+  { name: "restarts a drained victim", seen: seenAs(unused("1g", 0), b, unused("1g", 5)), says: "restart 1g@5" },
+  { name: "destroys what its victim has left", seen: seenAs(unused("1g", 0), b, use("1g", 5, "a")), says: "destroy 1g@0" },
+  { name: "creates what was wished for at last", seen: seenAs(b, use("1g", 5, "a")), says: "create 4g@0" },
   { name: "is over when all is there", seen: seenAs(unused("4g", 0), b, use("1g", 5, "a")), says: "completed" },
-  {
-    name: "stays completed however late it is seen",
-    seen: seenAs(unused("4g", 0), b, use("1g", 5, "a")),
-    progress: { ...start, elapsedMs: 1e9 },
-    says: "completed",
-  },
-  {
-    name: "turns back over its budget",
-    seen: seenAs(unused("1g", 0), b, unused("1g", 5)),
-    progress: { ...start, elapsedMs: plan.budgetMs + 1 },
-    says: "back: restart 1g@0",
-  },
-  {
-    name: "tries a step again that failed by chance",
-    seen: seenAs(...current),
-    progress: { ...start, failureCount: STEP_TRIES - 1 },
-    says: "forward: create 1g@5",
-  },
-  {
-    name: "turns back at a step that fails again and again",
-    seen: seenAs(...current, unused("1g", 5)),
-    progress: { ...start, failureCount: STEP_TRIES },
-    says: "back: destroy 1g@5",
-  },
-  {
-    name: "goes back from the very end when it was turned before",
-    seen: seenAs(unused("4g", 0), b, use("1g", 5, "a")),
-    progress: back,
-    says: "back: destroy 4g@0",
-  },
-  { name: "has nothing to do when all is as before", seen: seenAs(...current), progress: back, says: "rolled-back" },
   {
     name: "does nothing beside an instance that it does not know",
     seen: seenAs(...current, unused("1g", 6)),
@@ -234,14 +164,6 @@ const looks: readonly {
     says: "blocked: a is to start at 1g@5, where stranger runs.",
   },
 ];
-for (const { name, seen, progress = start, says } of looks) {
-  test(`a re-partition ${name}`, () => assert.equal(told(nextRepartitionStep(plan, progress, seen)), says));
+for (const { name, seen, says } of looks) {
+  test(`a re-partition ${name}`, () => assert.equal(told(nextRepartitionStep(plan, seen)), says));
 }
-
-test("a rollback that takes too long goes on, and says that somebody must look", () => {
-  const overdue = { ...back, elapsedMs: plan.budgetMs + plan.rollbackBudgetMs + 1 };
-  const move = nextRepartitionStep(plan, overdue, seenAs(unused("1g", 0), b, unused("1g", 5)));
-  assert.ok(move.kind === "step" && move.isOverdue && move.direction === "back");
-  const inTime = nextRepartitionStep(plan, back, seenAs(unused("1g", 0), b, unused("1g", 5)));
-  assert.ok(inTime.kind === "step" && !inTime.isOverdue);
-});

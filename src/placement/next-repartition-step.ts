@@ -11,64 +11,29 @@ import {
   type MigPlacement,
 } from "../api/mig-layout.ts";
 import { isSamePlace } from "./order-repartition.ts";
-import type { RepartitionStep, RepartitionSteps, RevertibleStep } from "../api/gpu-relocation.ts";
+import type { RepartitionStep, RepartitionSteps } from "../api/gpu-relocation.ts";
 
 /** One GPU, read from its driver: what exists, and which instances have an engine or a reserve where. */
 export interface ObservedGpu {
   readonly layout: MigLayout;
   readonly running: readonly { readonly instance: InstanceName; readonly at: MigPlacement }[];
 }
-/** What is written down beside the plan. `back` is never taken back. */
-export interface RepartitionProgress {
-  readonly direction: "forward" | "back";
-  readonly elapsedMs: number;
-  /** Of one step, in a row. */
-  readonly failureCount: number;
-}
-
 export type RepartitionMove =
-  /** Do this; then look again. When `direction` is new, write it down first. */
-  | {
-      readonly kind: "step";
-      readonly direction: "forward" | "back";
-      readonly step: RepartitionStep;
-      readonly isOverdue: boolean;
-      readonly why: string;
-    }
+  /** Do this; then look again. */
+  | { readonly kind: "step"; readonly step: RepartitionStep }
   | { readonly kind: "completed" }
-  | { readonly kind: "rolled-back"; readonly why: string }
   /** Nothing of the plan may be done: something is there that it does not know, or is missing. */
-  | { readonly kind: "blocked"; readonly direction: "forward" | "back"; readonly isOverdue: boolean; readonly explanation: Explanation };
-
-/** A step is safe to repeat, so a failure may be chance; after so many it is not. */
-export const STEP_TRIES = 3;
+  | { readonly kind: "blocked"; readonly explanation: Explanation };
 
 /**
- * The next step of a plan from what is there, never from what was done: a crash between any two steps is finished, or rolled back, by the
- * next look. Over its budget, or at a step that fails again and again, the plan goes back; a completed one stays completed, however late.
+ * The next step of a plan from what is there, never from what was done: a crash between any two steps is finished by the next look. What
+ * becomes of a plan that fails or takes too long is for the relocation to say.
  */
-export function nextRepartitionStep(plan: RepartitionSteps, progress: RepartitionProgress, seen: ObservedGpu): RepartitionMove {
-  const turn = turnBack(plan, progress);
-  const forward = plan.steps.find(({ forward: step }) => !isDone(step, seen))?.forward ?? null;
-  if (progress.direction === "forward" && forward === null) return { kind: "completed" };
-  const direction = turn === null ? "forward" : "back";
-  const isOverdue = progress.elapsedMs > plan.budgetMs + plan.rollbackBudgetMs;
-  const step = direction === "forward" ? forward : undoing(plan.steps, seen);
-  if (step === null) return { kind: "rolled-back", why: turn ?? "" };
+export function nextRepartitionStep(plan: RepartitionSteps, seen: ObservedGpu): RepartitionMove {
+  const step = plan.steps.find((each) => !isDone(each, seen)) ?? null;
+  if (step === null) return { kind: "completed" };
   const obstacle = strangersIn(plan, seen) ?? obstacleTo(step, seen);
-  if (obstacle !== null) return { kind: "blocked", direction, isOverdue, explanation: obstacle };
-  return { kind: "step", direction, step, isOverdue, why: turn ?? "The plan's next step." };
-}
-
-/** The last step that has an effect, taken back. */
-const undoing = (steps: readonly RevertibleStep[], seen: ObservedGpu): RepartitionStep | null =>
-  steps.findLast(({ inverse }) => !isDone(inverse, seen))?.inverse ?? null;
-
-/** Why the plan goes back, or null. */
-function turnBack({ budgetMs }: RepartitionSteps, { direction, elapsedMs, failureCount }: RepartitionProgress): string | null {
-  if (failureCount >= STEP_TRIES) return `A step failed ${failureCount} times.`;
-  if (elapsedMs > budgetMs) return `The plan has taken ${elapsedMs} ms of ${budgetMs} ms.`;
-  return direction === "back" ? "The plan was turned back before." : null;
+  return obstacle === null ? { kind: "step", step } : { kind: "blocked", explanation: obstacle };
 }
 
 function isDone(step: RepartitionStep, { layout, running }: ObservedGpu): boolean {

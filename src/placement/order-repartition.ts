@@ -1,4 +1,4 @@
-import type { RepartitionStep, RevertibleStep } from "../api/gpu-relocation.ts";
+import type { RepartitionStep } from "../api/gpu-relocation.ts";
 import { assert } from "../base/assert.ts";
 import type { InstanceName, MigLayout } from "../base/ids.ts";
 import { holds, layoutOf, placementsOf, without, withPlacement, type MigPlacement } from "../api/mig-layout.ts";
@@ -43,8 +43,7 @@ export function orderRepartition(decided: Decided): RepartitionPlan {
     }),
     steps,
     cost,
-    budgetMs: steps.reduce((total, { forward }) => total + forward.budgetMs, 0),
-    rollbackBudgetMs: steps.reduce((total, { inverse }) => total + inverse.budgetMs, 0),
+    budgetMs: steps.reduce((total, step) => total + step.budgetMs, 0),
   };
 }
 
@@ -78,8 +77,8 @@ function orderSteps({
   readonly from: MigLayout;
   readonly to: MigLayout;
   readonly moves: readonly Move[];
-}): readonly RevertibleStep[] {
-  const steps: RevertibleStep[] = [];
+}): readonly RepartitionStep[] {
+  const steps: RepartitionStep[] = [];
   const toDrain = [...moves];
   const toRestart: Move[] = [];
   const toDestroy = [...placementsOf(without(from, to))];
@@ -123,18 +122,12 @@ function withoutPlacement(layout: MigLayout, placement: MigPlacement): MigLayout
   return alone.ok ? without(layout, alone.value) : layout;
 }
 
-function engineStep(verb: "drain" | "restart", { instance, placement, drainMs, restartMs }: MigTenant, at: MigPlacement): RevertibleStep {
-  const drain: RepartitionStep = { do: "drain", instance, at, budgetMs: drainMs };
-  const restart: RepartitionStep = { do: "restart", instance, at, budgetMs: restartMs };
+function engineStep(verb: "drain" | "restart", { instance, placement, drainMs, restartMs }: MigTenant, at: MigPlacement): RepartitionStep {
   assert(verb === "restart" || isSamePlace(placement, at), "an instance is drained where it stands");
-  return verb === "drain" ? { forward: drain, inverse: restart } : { forward: restart, inverse: drain };
+  return { do: verb, instance, at, budgetMs: verb === "drain" ? drainMs : restartMs };
 }
 
-function instanceStep(verb: "create" | "destroy", at: MigPlacement): RevertibleStep {
-  const create: RepartitionStep = { do: "create", at, budgetMs: MIG_CHANGE_MS };
-  const destroy: RepartitionStep = { do: "destroy", at, budgetMs: MIG_CHANGE_MS };
-  return verb === "create" ? { forward: create, inverse: destroy } : { forward: destroy, inverse: create };
-}
+const instanceStep = (verb: "create" | "destroy", at: MigPlacement): RepartitionStep => ({ do: verb, at, budgetMs: MIG_CHANGE_MS });
 
 /** Placements that a victim waits for, before those that only a wish waits for. */
 const movedFirst =

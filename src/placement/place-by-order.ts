@@ -1,48 +1,88 @@
 import type { RelocationPlace } from "../api/gpu-relocation.ts";
+import { assert } from "../base/assert.ts";
 import type { InstanceName, ServiceName } from "../base/ids.ts";
 import { isSameJson } from "../base/same-json.ts";
-import { fitAt } from "./choose-gpus.ts";
+import { chooseGpus, fitAt } from "./choose-gpus.ts";
 import type { FleetRoom } from "./fleet-room.ts";
 import type { RelocationOrder, RelocationOrders } from "./next-relocation.ts";
 import { offerStanding } from "./gpu-offer.ts";
+import { holdTarget, type OutgrownMoves } from "./move-outgrown.ts";
 import { slicesOf, type Placements } from "./place-instances.ts";
-import { placeKey, type InstanceRequest, type PlacedInstance, type PlacedMember } from "./placement-request.ts";
+import { placeKey, type InstanceRequest, type PlacedInstance, type PlacedMember, type PlacementRefusal } from "./placement-request.ts";
+import type { Standing } from "./settle-standing.ts";
 
 /** Whether the order takes somebody away from there. */
 export const mustLeave = (at: RelocationPlace, { from }: Pick<RelocationOrder, "from">): boolean =>
-  from !== null && placeKey(at) === placeKey(from) && isSameJson(at.mig, from.mig);
+  from.some((place) => placeKey(at) === placeKey(place) && isSameJson(at.mig, place.mig));
 
 export interface ByOrder extends Placements {
+  /** A wish that had too little, and goes to where room was made for it. */
+  readonly arrived: OutgrownMoves;
+  /** Victims that have nowhere to go any more: they stay where they are. */
+  readonly stuck: ReadonlySet<InstanceName>;
   /** Nobody else looks for a place for these. */
   readonly settled: ReadonlySet<InstanceName>;
 }
+interface Scene {
+  readonly standing: readonly Standing[];
+  readonly orders: RelocationOrders;
+  readonly room: FleetRoom;
+}
 
 /**
- * Places those of a relocation that are on their way, each only where it was told; on the closed GPU it waits until that is free. What waits
- * elsewhere keeps its room from others, and where that is gone all the same, it looks for another place like everybody.
+ * Places those of a relocation that are on their way, each only where it was told; on a closed GPU it waits until that is free. What waits
+ * elsewhere keeps its room from others, and where that is gone all the same, it looks for another place like everybody; where there is none
+ * either, it goes back to where it came from, and the wish waits: whoever makes room for somebody does not end up without.
  * @param open those without a place.
  */
-export function placeByOrder(
-  open: readonly InstanceRequest[],
-  of: { readonly standing: readonly PlacedInstance[]; readonly orders: RelocationOrders; readonly room: FleetRoom },
-): ByOrder {
-  const { standing, orders, room } = of;
+export function placeByOrder(open: readonly InstanceRequest[], { standing, orders, room }: Scene): ByOrder {
   const placed: PlacedInstance[] = [];
   const refused: ByOrder["refused"][number][] = [];
-  for (const request of open) {
-    const order = orders.of.get(request.instance);
-    if (order === undefined || order.to === null) continue;
-    const members = fitAt(request, [pseudoMember(order.to)], room);
-    if (members !== null) {
+  const waiting = new Map(open.map((request) => [request.instance, request]));
+  // In the order of the orders: the wish comes last, since a victim may have to come back.
+  for (const [instance, order] of orders.of) {
+    const request = waiting.get(instance);
+    if (request === undefined || order.to.length === 0) continue;
+    const members = fitAt(request, order.to.map(pseudoMember), room) ?? insteadAt(request, order, { orders, room });
+    if (members === "waits") refused.push({ request, refusal: relocating(request, order) });
+    else if (members !== null) {
       room.hold(slicesOf(request, members));
       placed.push({ request, members });
-    } else if (orders.closed !== null && placeKey(orders.closed) === placeKey(order.to) && couldFit(request, order.to, room)) {
-      const gpu = { node: order.to.node, gpu: order.to.gpu };
-      refused.push({ request, refusal: { code: "RELOCATING", instance: request.instance, gpu, why: order.why } });
     }
   }
-  for (const { request } of standing) keepRoom(request, orders, room);
-  return { placed, refused, settled: new Set([...placed, ...refused].map(({ request }) => request.instance)) };
+  const arrived = arrivingWish({ standing, orders, room });
+  const movers = standing.filter(({ request }) => orders.of.has(request.instance));
+  const stuck = new Set(movers.flatMap(({ request }) => (keepRoom(request, orders, room) ? [] : [request.instance])));
+  return { placed, refused, arrived, stuck, settled: new Set([...placed, ...refused].map(({ request }) => request.instance)) };
+}
+
+/** null = it is one like all others. */
+function insteadAt(
+  request: InstanceRequest,
+  { from, to }: RelocationOrder,
+  { orders, room }: Omit<Scene, "standing">,
+): readonly PlacedMember[] | "waits" | null {
+  if (to.every((place) => isClosed(place, orders) && couldFit(request, place, room))) return "waits";
+  if (from.length === 0 || request.instance === orders.wish) return null;
+  const choice = chooseGpus(request, room);
+  return choice.ok ? choice.value : fitAt(request, from.map(pseudoMember), room);
+}
+
+function relocating({ instance }: InstanceRequest, { to, why }: RelocationOrder): PlacementRefusal {
+  const [first] = to;
+  assert(first !== undefined, "who waits was told for what");
+  return { code: "RELOCATING", instance, gpu: { node: first.node, gpu: first.gpu }, why };
+}
+
+/** It was drained, and stands where it had too little until the new place is its own. */
+function arrivingWish({ standing, orders, room }: Scene): OutgrownMoves {
+  const order = orders.wish === null ? undefined : orders.of.get(orders.wish);
+  const own = standing.find(({ request, isOutgrown, isRunning }) => request.instance === orders.wish && isOutgrown && !isRunning);
+  if (order === undefined || own === undefined || !order.isDue) return new Map();
+  const to = fitAt(own.request, order.to.map(pseudoMember), room);
+  if (to === null) return new Map();
+  holdTarget({ standing: own, to }, room);
+  return new Map([[own.request.instance, { standing: own, to, stays: null }]]);
 }
 
 /** Whether waiting for the place makes sense: it would do, were nobody else there. What was asked for may have changed since. */
@@ -63,13 +103,21 @@ function couldFit(request: InstanceRequest, to: RelocationPlace, room: FleetRoom
   return offerStanding(request, emptied, pseudoMember(to)).ok;
 }
 
-/** For one that still runs where it was. */
-function keepRoom(request: InstanceRequest, { of, closed }: RelocationOrders, room: FleetRoom): void {
-  const to = of.get(request.instance)?.to ?? null;
-  if (to === null || (closed !== null && placeKey(closed) === placeKey(to))) return;
-  if (room.slicesOf(request.service).some((slice) => slice.instance === request.instance && placeKey(slice) === placeKey(to))) return;
-  const members = fitAt(request, [pseudoMember(to)], room);
-  if (members !== null) room.hold(slicesOf(request, members));
+const isClosed = (place: RelocationPlace, { closed }: RelocationOrders): boolean => closed.some((one) => placeKey(one) === placeKey(place));
+
+/** For one that still runs where it was. @returns whether there is a place to go to. */
+function keepRoom(request: InstanceRequest, orders: RelocationOrders, room: FleetRoom): boolean {
+  const to = orders.of.get(request.instance)?.to ?? [];
+  if (to.length === 0 || to.some((place) => isClosed(place, orders))) return true;
+  const isThere = (place: RelocationPlace): boolean =>
+    room.slicesOf(request.service).some((slice) => slice.instance === request.instance && placeKey(slice) === placeKey(place));
+  if (to.some(isThere)) return true;
+  const members = fitAt(request, to.map(pseudoMember), room);
+  if (members !== null) {
+    room.hold(slicesOf(request, members));
+    return true;
+  }
+  return chooseGpus(request, room).ok;
 }
 
 /** As if it stood there: of MIG that instance and no other, else what the GPU gives. */

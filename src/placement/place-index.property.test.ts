@@ -296,6 +296,8 @@ for (const { name, asked } of [
   });
 }
 
+const closedOf = (closed: GpuPlace | null): readonly GpuPlace[] => (closed === null ? [] : [closed]);
+
 function checkMoves(
   fleet: Fleet,
   moves: readonly { readonly asked: InstanceRequest; readonly leaves: number; readonly closed: GpuPlace | null }[],
@@ -303,10 +305,10 @@ function checkMoves(
   const room = createFleetRoom(fleet);
   const held: { readonly asked: InstanceRequest; readonly members: readonly PlacedMember[] }[] = [];
   for (const { asked, leaves, closed } of moves) {
-    room.close(closed);
+    room.close(closedOf(closed));
     const isOverCap = asked.capBytes !== null && Math.max(...asked.memberBytes) > asked.capBytes;
     const now = [...fleet.held, ...held.flatMap((one) => slicesOf(one.asked, one.members))];
-    const scanned = { ...fleet, held: now, closed };
+    const scanned = { ...fleet, held: now, closed: closedOf(closed) };
     const expected = isOverCap ? null : scan(asked, { room: createFleetRoom(scanned), fleet: scanned });
     const chosen = chooseGpus(asked, room);
     assert.deepEqual(chosen.ok ? chosen.value : null, expected);

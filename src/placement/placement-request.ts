@@ -68,8 +68,8 @@ export interface Fleet {
   readonly held: readonly HeldSlice[];
   /** Lost for everybody. */
   readonly lost: readonly GpuPlace[];
-  /** Takes nobody new: what is to happen there was decided before. */
-  readonly closed?: GpuPlace | null;
+  /** They take nobody new: what is to happen there was decided before. A handful at most. */
+  readonly closed?: readonly GpuPlace[];
   /** Not to be used by one service. */
   readonly quarantined: readonly (GpuPlace & { readonly service: ServiceName })[];
   /** All that is asked for now, whether it stands or not: what there must be room for. Absent = not known. */
@@ -108,9 +108,9 @@ export type PlacementRefusal =
   | { readonly code: "CAP_EXCEEDED"; readonly instance: InstanceName; readonly neededBytes: number; readonly capBytes: number }
   | { readonly code: "NO_HOST_MEMORY"; readonly instance: InstanceName; readonly neededBytes: number; readonly freeBytes: number };
 
-/** Placed, but closer to its own service than it should be. */
+/** Placed, but closer to its own service than it should be, or with less than it asks for now. */
 export interface PlacementNotice extends Explanation {
-  readonly code: "SAME_NODE" | "SAME_SPOT_POOL" | "SAME_ZONE";
+  readonly code: "SAME_NODE" | "SAME_SPOT_POOL" | "SAME_ZONE" | "OUTGROWN";
 }
 
 export interface PlacedInstance {

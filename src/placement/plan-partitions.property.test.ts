@@ -123,7 +123,7 @@ function worldOf(state: State, known: readonly AnyPartition[]): PartitionWorld {
       })),
     ),
     quarantined: [...state.shunned.values()],
-    orders: { closed: state.closed, of: new Map() },
+    orders: { closed: state.closed === null ? [] : [state.closed], of: new Map(), wish: null },
   };
 }
 

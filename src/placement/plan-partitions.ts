@@ -6,9 +6,17 @@ import { partitionName, type InstanceName, type PartitionName, type ServiceName 
 import { explainRefusal } from "./explain-refusal.ts";
 import { createFleetRoom, type FleetRoom } from "./fleet-room.ts";
 import { NO_ORDERS, type RelocationOrders } from "./next-relocation.ts";
+import { afterMove, moveOutgrown, outgrownNotice, WHY_OUTGROWN, type Outgrown, type OutgrownMoves } from "./move-outgrown.ts";
 import { mustLeave, placeByOrder } from "./place-by-order.ts";
 import { byPromise, placeInto, type PlacementLook, type Placements } from "./place-instances.ts";
-import { placeKey, type GpuPlace, type HeldSlice, type InstanceRequest, type PlacementNotice } from "./placement-request.ts";
+import {
+  placeKey,
+  type GpuPlace,
+  type HeldSlice,
+  type InstanceRequest,
+  type PlacedInstance,
+  type PlacementNotice,
+} from "./placement-request.ts";
 import { noticesOf } from "./proximity.ts";
 import { settleStanding, type Standing, type StandingCandidate } from "./settle-standing.ts";
 
@@ -42,6 +50,8 @@ export interface DesiredPartition {
 export interface PartitionPlan {
   /** What instances are promised, member by member; placed ones are to be bound. */
   readonly desired: readonly DesiredPartition[];
+  /** Those that run on less than they want, and where they go. */
+  readonly outgrown: readonly Outgrown[];
   /** Wanted by nobody any more, and still held by a process. */
   readonly releasing: readonly GpuPartition[];
   readonly removed: readonly AnyPartition[];
@@ -66,20 +76,32 @@ export function planPartitions(world: PartitionWorld, look?: PlacementLook): Par
   const settled = new Set(standing.map(({ request }) => request.instance));
   const open = world.wanted.filter((request) => !settled.has(request.instance));
   const ordered = placeByOrder(open.toSorted(byPromise), { standing, orders, room });
-  const placements = placeInto(
-    open.filter(({ instance }) => !ordered.settled.has(instance)),
-    room,
-    look,
+  const newcomers = open.filter(({ instance }) => !ordered.settled.has(instance));
+  // Who was told to go comes before newcomers: else his service would drain him for nothing.
+  const outgrown = standing.filter(({ isOutgrown, request }) => isOutgrown && !orders.of.has(request.instance));
+  const hasted = outgrown.filter((one) => !one.isRunning || isTold(one.request, known));
+  const before = moveOutgrown(hasted, { standing, room, before: ordered.arrived });
+  const placements = placeInto(newcomers, room, look);
+  const moves = moveOutgrown(
+    outgrown.filter((one) => !hasted.includes(one)),
+    { standing, room, before },
+  );
+  const settledStanding = standing.map((one) =>
+    ordered.stuck.has(one.request.instance) ? { ...one, leaving: null } : afterMove(one, moves),
   );
   return {
     desired: [
-      ...placedPartitions([...standing, ...ordered.placed, ...placements.placed], room),
+      ...placedPartitions([...settledStanding, ...ordered.placed, ...placements.placed], room, moves),
       ...refusedPartitions([...ordered.refused, ...placements.refused]),
     ],
+    outgrown: [...moves.values()].filter(({ standing: { isRunning }, to }) => isRunning || to === null),
     releasing: releasing.map((partition) => ({ ...partition, phase: "Releasing" })),
     removed: left.filter((partition) => !isHeld(partition, world.seen)),
   };
 }
+
+const isTold = (request: InstanceRequest, known: ReadonlyMap<PartitionName, AnyPartition>): boolean =>
+  namesOf(request).some((name) => known.get(name)?.leaving === WHY_OUTGROWN);
 
 const inOrder = oncePer((wanted: readonly InstanceRequest[]) => wanted.toSorted(byPromise));
 
@@ -99,7 +121,9 @@ function stayingOf(
   const isInUse = own.some((partition) => isHeld(partition, world.seen));
   const isWhole = own.length === request.memberBytes.length;
   const order = orders.of.get(request.instance);
-  const leaving = order?.isDue === true && own.some((partition) => mustLeave(partition, order)) ? order.why : null;
+  const isDue = order?.isDue === true && own.some((partition) => mustLeave(partition, order));
+  // A wish that has something keeps it until it has what room is made for.
+  const leaving = isDue && (isInUse || request.instance !== orders.wish) ? order.why : null;
   if (isShunned || ((!isWhole || leaving !== null) && !isInUse)) return [];
   return [candidatesOf(request)([...own, isInUse, leaving], () => candidateOf(request, own, { isHeld: isInUse, isWhole, leaving }))];
 }
@@ -123,13 +147,26 @@ function candidateOf(
   return { request, members, slices, ...state };
 }
 
-function placedPartitions(placed: readonly (Omit<Standing, "leaving"> & Partial<Standing>)[], room: FleetRoom): PartitionPlan["desired"] {
-  return placed.flatMap(({ request, members, leaving = null }) => {
+function placedPartitions(
+  placed: readonly (PlacedInstance & Partial<Standing>)[],
+  room: FleetRoom,
+  moves: OutgrownMoves,
+): PartitionPlan["desired"] {
+  return placed.flatMap(({ request, members, leaving = null, isOutgrown = false }) => {
+    const move = isOutgrown ? (moves.get(request.instance) ?? null) : null;
     const node = members[0] === undefined ? null : room.nodeOf(members[0].node);
     const held = room.slicesOf(request.service);
-    const parts = [members, leaving, node, ...held, ...held.map((slice) => room.nodeOf(slice.node))];
+    const parts = [
+      members,
+      leaving,
+      move === null ? null : formatMove(move),
+      node,
+      ...held,
+      ...held.map((slice) => room.nodeOf(slice.node)),
+    ];
     return entriesOf(request)(parts, () => {
-      const notices = node === null ? [] : noticesOf(request, node, room);
+      const near = node === null ? [] : noticesOf(request, node, room);
+      const notices = move === null ? near : [...near, outgrownNotice(move)];
       return members.map((member, index) => ({
         partition: { ...claimOf(request, index), ...member, leaving, phase: "Bound" as const },
         notices,
@@ -137,6 +174,8 @@ function placedPartitions(placed: readonly (Omit<Standing, "leaving"> & Partial<
     });
   });
 }
+
+const formatMove = ({ to, stays }: Outgrown): string => `${stays} ${(to ?? []).map(placeKey).join(" ")}`;
 
 /** What stands as before, with the rest of its service as before, is said by the very same entries. */
 const entriesOf = oncePer((_request: InstanceRequest) => createRemembered<readonly DesiredPartition[]>());

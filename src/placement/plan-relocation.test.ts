@@ -1,153 +1,30 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { GpuNode } from "../api/gpu-node.ts";
-import type { GpuRelocation, RelocationPlace } from "../api/gpu-relocation.ts";
-import { formatPlacement, isLegal } from "../api/mig-layout.ts";
-import { gpuRelocationSpec, parseGpuRelocation } from "../api/parse-gpu-relocation.ts";
-import { parseGpuNode } from "../api/parse-gpu-node.ts";
-import { parseHotStandbyConfig } from "../api/parse-hot-standby-config.ts";
-import { instanceName, type InstanceName } from "../base/ids.ts";
+import type { GpuRelocation } from "../api/gpu-relocation.ts";
+import { instanceName } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
-import { nextRelocation, NO_ORDERS, type SeenPartition } from "./next-relocation.ts";
-import { planPartitions, type AnyPartition, type PartitionWorld, type SeenGpu } from "./plan-partitions.ts";
-import { planRelocation } from "./plan-relocation.ts";
-import { placeKey, type InstanceRequest } from "./placement-request.ts";
-import { requestsOf } from "./requests-of.ts";
+import {
+  at,
+  begun,
+  change,
+  coldOf,
+  grow,
+  leave,
+  look,
+  node,
+  placesOf,
+  service,
+  stageOf,
+  strong,
+  warmOf,
+  type Stage,
+} from "./fake-relocation.ts";
+import type { InstanceRequest } from "./placement-request.ts";
 
-function node(name: string, count: number, { use = "main", ...spec }: JsonObject & { readonly use?: string } = {}): GpuNode {
-  const read = parseGpuNode({ name, labels: { use }, spec: { gpus: [{ model: "H100-80GB", count }], ...spec } });
-  assert.ok(read.ok);
-  return read.value;
-}
-function service(name: string, memory: string, spec: JsonObject = {}): readonly InstanceRequest[] {
-  const model = { name, weights: "4GB" };
-  const read = parseHotStandbyConfig({
-    name,
-    spec: { tenant: name, tier: "silver", model, hotStandby: { memoryReserved: memory }, ...spec },
-  });
-  assert.ok(read.ok, JSON.stringify(read));
-  return requestsOf(read.value).map((request) => ({ ...request, nodeSelector: { use: "main" } }));
-}
-const strong = (name: string, memory: string, spec: JsonObject = {}) => service(name, memory, { isolation: "strong", ...spec });
-/** A warm instance, and the hot one of its service on another node. */
-const warmOf = (requests: readonly InstanceRequest[]): readonly InstanceRequest[] =>
-  requests.flatMap((request) => [
-    { ...request, level: "warm", instance: instanceName(`${request.service}-warm-1`) },
-    { ...request, nodeSelector: { use: "twins" } },
-  ]);
+const tell = ({ victims, places, cut }: GpuRelocation): string =>
+  `${cut === null ? "moves" : "cuts"} ${victims.map((victim) => `${victim.instance} ${at(victim.from)} -> ${at(victim.to)}`).join(", ")}, for ${places.map(at).join(" + ")}`;
 
-interface Stage {
-  readonly nodes: readonly GpuNode[];
-  wanted: readonly InstanceRequest[];
-  known: readonly AnyPartition[];
-  running: Map<InstanceName, string>;
-  relocation: GpuRelocation | null;
-  mayBegin: boolean;
-  elapsedMs: number;
-}
-
-function worldOf({ nodes, wanted, known, running }: Stage): PartitionWorld {
-  const seen = nodes.flatMap(({ name, gpus }) =>
-    gpus.map(({ index }): SeenGpu => {
-      const key = placeKey({ node: name, gpu: index });
-      const holders = [...running].filter(([, at]) => at === key).map(([instance]) => ({ instance, usedBytes: 1e9 }));
-      return { node: name, gpu: index, health: "ok", holders };
-    }),
-  );
-  return { wanted, untouched: new Set(), known, nodes, seen, quarantined: [] };
-}
-
-const seenOf = ({ known, running }: Stage): readonly SeenPartition[] =>
-  known.flatMap(({ node: at, gpu, mig, instance }) => {
-    if (at === null) return [];
-    const isReserve = instance.includes("-cold-");
-    return [{ node: at, gpu, mig, instance, isRunning: isReserve || running.get(instance) === placeKey({ node: at, gpu }) }];
-  });
-
-/** One look of the controller, and what engines make of it. @param refusal what the driver says to this look. */
-function look(
-  stage: Stage,
-  { refusal = null, isStuck = false }: { readonly refusal?: string | null; readonly isStuck?: boolean } = {},
-): void {
-  const { relocation } = stage;
-  const move =
-    relocation === null ? null : nextRelocation(relocation, { seen: seenOf(stage), elapsedMs: stage.elapsedMs, refusal, moot: null });
-  if (relocation !== null && move !== null) {
-    const status = { ...move.status, startedAt: "now", endedAt: move.isEnded ? "now" : null };
-    stage.relocation = { ...relocation, status };
-  }
-  const world = { ...worldOf(stage), orders: move?.orders ?? NO_ORDERS };
-  const plan = planPartitions(world);
-  checkPlan(
-    stage,
-    plan.desired.map(({ partition }) => partition),
-  );
-  stage.known = plan.desired.map(({ partition }) => partition);
-  for (const partition of stage.known) {
-    if (partition.node === null || isStuck || partition.instance.includes("-cold-")) continue;
-    if (partition.leaving !== null) stage.running.delete(partition.instance);
-    else stage.running.set(partition.instance, placeKey(partition));
-  }
-  if (stage.relocation === null && stage.mayBegin) {
-    const begun = planRelocation(world, plan);
-    const journal =
-      begun === null ? null : parseGpuRelocation({ name: begun.name, spec: gpuRelocationSpec({ ...begun, status: null }), status: null });
-    if (journal !== null) {
-      assert.ok(journal.ok, JSON.stringify(journal));
-      assert.deepEqual(journal.value, { ...begun, status: null });
-      stage.relocation = journal.value;
-    }
-  }
-}
-
-/** What may never be, whatever is on its way. */
-function checkPlan({ running }: Stage, partitions: readonly AnyPartition[]): void {
-  const placed = partitions.flatMap((partition) => (partition.node === null ? [] : [partition]));
-  for (const [key, on] of Map.groupBy(placed, placeKey)) {
-    assert.ok(isLegal(on.flatMap(({ mig }) => mig ?? [])), key);
-    assert.equal(new Set(on.map(({ mode }) => mode)).size, 1, key);
-    assert.ok(on.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0) <= 80e9, key);
-  }
-  for (const [instance, at] of running) {
-    const own = placed.find((partition) => partition.instance === instance);
-    assert.equal(own === undefined ? "nowhere" : placeKey(own), at, `${instance} runs where it has nothing`);
-  }
-}
-
-const stageOf = (nodes: readonly GpuNode[]): Stage => ({
-  nodes: [...nodes, node("twins", 16, { use: "twins" })],
-  wanted: [],
-  known: [],
-  running: new Map(),
-  relocation: null,
-  mayBegin: true,
-  elapsedMs: 0,
-});
-/** Adds services one after the other, each placed and running before the next comes. */
-function grow(stage: Stage, ...services: readonly (readonly InstanceRequest[])[]): void {
-  for (const requests of services) {
-    stage.wanted = [...stage.wanted, ...requests];
-    look(stage);
-  }
-}
-const at = ({ node: on, gpu, mig }: RelocationPlace): string => `${on}/${gpu}${mig === null ? "" : ` ${formatPlacement(mig)}`}`;
-const placesOf = ({ known }: Stage): Record<string, string> =>
-  Object.fromEntries(
-    known
-      .filter(({ node: on }) => on !== "twins")
-      .map(({ instance, node: on, gpu, mig }) => [instance, on === null ? "nowhere" : at({ node: on, gpu, mig })]),
-  );
-const tell = ({ victims, place, cut }: GpuRelocation): string =>
-  `${cut === null ? "moves" : "cuts"} ${victims.map((victim) => `${victim.instance} ${at(victim.from)} -> ${at(victim.to)}`).join(", ")}, for ${at(place)}`;
-
-/** The service and its engines go. */
-function leave(stage: Stage, ...services: readonly string[]): void {
-  stage.wanted = stage.wanted.filter(({ service: of }) => !services.includes(of));
-  for (const instance of stage.running.keys()) if (services.some((of) => instance.startsWith(`${of}-`))) stage.running.delete(instance);
-  look(stage);
-}
-const begun = (stage: Stage): GpuRelocation | null => stage.relocation;
 const told = (stage: Stage): string => {
   const relocation = begun(stage);
   return relocation === null ? "nobody moves" : tell(relocation);
@@ -231,12 +108,7 @@ test("an exclusive wish gets the card whose only holder, a warm instance, fits e
 
 test("a reserve, in which nothing runs, moves before a warm instance", () => {
   const stage = stageOf([node("n", 2)]);
-  const reserve = service("k", "30GB").map((request): InstanceRequest => ({
-    ...request,
-    level: "cold",
-    instance: instanceName("k-cold-1"),
-  }));
-  grow(stage, warmOf(service("w", "20GB")), reserve, service("x", "60GB"));
+  grow(stage, warmOf(service("w", "20GB")), coldOf(service("k", "30GB")), service("x", "60GB"));
   assert.deepEqual(placesOf(stage), { "w-warm-1": "n/0", "k-cold-1": "n/0", "x-hot-1": "n/1" });
   leave(stage, "x");
   grow(stage, service("y", "35GB"), service("z", "50GB"));
@@ -247,7 +119,7 @@ test("a reserve, in which nothing runs, moves before a warm instance", () => {
 test("where tenants must not meet, a card is not cut for another tenant, and a reserve leaves the card that another one then has", () => {
   const unsafe = { containerToolkit: "1.17.4" };
   const own = (name: string, memory: string) => strong(name, memory, { tenant: "t" });
-  const cut = stageOf([node("n", 1, unsafe)]);
+  const cut = stageOf([node("n", 1, "main", unsafe)]);
   grow(cut, own("a", "20GB"), own("b", "20GB"), warmOf(own("v", "20GB")));
   leave(cut, "a");
   assert.deepEqual(placesOf(cut), { "b-hot-1": "n/0 1g-double@4", "v-warm-1": "n/0 1g-double@2" });
@@ -255,7 +127,7 @@ test("where tenants must not meet, a card is not cut for another tenant, and a r
   assert.equal(told(cut), "nobody moves");
   grow(cut, own("own", "40GB"));
   assert.equal(told(cut), "cuts v-warm-1 n/0 1g-double@2 -> n/0 1g-double@6, for n/0 3g@0");
-  const stage = stageOf([node("n", 1, unsafe), node("o", 1)]);
+  const stage = stageOf([node("n", 1, "main", unsafe), node("o", 1)]);
   const reserve = service("k", "30GB").map((request): InstanceRequest => ({
     ...request,
     level: "cold",
@@ -274,32 +146,53 @@ const WISH: JsonObject = {
   warmStandby: { gpuCount: 0 },
   hotStandby: { gpuCount: 1, gpuMemoryShare: true, memoryReserved: "40GB" },
 };
+/** Half a card, a whole one, two of one node, or a quarter that asks for half later. */
+const WISHES = {
+  half: service("wish", "40GB", { isolation: "strong", ...WISH }),
+  whole: service("wish", "40GB", { ...WISH, hotStandby: { gpuCount: 1, gpuMemoryShare: false, memoryReserved: "40GB" } }),
+  pair: service("wish", "80GB", {
+    ...WISH,
+    model: { name: "wish", weights: "4GB", tensorParallelSize: 2 },
+    hotStandby: { gpuCount: 2, memoryReserved: "80GB" },
+  }),
+  grown: warmOf(service("wish", "20GB", { isolation: "strong", ...WISH, hotStandby: { gpuMemoryShare: true, memoryReserved: "20GB" } })),
+};
+const GROWN = warmOf(WISHES.half).filter(({ level }) => level === "warm");
+const anyWish = fc.constantFrom("half", "whole", "pair", "grown");
 const anyTenant = fc.record({
   memory: fc.constantFrom("10GB", "10GB", "20GB", "40GB"),
   isolation: fc.constantFrom("none", "strong", "strong"),
-  isWarm: fc.constantFrom(true, true, false),
+  kind: fc.constantFrom("warm", "warm", "warm", "cold", "cold", "hot"),
+  comesFirst: fc.constantFrom(false, false, false, false, false, false, true),
   leaves: fc.constantFrom(true, false, false),
 });
 const anyLuck = fc.array(fc.constantFrom("fine", "fine", "fine", "refused", "late", "stuck"), { maxLength: 12 });
 
 test("what was begun is finished or taken back from any state in which it stops, and nothing is ever where something runs", () => {
   const ends = new Map<string, number>();
+  const begins = new Map<string, number>();
   fc.assert(
-    fc.property(fc.array(anyTenant, { minLength: 8, maxLength: 16 }), anyLuck, (list, luck) => {
+    fc.property(fc.array(anyTenant, { minLength: 6, maxLength: 16 }), anyWish, anyLuck, (list, way, luck) => {
       const stage = stageOf([node("m", 1), node("n", 2)]);
       stage.mayBegin = false;
-      for (const [index, { memory, isolation, isWarm }] of list.entries()) {
-        const requests = service(`s${index}`, memory, { isolation });
-        grow(stage, isWarm ? warmOf(requests) : requests);
+      if (way === "grown") grow(stage, WISHES.grown);
+      for (const [index, { memory, isolation, kind, comesFirst }] of list.entries()) {
+        const own = service(`s${index}`, memory, { isolation });
+        const requests = kind === "warm" ? warmOf(own) : kind === "cold" ? coldOf(own) : own;
+        grow(stage, comesFirst ? requests.map((request) => ({ ...request, tier: "platinum", priority: 5 })) : requests);
       }
       leave(stage, ...list.flatMap(({ leaves }, index) => (leaves ? [`s${index}`] : [])));
       // Who was refused before goes: one asks.
       const places = placesOf(stage);
       stage.wanted = stage.wanted.filter(({ instance }) => places[instance] !== "nowhere");
       stage.mayBegin = true;
-      grow(stage, service("wish", "40GB", { isolation: "strong", ...WISH }));
+      const before = placesOf(stage);
+      if (way === "grown") change(stage, GROWN);
+      else grow(stage, WISHES[way]);
       const relocation = begun(stage);
       if (relocation === null) return;
+      begins.set(way, (begins.get(way) ?? 0) + 1);
+      const first = stage.wanted.filter(({ priority }) => priority === 5).map(({ instance }) => instance);
       for (const fate of luck) {
         if (fate === "late") stage.elapsedMs += relocation.budgetMs + 1;
         for (let times = fate === "refused" ? 3 : 1; times > 0; times -= 1)
@@ -308,11 +201,13 @@ test("what was begun is finished or taken back from any state in which it stops,
       const end = finish(stage);
       ends.set(end, (ends.get(end) ?? 0) + 1);
       const now = placesOf(stage);
-      if (end === "Completed") assert.equal(now[relocation.wish], at(relocation.place));
+      for (const instance of first) assert.equal(now[instance], before[instance], `${instance} comes first`);
+      if (end === "Completed") assert.equal(now[relocation.wish], relocation.places.map(at).join(" + "));
       for (const { instance } of relocation.victims) assert.notEqual(now[instance], "nowhere", `${instance} after ${end}`);
       assert.equal(begun(stage)?.status?.endedAt, "now", JSON.stringify(begun(stage)?.status));
     }),
     { numRuns: 400 },
   );
+  for (const way of Object.keys(WISHES)) assert.ok((begins.get(way) ?? 0) > 5, JSON.stringify([...begins]));
   assert.ok((ends.get("Completed") ?? 0) > 10 && (ends.get("RolledBack") ?? 0) > 5, JSON.stringify([...ends]));
 });

@@ -29,7 +29,7 @@ const planned = (current: readonly MigUse[], wishes: readonly MigWish[]): Repart
   return made.value;
 };
 const stepsOf = (plan: RepartitionPlan): readonly string[] =>
-  plan.steps.map(({ forward: step }) => `${step.do} ${"instance" in step ? `${step.instance} ` : ""}${formatPlacement(step.at)}`);
+  plan.steps.map((step) => `${step.do} ${"instance" in step ? `${step.instance} ` : ""}${formatPlacement(step.at)}`);
 
 const cases: readonly {
   readonly name: string;

@@ -1,3 +1,4 @@
+import { matchesNode } from "../api/match-node.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
 import type { NodeName } from "../base/ids.ts";
 import { oncePer } from "../base/once-per.ts";
@@ -20,7 +21,12 @@ export interface StandingCandidate {
   readonly leaving: string | null;
 }
 /** Where somebody is who had a place before. */
-export type Standing = PlacedInstance & { readonly leaving: string | null };
+export type Standing = PlacedInstance & {
+  readonly leaving: string | null;
+  readonly isRunning: boolean;
+  /** It has less than it wants now, on GPUs that are there and on a node that it may use. */
+  readonly isOutgrown: boolean;
+};
 
 export interface Settled {
   readonly standing: readonly Standing[];
@@ -36,7 +42,8 @@ interface Ground {
 }
 
 /**
- * Gives everybody who stands somewhere what is wanted there now, if that fits; else what runs keeps what it has, and what does not run moves.
+ * Gives everybody who stands somewhere what is wanted there now, if that fits; else what runs keeps what it has, and so does a hot or warm
+ * instance that only lacks room there. What else does not run moves.
  * Whether it fits depends on that node alone, so a node where all is as before is not worked out again.
  * @param candidates who comes first stands first. @param fixed held by others, whatever is decided.
  */
@@ -91,8 +98,20 @@ function settle(
 ): readonly { readonly stands: Standing; readonly held: readonly HeldSlice[] }[] {
   room.release(request.instance, members);
   const fitting = isWhole && leaving === null ? fitAt(request, members, room) : null;
-  if (fitting === null && !mustStay) return [];
+  const isOutgrown =
+    fitting === null &&
+    isWhole &&
+    leaving === null &&
+    request.level !== "cold" &&
+    members.every((member) => mayBeAt(request, member, room));
+  if (fitting === null && !mustStay && !isOutgrown) return [];
   const held = fitting === null ? slices : slicesOf(request, fitting);
   room.hold(held);
-  return [{ stands: { request, members: fitting ?? members, leaving }, held }];
+  return [{ stands: { request, members: fitting ?? members, leaving, isRunning: mustStay, isOutgrown }, held }];
+}
+
+/** Whether only more room is missing there. */
+function mayBeAt(request: InstanceRequest, member: PlacedMember, room: FleetRoom): boolean {
+  const node = room.nodeOf(member.node);
+  return node !== null && matchesNode(node, request) && room.gpuAt(member) !== null;
 }

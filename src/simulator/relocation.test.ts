@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseGpuPartition } from "../api/parse-gpu-partition.ts";
 import { parseServiceStatus } from "../api/parse-service-status.ts";
-import { formatPlacement } from "../api/mig-layout.ts";
 import type { ResourceDraft } from "../api/resource.ts";
 import type { JsonObject } from "../base/json.ts";
+import { standingPlaces, untilStanding } from "./standing-places.ts";
 import { WorldClient } from "./world-client.ts";
 import { draft, gpuNodeDraft, worldModel } from "./world-resources.ts";
 import { startWorld, type World } from "./world.ts";
@@ -32,36 +31,6 @@ const RESOURCES = [
   }),
 ];
 
-/** `v-warm-1` -> `gpu-a/0 1g-double@2 Ready`, of what is bound. */
-async function placesOf(world: World): Promise<Readonly<Record<string, string>>> {
-  const listed = await world.store.list("GPUPartition");
-  assert.ok(listed.ok);
-  const states = new Map<string, string>();
-  const configs = await world.store.list("HotStandbyConfig");
-  for (const { status } of configs.ok ? configs.value.items : []) {
-    const read = status === null ? null : parseServiceStatus(status);
-    for (const { name, state } of read?.ok === true ? read.value.instances : []) states.set(name, state);
-  }
-  return Object.fromEntries(
-    listed.value.items.flatMap((resource) => {
-      const read = parseGpuPartition(resource);
-      if (!read.ok || read.value.node === null) return [];
-      const { instance, node, gpu, mig } = read.value;
-      return [[instance, `${node}/${gpu} ${mig === null ? "whole" : formatPlacement(mig)} ${states.get(instance) ?? "-"}`]];
-    }),
-  );
-}
-
-async function waitFor(world: World, places: Readonly<Record<string, string>>, withinMs: number): Promise<void> {
-  const untilMs = world.clock.monotonicMs() + withinMs;
-  for (;;) {
-    const now = await placesOf(world);
-    if (Object.entries(places).every(([instance, place]) => now[instance] === place)) return;
-    assert.ok(world.clock.monotonicMs() < untilMs, `after ${withinMs} ms: ${JSON.stringify(now)}`);
-    await world.clock.advance(100);
-  }
-}
-
 async function relocationOf(world: World): Promise<JsonObject> {
   const listed = await world.store.list("GPURelocation");
   assert.ok(listed.ok);
@@ -72,10 +41,10 @@ async function relocationOf(world: World): Promise<JsonObject> {
 async function ready(seed: number, resources: readonly ResourceDraft[] = RESOURCES, warm = "Ready"): Promise<World> {
   const world = await startWorld(seed, resources);
   const places = { "a-hot-1": "gpu-a/0 1g-double@6 Ready", "b-hot-1": "gpu-a/0 1g-double@4 Ready" };
-  await waitFor(world, { ...places, "v-hot-1": "gpu-b/0 1g-double@6 Ready", "v-warm-1": `gpu-a/0 1g-double@2 ${warm}` }, 60_000);
+  await untilStanding(world, { ...places, "v-hot-1": "gpu-b/0 1g-double@6 Ready", "v-warm-1": `gpu-a/0 1g-double@2 ${warm}` }, 60_000);
   assert.ok((await world.store.remove("HotStandbyConfig", "a")).ok);
   await world.clock.advance(20_000);
-  assert.equal((await placesOf(world))["a-hot-1"], undefined);
+  assert.equal((await standingPlaces(world))["a-hot-1"], undefined);
   return world;
 }
 
@@ -88,7 +57,7 @@ test("simulated: room for half a card is made by moving a warm instance, and its
   await world.clock.advance(2_000);
   assert.ok((await world.store.create(strong("wish", "40GB"))).ok);
   const moved = { "v-warm-1": "gpu-a/0 1g-double@6 Ready", "b-hot-1": "gpu-a/0 1g-double@4 Ready", "wish-hot-1": "gpu-a/0 3g@0 Ready" };
-  await waitFor(world, moved, 120_000);
+  await untilStanding(world, moved, 120_000);
   assert.equal((await relocationOf(world))["phase"], "Completed");
   client.stop();
   await world.clock.advance(20_000);
@@ -105,7 +74,7 @@ test("simulated: a warm instance that sleeps is moved too, and sleeps again at i
   );
   const world = await ready(3, asleep, "Asleep");
   assert.ok((await world.store.create(strong("wish", "40GB"))).ok);
-  await waitFor(world, { "v-warm-1": "gpu-a/0 1g-double@6 Asleep", "wish-hot-1": "gpu-a/0 3g@0 Ready" }, 120_000);
+  await untilStanding(world, { "v-warm-1": "gpu-a/0 1g-double@6 Asleep", "wish-hot-1": "gpu-a/0 3g@0 Ready" }, 120_000);
   const stored = await world.store.get("HotStandbyConfig", "v");
   const status = stored.ok ? parseServiceStatus(stored.value.status) : null;
   assert.ok(status?.ok);
@@ -120,7 +89,7 @@ test("simulated: a control plane that dies while a GPU is cut anew is followed b
     let deaths = 0;
     for (let times = 0; times < 4; times += 1) deaths += (await world.crashControlPlane("after", 5_000, site)) ? 1 : 0;
     assert.ok(deaths > 0, site);
-    await waitFor(world, { "v-warm-1": "gpu-a/0 1g-double@6 Ready", "wish-hot-1": "gpu-a/0 3g@0 Ready" }, 180_000);
+    await untilStanding(world, { "v-warm-1": "gpu-a/0 1g-double@6 Ready", "wish-hot-1": "gpu-a/0 3g@0 Ready" }, 180_000);
     assert.equal((await relocationOf(world))["phase"], "Completed", site);
     await world.stop();
   }
