@@ -13,7 +13,7 @@ import { startPlatform, type BenchPlatform } from "./bench-platform.ts";
 import { fleetDrafts } from "./fleet-drafts.ts";
 import { deadInstanceLooks, lookAtAll, nodeLostPasses, serviceAddedPasses, settle, steadyPasses, type Pass } from "./measure.ts";
 import { parseOptions, USAGE, type BenchOptions } from "./options.ts";
-import { lookRows, passRows, reported, type ReconcileRow } from "./rows.ts";
+import { lookRows, passRows, reported, roundRows, type ReconcileRow } from "./rows.ts";
 
 const DEAD_LOOKS_MAX = 200;
 /** Loads code that is compiled as it gets hot; the first looks of a process are no measure. */
@@ -36,15 +36,15 @@ async function measureAll(options: BenchOptions, platform: BenchPlatform, progre
   const dead = deadLooks.slice(WARM_UP_DEAD_LOOKS);
   await settle(platform, told);
   progress.line("measured: dead instances");
-  const lost: Pass[] = [];
-  for (let round = 0; round < rounds; round += 1) {
-    lost.push(...(await nodeLostPasses(platform)));
+  const lost: (readonly Pass[])[] = [];
+  for (let round = 0; round <= rounds; round += 1) {
+    lost.push(await nodeLostPasses(platform));
     await settle(platform, told);
   }
   progress.line("measured: lost nodes");
-  const added: Pass[] = [];
-  for (let round = 0; round < rounds; round += 1) {
-    added.push(...(await serviceAddedPasses(platform, serviceCount + round)));
+  const added: (readonly Pass[])[] = [];
+  for (let round = 0; round <= rounds; round += 1) {
+    added.push(await serviceAddedPasses(platform, serviceCount + round));
     await settle(platform, told);
   }
   return [
@@ -59,8 +59,8 @@ async function measureAll(options: BenchOptions, platform: BenchPlatform, progre
       "ms",
     ),
     ...passRows("a full pass, steady", steady),
-    ...passRows("a full pass, a node of 8 GPUs lost", lost),
-    ...passRows("a full pass, a service added", added),
+    ...roundRows("a full pass, a node of 8 GPUs lost", lost),
+    ...roundRows("a full pass, a service added", added),
     reported("the first pass, everything to be placed", cold.totalMs, "ms"),
     reported("from nothing to all as configured, simulated engines included", startMs / 1_000, "s"),
   ];

@@ -32,6 +32,12 @@ export const passRows = (what: string, passes: readonly Pass[]): readonly Reconc
   reported(`${what}: slowest look of the partition loop`, largest(passes.map(({ partitionsMs }) => partitionsMs)), "ms"),
 ];
 
+/** @param rounds the first is the process's first of its kind, and told apart: its code is being compiled. */
+export const roundRows = (what: string, [first = [], ...rounds]: readonly (readonly Pass[])[]): readonly ReconcileRow[] => [
+  ...passRows(what, rounds.flat()),
+  reported(`${what}: slowest of the process's first ${first.length}`, largest(first.map(({ totalMs }) => totalMs)), "ms"),
+];
+
 export const reported = (name: string, value: number | null, unit: string): ReconcileRow => ({
   name,
   value,

@@ -152,19 +152,13 @@ function placedPartitions(
   room: FleetRoom,
   moves: OutgrownMoves,
 ): PartitionPlan["desired"] {
+  const services = new Map<ServiceName, object>();
   return placed.flatMap(({ request, members, leaving = null, isOutgrown = false }) => {
     const move = isOutgrown ? (moves.get(request.instance) ?? null) : null;
     const node = members[0] === undefined ? null : room.nodeOf(members[0].node);
-    const held = room.slicesOf(request.service);
-    const parts = [
-      members,
-      leaving,
-      move === null ? null : formatMove(move),
-      node,
-      ...held,
-      ...held.map((slice) => room.nodeOf(slice.node)),
-    ];
-    return entriesOf(request)(parts, () => {
+    const rest = services.get(request.service) ?? placesOfService(request, room);
+    services.set(request.service, rest);
+    return entriesOf(request)([members, leaving, move === null ? null : formatMove(move), node, rest], () => {
       const near = node === null ? [] : noticesOf(request, node, room);
       const notices = move === null ? near : [...near, outgrownNotice(move)];
       return members.map((member, index) => ({
@@ -176,6 +170,14 @@ function placedPartitions(
 }
 
 const formatMove = ({ to, stays }: Outgrown): string => `${stays} ${(to ?? []).map(placeKey).join(" ")}`;
+
+/** Stands for where all of its service is: the same object as long as all of that is as it was. */
+function placesOfService(request: InstanceRequest, room: FleetRoom): object {
+  const held = room.slicesOf(request.service);
+  return placesBefore(request)([...held, ...held.map(({ node }) => room.nodeOf(node))], () => ({}));
+}
+
+const placesBefore = oncePer((_request: InstanceRequest) => createRemembered<object>());
 
 /** What stands as before, with the rest of its service as before, is said by the very same entries. */
 const entriesOf = oncePer((_request: InstanceRequest) => createRemembered<readonly DesiredPartition[]>());
