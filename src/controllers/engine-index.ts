@@ -31,8 +31,11 @@ export function createEngineIndex(ownerOf: (engine: RunningEngine) => string): E
     views.delete(owner);
   }
   function follow(engines: readonly RunningEngine[]): void {
-    let before = 0;
-    for (const engine of engines) {
+    // Most of it is as it was, up to whoever went first.
+    let before = sameFrom(engines, last);
+    for (let index = before; index < engines.length; index += 1) {
+      const engine = engines[index];
+      if (engine === undefined) continue;
       if (last[before] === engine) {
         before += 1;
         continue;
@@ -62,6 +65,14 @@ export function createEngineIndex(ownerOf: (engine: RunningEngine) => string): E
       return made;
     },
   };
+}
+
+/** How many stand in the same places from the first one on. */
+function sameFrom(one: readonly RunningEngine[], other: readonly RunningEngine[]): number {
+  const length = Math.min(one.length, other.length);
+  let count = 0;
+  while (count < length && one[count] === other[count]) count += 1;
+  return count;
 }
 
 const viewOf = ({ uid, generation, address, pid }: RunningEngine): RunningView => ({ uid, generation, endpoint: urlOf(address), pid });

@@ -47,9 +47,9 @@ function createSight(): (gpus: readonly ObservedGpu[], nowMs: MonotonicMs) => Tr
     const known = isNew ? new Map([...troubles.values()].map((trouble) => [trouble.gpu, trouble])) : null;
     if (isNew) troubles.clear();
     let hasLost = isNew;
-    for (let index = 0; index < gpus.length; index += 1) {
+    for (const index of isNew ? gpus.keys() : differingIndexes(gpus, last)) {
       const gpu = gpus[index];
-      if (gpu === undefined || (!isNew && gpu === last[index])) continue;
+      if (gpu === undefined) continue;
       const before = known === null ? troubles.get(index) : known.get(gpuKey(gpu));
       const trouble = troubleOf(gpu, before ?? null, nowMs);
       hasLost ||= (before?.isLost ?? false) || (trouble?.isLost ?? false);
@@ -67,6 +67,13 @@ function createSight(): (gpus: readonly ObservedGpu[], nowMs: MonotonicMs) => Tr
       if (remains.some(({ sinceMs }) => nowMs - sinceMs >= TEARDOWN_USUAL_MS)) slow.add(gpu);
     return { lost, slow };
   };
+}
+
+/** Of two lists of one length. Of thousands of GPUs at each look: so it does nothing else. */
+function differingIndexes(one: readonly ObservedGpu[], other: readonly ObservedGpu[]): readonly number[] {
+  const indexes: number[] = [];
+  for (let index = 0; index < one.length; index += 1) if (one[index] !== other[index]) indexes.push(index);
+  return indexes;
 }
 
 function troubleOf(gpu: ObservedGpu, before: Trouble | null, nowMs: MonotonicMs): Trouble | null {

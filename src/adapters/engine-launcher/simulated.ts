@@ -30,8 +30,8 @@ export function createSimulatedLauncher(start: StartSimulatedEngine): SimulatedL
   const exits = createExitListeners();
   const engines = new Map<InstanceName, { readonly running: RunningEngine; readonly engine: SimulatedEngine }>();
   const instances = new Map<number, InstanceName>();
-  /** What `observe` said last, until something changes. */
-  let observed: readonly RunningEngine[] | null = null;
+  /** What `observe` says, in the order of their starts. */
+  let observed: readonly RunningEngine[] = [];
   let lastPid = 0;
 
   function end(pid: number, reason: string): void {
@@ -41,16 +41,13 @@ export function createSimulatedLauncher(start: StartSimulatedEngine): SimulatedL
     const { generation } = entry.running;
     engines.delete(instance);
     instances.delete(pid);
-    observed = null;
+    observed = observed.filter((running) => running !== entry.running);
     entry.engine.stop();
     void Promise.resolve().then(() => exits.tell({ instance, generation, reason, lastLog: null }));
   }
 
   return {
-    async observe() {
-      observed ??= [...engines.values()].map(({ running }) => running);
-      return observed;
-    },
+    observe: async () => observed,
     async ensure(plan) {
       const { instance, uid, generation } = plan;
       const current = engines.get(instance)?.running;
@@ -66,7 +63,7 @@ export function createSimulatedLauncher(start: StartSimulatedEngine): SimulatedL
       const running: RunningEngine = { instance, uid, generation, address: engine.address, pid };
       engines.set(instance, { running, engine });
       instances.set(pid, instance);
-      observed = null;
+      observed = [...observed, running];
       return ok(running);
     },
     async remove(instance, graceMs) {

@@ -33,6 +33,8 @@ export interface Holder {
   freeAtWallMs: WallMs | null;
 }
 
+const NOBODY: readonly Holder[] = [];
+
 /** Every process that holds something, and those that are dead and not yet torn down. */
 export class AccountHolders {
   readonly #clock: Clock;
@@ -88,7 +90,9 @@ export class AccountHolders {
 
   /** In the order in which they were opened. */
   #on({ node, gpu }: GpuPlace): readonly Holder[] {
-    return [...(this.#byGpu.get(gpuKey(node, gpu)) ?? [])].toSorted((left, right) => left.order - right.order);
+    const holders = this.#byGpu.get(gpuKey(node, gpu));
+    if (holders === undefined || holders.size === 0) return NOBODY;
+    return holders.size === 1 ? [...holders] : [...holders].toSorted((left, right) => left.order - right.order);
   }
 
   all(): readonly Holder[] {
