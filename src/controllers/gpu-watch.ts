@@ -1,4 +1,5 @@
-import type { MonotonicMs } from "../base/ids.ts";
+import type { MonotonicMs, ServiceName } from "../base/ids.ts";
+import { oncePer } from "../base/once-per.ts";
 import { gpuKey } from "../failover/instance-look.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { GpuDriver, ObservedGpu } from "../ports/gpu-driver.ts";
@@ -13,14 +14,21 @@ export interface TroubledGpus {
 
 /** For looks that must not wait for a driver that is away or stands still. */
 export interface GpuWatch {
-  /** null = the driver did not answer in time: nothing is known to be wrong. */
-  troubled(): Promise<TroubledGpus | null>;
+  /**
+   * @param places all that the look at this service judges by; of others nothing is said.
+   * @returns null = the driver did not answer in time: nothing is known to be wrong.
+   */
+  troubled(service: ServiceName, places: readonly GpuPlace[]): Promise<TroubledGpus | null>;
 }
+
+type GpuPlace = Pick<ObservedGpu, "node" | "gpu">;
 
 /** A dead engine is restarted without the driver; so long its answer is worth waiting for. */
 const PATIENCE_MS = 200;
 /** A driver frees the memory of a dead process in about 100 ms. */
 const TEARDOWN_USUAL_MS = 300;
+
+const NO_TROUBLE: TroubledGpus = { lost: new Set(), slow: new Set() };
 
 /** A dead process that holds something of a GPU. */
 interface Remains {
@@ -28,82 +36,90 @@ interface Remains {
   /** When it was first seen so. */
   readonly sinceMs: MonotonicMs;
 }
-/** What is wrong of one GPU; of most nothing is. */
-interface Trouble {
-  readonly gpu: string;
-  readonly isLost: boolean;
-  readonly remains: readonly Remains[];
+interface Question {
+  readonly keys: ReadonlySet<string>;
+  readonly answer: Promise<TroubledGpus | null>;
 }
 
-/** Follows what a driver shows. Fleets have thousands of GPUs, and after a change somewhere few of them are other objects: only those are looked at. */
-function createSight(): (gpus: readonly ObservedGpu[], nowMs: MonotonicMs) => TroubledGpus {
-  let last: readonly ObservedGpu[] = [];
-  /** By the place in the list. */
-  const troubles = new Map<number, Trouble>();
-  let lost: ReadonlySet<string> = new Set();
+/** What is asked about, each GPU once. Plans that change nothing leave the list as it is. */
+const distinct = oncePer((places: readonly GpuPlace[]) => {
+  const byKey = new Map(places.map((place) => [gpuKey(place), place]));
+  return { keys: new Set(byKey.keys()), places: [...byKey.values()] };
+});
 
-  function follow(gpus: readonly ObservedGpu[], nowMs: MonotonicMs): void {
-    const isNew = gpus.length !== last.length;
-    const known = isNew ? new Map([...troubles.values()].map((trouble) => [trouble.gpu, trouble])) : null;
-    if (isNew) troubles.clear();
-    let hasLost = isNew;
-    for (const index of isNew ? gpus.keys() : differingIndexes(gpus, last)) {
-      const gpu = gpus[index];
-      if (gpu === undefined) continue;
-      const before = known === null ? troubles.get(index) : known.get(gpuKey(gpu));
-      const trouble = troubleOf(gpu, before ?? null, nowMs);
-      hasLost ||= (before?.isLost ?? false) || (trouble?.isLost ?? false);
-      if (trouble === null) troubles.delete(index);
-      else troubles.set(index, trouble);
+/** What was seen at those places, and found to be quiet: nothing there becomes worse by waiting. */
+interface Quiet {
+  readonly gpus: readonly ObservedGpu[];
+  readonly trouble: TroubledGpus;
+}
+
+/**
+ * Fleets have thousands of GPUs, and a service stands on a few: only of those is asked. One question at a time for each service; a late answer
+ * serves its next look, if that asks of nothing else.
+ */
+export function createGpuWatch(ports: { readonly driver: GpuDriver; readonly clock: Clock }): GpuWatch {
+  const asked = new Map<ServiceName, Question>();
+  const remainsOf = new Map<string, readonly Remains[]>();
+  const quiet = new WeakMap<readonly GpuPlace[], Quiet>();
+
+  async function ask(service: ServiceName, places: readonly GpuPlace[]): Promise<TroubledGpus | null> {
+    try {
+      const observed = await ports.driver.observe(places);
+      return observed.ok ? troubleAt(places, observed.value) : null;
+    } finally {
+      asked.delete(service);
     }
-    last = gpus;
-    if (hasLost) lost = new Set([...troubles.values()].flatMap(({ gpu, isLost }) => (isLost ? [gpu] : [])));
   }
 
-  return (gpus, nowMs) => {
-    if (gpus !== last) follow(gpus, nowMs);
+  function troubleAt(places: readonly GpuPlace[], gpus: readonly ObservedGpu[]): TroubledGpus {
+    const known = quiet.get(places);
+    if (known !== undefined && isSameList(known.gpus, gpus)) return known.trouble;
+    const trouble = troubleIn(gpus, ports.clock.monotonicMs());
+    if (gpus.some((gpu) => remainsOf.has(gpuKey(gpu)))) quiet.delete(places);
+    else quiet.set(places, { gpus, trouble });
+    return trouble;
+  }
+
+  function troubleIn(gpus: readonly ObservedGpu[], nowMs: MonotonicMs): TroubledGpus {
+    const lost = new Set<string>();
     const slow = new Set<string>();
-    for (const { gpu, remains } of troubles.values())
-      if (remains.some(({ sinceMs }) => nowMs - sinceMs >= TEARDOWN_USUAL_MS)) slow.add(gpu);
-    return { lost, slow };
-  };
-}
-
-/** Of two lists of one length. Of thousands of GPUs at each look: so it does nothing else. */
-function differingIndexes(one: readonly ObservedGpu[], other: readonly ObservedGpu[]): readonly number[] {
-  const indexes: number[] = [];
-  for (let index = 0; index < one.length; index += 1) if (one[index] !== other[index]) indexes.push(index);
-  return indexes;
-}
-
-function troubleOf(gpu: ObservedGpu, before: Trouble | null, nowMs: MonotonicMs): Trouble | null {
-  const isLost = gpu.health !== "ok";
-  const remains = gpu.holders.flatMap(({ pid, state }) =>
-    state === "gone" ? [before?.remains.find((known) => known.pid === pid) ?? { pid, sinceMs: nowMs }] : [],
-  );
-  return isLost || remains.length > 0 ? { gpu: gpuKey(gpu), isLost, remains } : null;
-}
-
-/** One question at a time, shared by all looks; a late answer serves the next of them. */
-export function createGpuWatch(ports: { readonly driver: GpuDriver; readonly clock: Clock }): GpuWatch {
-  let asking: Promise<TroubledGpus | null> | null = null;
-  const sight = createSight();
-  async function ask(): Promise<TroubledGpus | null> {
-    try {
-      const observed = await ports.driver.observe();
-      return observed.ok ? sight(observed.value, ports.clock.monotonicMs()) : null;
-    } finally {
-      asking = null;
+    for (const gpu of gpus) {
+      const key = gpuKey(gpu);
+      if (gpu.health !== "ok") lost.add(key);
+      const before = remainsOf.get(key) ?? [];
+      const remains = gpu.holders.flatMap(({ pid, state }): readonly Remains[] =>
+        state === "gone" ? [before.find((known) => known.pid === pid) ?? { pid, sinceMs: nowMs }] : [],
+      );
+      if (remains.length === 0) remainsOf.delete(key);
+      else remainsOf.set(key, remains);
+      if (remains.some(({ sinceMs }) => nowMs - sinceMs >= TEARDOWN_USUAL_MS)) slow.add(key);
     }
+    return { lost, slow };
+  }
+
+  function questionOf(service: ServiceName, wanted: readonly GpuPlace[]): Question {
+    const { keys, places } = distinct(wanted);
+    const open = asked.get(service);
+    if (open !== undefined) return [...keys].every((key) => open.keys.has(key)) ? open : { keys: open.keys, answer: NOT_KNOWN };
+    const question = { keys, answer: ask(service, places) };
+    asked.set(service, question);
+    return question;
   }
 
   return {
-    troubled() {
-      asking ??= ask();
+    troubled(service, places) {
+      if (places.length === 0) return Promise.resolve(NO_TROUBLE);
+      const { answer } = questionOf(service, places);
       const { promise, resolve, reject } = Promise.withResolvers<TroubledGpus | null>();
       const timer = ports.clock.after(PATIENCE_MS, () => resolve(null));
-      asking.then(resolve, reject).finally(() => timer.cancel());
+      answer.then(resolve, reject).finally(() => timer.cancel());
       return promise;
     },
   };
 }
+
+function isSameList(one: readonly ObservedGpu[], other: readonly ObservedGpu[]): boolean {
+  return one.length === other.length && one.every((gpu, index) => gpu === other[index]);
+}
+
+const NOT_KNOWN: Promise<null> = Promise.resolve(null);

@@ -1,9 +1,11 @@
 import type { InstanceName, NodeName, Uid } from "../base/ids.ts";
+import { oncePer } from "../base/once-per.ts";
+import { createRemembered } from "../base/remember.ts";
 import type { FailoverRecord } from "../api/failover-record.ts";
 import type { GpuNode } from "../api/gpu-node.ts";
 import type { HotStandbyConfig } from "../api/hot-standby-config.ts";
 import type { Resource } from "../api/resource.ts";
-import type { ServiceStatus } from "../api/service-status.ts";
+import type { Member, ServiceStatus } from "../api/service-status.ts";
 import { alertGauges } from "../failover/alert-gauges.ts";
 import type { SeenInstance, ServiceWorld } from "../failover/decide-service.ts";
 import { desiredInstances, reserveInstances } from "../failover/desired-instances.ts";
@@ -47,11 +49,11 @@ export async function observeService(
   const tasks = new Map(asked.map((name) => [name, memory.tasks.view(name)]));
   const reports = new Map(memory.reports);
   const activations = new Map(memory.activations);
-  const [running, placed, nodes, troubled, stored] = await Promise.all([
+  const placed = await observePlacement(ports.store, config.name, config.model.tensorParallelSize);
+  const [running, nodes, troubled, stored] = await Promise.all([
     observeEngines(ports.launcher, config.name),
-    observePlacement(ports.store, config.name, config.model.tensorParallelSize),
     observeNodes(ports.store),
-    memory.gpus.troubled(),
+    memory.gpus.troubled(config.name, placesOf(status, placed)),
     memory.records.of(config.name),
   ]);
   const exits = new Map(memory.exits);
@@ -93,6 +95,18 @@ export async function observeService(
   };
   return { world, nodes, memoryBytes: placed.memoryBytes, environments: placed.environments };
 }
+
+type GpuPlace = Pick<Member, "node" | "gpu">;
+
+/** Where it stands, shall stand, and keeps away from. */
+const placesOf = (status: ServiceStatus | null, placed: ServicePlacement): readonly GpuPlace[] =>
+  placesBefore(placed)([status], () => [
+    ...(status?.instances ?? []).flatMap(({ members }) => members),
+    ...[...placed.placements.values()].flatMap((placement) => (placement.kind === "bound" ? placement.members : [])),
+    ...(status?.quarantined ?? []),
+  ]);
+
+const placesBefore = oncePer((_placed: ServicePlacement) => createRemembered<readonly GpuPlace[]>());
 
 /**
  * The table that every gateway has is the one that the status speaks of. A status whose write was answered by an error may be stored

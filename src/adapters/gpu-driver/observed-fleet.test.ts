@@ -59,3 +59,30 @@ test("a node with dirty bytes is looked at each time from when they are scrubbed
   shown.set(A, gpu(A, 2));
   assert.equal(fleet.show(), clean);
 });
+
+test("picked GPUs are those that were shown, but where something may have happened since, or nothing was shown", () => {
+  const shown = new Map([A, B].map((node) => [node, gpu(node, 1)]));
+  const fleet = fleetOf(shown);
+  const pick = (...nodes: readonly ObservedGpu["node"][]): readonly ObservedGpu[] =>
+    fleet.pick(
+      nodes.map((node) => ({ node, gpu: 0 })),
+      ({ node }) => shown.get(node) ?? null,
+    );
+  assert.deepEqual(pick(A), [gpu(A, 1)]);
+  const before = fleet.show();
+  shown.set(A, gpu(A, 2));
+  shown.set(B, gpu(B, 2, 5));
+  assert.equal(pick(A)[0], before[0]);
+  fleet.touch(A);
+  assert.deepEqual(pick(B, A), [before[1], gpu(A, 2)]);
+  // Dirty bytes become fewer by themselves.
+  fleet.touch(B);
+  fleet.show();
+  shown.set(B, gpu(B, 2, 4));
+  assert.deepEqual(pick(B), [gpu(B, 2, 4)]);
+  assert.deepEqual(pick(nodeName("c")), []);
+  assert.deepEqual(
+    fleet.pick([{ node: A, gpu: 1 }], () => null),
+    [],
+  );
+});

@@ -2,6 +2,8 @@ import type { NodeName } from "../../base/ids.ts";
 import { isSameJson } from "../../base/same-json.ts";
 import type { ObservedGpu } from "../../ports/gpu-driver.ts";
 
+type GpuPlace = Pick<ObservedGpu, "node" | "gpu">;
+
 /**
  * What a driver shows of its GPUs, made again only of nodes where something happened: who compares fleets sees at once what is as it was.
  * @param nodes in the order in which they are shown.
@@ -30,6 +32,19 @@ export class ObservedFleet {
   touch(node: NodeName | null): void {
     if (node === null) this.#shown = null;
     else this.#touched.add(node);
+  }
+
+  /** A few of them, without a look at the rest. @param lookAt how one of them is looked at; null = there is none. */
+  pick(places: readonly GpuPlace[], lookAt: (place: GpuPlace) => ObservedGpu | null): readonly ObservedGpu[] {
+    return places.flatMap((place) => this.#known(place) ?? lookAt(place) ?? []);
+  }
+
+  /** null = something may have happened there since it was shown. */
+  #known({ node, gpu }: GpuPlace): ObservedGpu | null {
+    const first = this.#shown?.firstOf.get(node);
+    if (first === undefined || this.#touched.has(node) || this.#dirty.has(node)) return null;
+    const known = this.#shown?.gpus[first + gpu];
+    return known !== undefined && known.node === node && known.gpu === gpu ? known : null;
   }
 
   show(): readonly ObservedGpu[] {

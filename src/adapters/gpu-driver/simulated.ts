@@ -164,7 +164,8 @@ class Account {
   }
 
   observe(only?: readonly GpuPlace[]): readonly ObservedGpu[] {
-    return only === undefined ? this.#observed.show() : only.flatMap(({ node, gpu }) => this.#lookAt(node, gpu));
+    if (only === undefined) return this.#observed.show();
+    return this.#observed.pick(only, ({ node, gpu }) => this.#lookAt(node, gpu)[0] ?? null);
   }
 
   #lookAt(node: NodeName, only: number | null = null): readonly ObservedGpu[] {
