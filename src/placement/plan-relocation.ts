@@ -89,7 +89,13 @@ function fleetAfter(world: PartitionWorld, plan: PartitionPlan): RelocationFleet
   ];
   const seen = world.seen ?? [];
   const lost = seen.filter(({ health }) => health === "lost");
-  const room = createFleetRoom({ nodes: world.nodes, held: [...held, ...strangers(seen, held)], lost, quarantined: world.quarantined });
+  const room = createFleetRoom({
+    nodes: world.nodes,
+    held: [...held, ...strangers(seen, held)],
+    lost,
+    quarantined: world.quarantined,
+    wanted: world.wanted,
+  });
   for (const { standing, to } of plan.outgrown) if (to !== null) holdTarget({ standing, to }, room);
   const serving = known.filter(({ request, isRunning }) => isRunning && request.level !== "cold").map(({ request }) => request);
   const running = Map.groupBy(serving, ({ service }) => service);
