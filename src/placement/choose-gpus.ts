@@ -11,11 +11,15 @@ import type { InstanceRequest, PlacedMember, PlacementRefusal } from "./placemen
 /** The best GPUs of one node for an instance, or what stands in its way. Two of one service never share a GPU. */
 export function chooseGpus(request: InstanceRequest, room: FleetRoom): Result<readonly PlacedMember[], PlacementRefusal> {
   const neededBytes = Math.max(...request.memberBytes);
-  if (request.capBytes !== null && neededBytes > request.capBytes)
+  if (request.capBytes !== null && isOverCap(request))
     return err({ code: "CAP_EXCEEDED", instance: request.instance, neededBytes, capBytes: request.capBytes });
   const best = bestPlace(request, room);
   return best === null ? err(refusalOf(request, room)) : ok(candidateOf(request, best, room).members);
 }
+
+/** It asks for more on a shared GPU than its class may have: no room helps it. */
+export const isOverCap = ({ capBytes, memberBytes }: Pick<InstanceRequest, "capBytes" | "memberBytes">): boolean =>
+  capBytes !== null && Math.max(...memberBytes) > capBytes;
 
 /** Why no node can take it. */
 function refusalOf(request: InstanceRequest, room: FleetRoom): PlacementRefusal {
@@ -58,7 +62,7 @@ export const offersOn = (request: InstanceRequest, node: GpuNode, room: FleetRoo
 export function fitAt(request: InstanceRequest, members: readonly PlacedMember[], room: FleetRoom): readonly PlacedMember[] | null {
   const node = members[0] === undefined ? null : room.nodeOf(members[0].node);
   if (node === null || !matchesNode(node, request) || room.freeHostBytes(node) < request.hostBytes) return null;
-  if (request.capBytes !== null && Math.max(...request.memberBytes) > request.capBytes) return null;
+  if (isOverCap(request)) return null;
   const fitting = members.flatMap((member, index) => {
     const gpu = member.node === node.name ? room.gpuAt(member) : null;
     if (gpu === null || !mayUse(request, gpu, room)) return [];

@@ -42,7 +42,7 @@ export const coldOf = (requests: readonly InstanceRequest[]): readonly InstanceR
   requests.map((request) => ({ ...request, level: "cold", instance: instanceName(`${request.service}-cold-1`) }));
 
 export interface Stage {
-  readonly nodes: readonly GpuNode[];
+  nodes: readonly GpuNode[];
   wanted: readonly InstanceRequest[];
   known: readonly AnyPartition[];
   /** By instance: its GPUs. */

@@ -141,3 +141,81 @@ test("whoever grows, nobody is drained without another that runs, nobody is prom
   );
   assert.ok(movedCount > 50, `${movedCount}`);
 });
+
+/** `w` has outgrown n0; on n1 or beside it room was begun to be made. */
+function begunFor(asks: (requests: readonly InstanceRequest[]) => readonly InstanceRequest[], hostMemory: string): Stage {
+  const stage = stageOf([node("n0", 1)]);
+  stage.mayBegin = false;
+  const add = (name: string, count: number): void => {
+    stage.nodes = [node(name, count, "main", name === "n1" ? { hostMemory } : {}), ...stage.nodes];
+  };
+  grow(stage, service("f", "60GB"), asks(warmOf(service("w", "20GB"))));
+  add("n1", 2);
+  grow(stage, service("x", "30GB"), warmOf(service("v", "30GB")), service("z", "60GB"));
+  add("n2", 1);
+  grow(stage, service("y", "45GB"));
+  change(stage, asks(warmOf(service("w", "45GB"))));
+  stage.mayBegin = true;
+  look(stage);
+  stage.mayBegin = false;
+  assert.deepEqual([stage.relocation?.wish, stage.relocation?.places.map(({ node: on }) => on)], ["w-warm-1", ["n1"]]);
+  return stage;
+}
+/** How often it was taken down in so many looks. */
+function downs(stage: Stage, lookCount: number): number {
+  let count = 0;
+  let isUp = true;
+  for (let times = 0; times < lookCount; times += 1) {
+    look(stage);
+    const isNowUp = stage.running.has(instanceName("w-warm-1"));
+    if (isUp && !isNowUp) count += 1;
+    isUp = isNowUp;
+  }
+  return count;
+}
+const sleepers = (requests: readonly InstanceRequest[]): readonly InstanceRequest[] =>
+  requests.map((request) => (request.level === "warm" ? { ...request, hostBytes: 8e9 } : request));
+
+test("who has outgrown its place is not drained while what it needs where room was made is taken", () => {
+  const stage = begunFor(sleepers, "10GB");
+  // Of the node only the GPU is closed: a newcomer beside it may have the host memory.
+  grow(stage, sleepers(warmOf(service("late", "15GB"))));
+  assert.equal(downs(stage, 8), 0);
+  assert.match(placesOf(stage)["w-warm-1"] ?? "", /^n0/);
+});
+
+for (const { asks, ends } of [
+  { asks: "20GB", ends: "Completed" },
+  { asks: "70GB", ends: null },
+]) {
+  test(`who has outgrown its place and asks for ${asks} once room is being made is taken down once at most`, () => {
+    const stage = begunFor((requests) => requests, "512GB");
+    change(stage, warmOf(service("w", asks)));
+    assert.ok(downs(stage, 10) <= 1);
+    assert.equal(stage.running.has(instanceName("w-warm-1")), true);
+    if (ends !== null) assert.equal(stage.relocation?.status?.phase, ends);
+  });
+}
+
+test("who asks for more than its class may have gets no room by moves", () => {
+  const capped = (requests: readonly InstanceRequest[]): readonly InstanceRequest[] => requests.map((one) => ({ ...one, capBytes: 40e9 }));
+  for (const [asks, isBegun] of [
+    [(requests: readonly InstanceRequest[]) => requests, true],
+    [capped, false],
+  ] as const) {
+    const stage = stageOf([node("n0", 1)]);
+    stage.mayBegin = false;
+    grow(stage, service("f", "60GB"), asks(warmOf(service("w", "20GB"))));
+    for (const [name, beside] of [
+      ["n1", [service("x", "30GB"), warmOf(service("v", "30GB"))]],
+      ["n2", [service("y", "45GB")]],
+    ] as const) {
+      stage.nodes = [node(name, 1), ...stage.nodes];
+      grow(stage, ...beside);
+    }
+    change(stage, asks(warmOf(service("w", "45GB"))));
+    stage.mayBegin = true;
+    look(stage);
+    assert.equal(stage.relocation !== null, isBegun);
+  }
+});

@@ -1,7 +1,8 @@
 import { formatBytes } from "../base/bytes.ts";
 import type { InstanceName } from "../base/ids.ts";
-import { chooseGpus } from "./choose-gpus.ts";
+import { chooseGpus, isOverCap } from "./choose-gpus.ts";
 import type { FleetRoom } from "./fleet-room.ts";
+import { bestPlace } from "./place-index.ts";
 import { byPromise, slicesOf } from "./place-instances.ts";
 import { placeKey, type PlacedMember, type PlacementNotice } from "./placement-request.ts";
 import type { Standing } from "./settle-standing.ts";
@@ -55,9 +56,10 @@ function obstacleTo({ request }: Standing, service: readonly Standing[], moves: 
 
 function placeElsewhere({ request, members }: Standing, room: FleetRoom): readonly PlacedMember[] | null {
   room.release(request.instance, members);
-  const choice = chooseGpus(request, room);
+  // Why there is none is not asked: of many who wait, that is most of the work.
+  const choice = isOverCap(request) || bestPlace(request, room) === null ? null : chooseGpus(request, room);
   room.hold(slicesOf(request, members));
-  if (!choice.ok) return null;
+  if (choice === null || !choice.ok) return null;
   // What shares its GPU without MIG gets what is free there without a move.
   return choice.value.some((member) => member.mig === null && isOn(members, member)) ? null : choice.value;
 }

@@ -2,7 +2,7 @@ import type { RelocationPlace } from "../api/gpu-relocation.ts";
 import { assert } from "../base/assert.ts";
 import type { InstanceName, ServiceName } from "../base/ids.ts";
 import { isSameJson } from "../base/same-json.ts";
-import { chooseGpus, fitAt } from "./choose-gpus.ts";
+import { chooseGpus, fitAt, isOverCap } from "./choose-gpus.ts";
 import type { FleetRoom } from "./fleet-room.ts";
 import type { RelocationOrder, RelocationOrders } from "./next-relocation.ts";
 import { offerStanding } from "./gpu-offer.ts";
@@ -52,7 +52,9 @@ export function placeByOrder(open: readonly InstanceRequest[], { standing, order
   }
   const arrived = arrivingWish({ standing, orders, room });
   const movers = standing.filter(({ request }) => orders.of.has(request.instance));
-  const stuck = new Set(movers.flatMap(({ request }) => (keepRoom(request, orders, room) ? [] : [request.instance])));
+  const stuck = new Set(
+    movers.flatMap((one) => (isForNothing(one, orders, room) || !keepRoom(one.request, orders, room) ? [one.request.instance] : [])),
+  );
   return { placed, refused, arrived, stuck, settled: new Set([...placed, ...refused].map(({ request }) => request.instance)) };
 }
 
@@ -77,7 +79,7 @@ function relocating({ instance }: InstanceRequest, { to, why }: RelocationOrder)
 /** It was drained, and stands where it had too little until the new place is its own. */
 function arrivingWish({ standing, orders, room }: Scene): OutgrownMoves {
   const order = orders.wish === null ? undefined : orders.of.get(orders.wish);
-  const own = standing.find(({ request, isOutgrown, isRunning }) => request.instance === orders.wish && isOutgrown && !isRunning);
+  const own = standing.find(({ request, isRunning }) => request.instance === orders.wish && !isRunning);
   if (order === undefined || own === undefined || !order.isDue) return new Map();
   const to = fitAt(own.request, order.to.map(pseudoMember), room);
   if (to === null) return new Map();
@@ -90,7 +92,7 @@ function couldFit(request: InstanceRequest, to: RelocationPlace, room: FleetRoom
   const node = room.matching(request).find(({ name }) => name === to.node);
   const gpu = node === undefined ? undefined : room.gpusOf(node.name).find((one) => one.gpu === to.gpu);
   if (gpu === undefined || room.isQuarantined(gpu, request.service)) return false;
-  if (request.capBytes !== null && Math.max(...request.memberBytes) > request.capBytes) return false;
+  if (isOverCap(request)) return false;
   const emptied = {
     ...gpu,
     freeBytes: gpu.memoryBytes,
@@ -104,6 +106,10 @@ function couldFit(request: InstanceRequest, to: RelocationPlace, room: FleetRoom
 }
 
 const isClosed = (place: RelocationPlace, { closed }: RelocationOrders): boolean => closed.some((one) => placeKey(one) === placeKey(place));
+
+/** A wish that runs elsewhere, and would not fit where room was made. */
+const isForNothing = ({ request, leaving }: Standing, { wish, of }: RelocationOrders, room: FleetRoom): boolean =>
+  request.instance === wish && leaving !== null && fitAt(request, (of.get(wish)?.to ?? []).map(pseudoMember), room) === null;
 
 /** For one that still runs where it was. @returns whether there is a place to go to. */
 function keepRoom(request: InstanceRequest, orders: RelocationOrders, room: FleetRoom): boolean {

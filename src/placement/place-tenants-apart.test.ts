@@ -7,6 +7,7 @@ import { instanceName, nodeName } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
 import { explainCandidates } from "./explain-candidates.ts";
 import { explainRefusal } from "./explain-refusal.ts";
+import { grow, look, node as plain, placesOf, service, stageOf, warmOf, worldOf } from "./fake-relocation.ts";
 import { createFleetRoom } from "./fleet-room.ts";
 import { placeInstances, slicesOf } from "./place-instances.ts";
 import { planPartitions, type AnyPartition, type SeenGpu } from "./plan-partitions.ts";
@@ -122,3 +123,28 @@ for (const isolation of ["none", "strong"]) {
     assert.deepEqual(places(plan(nodes, parted, [])), ["a n", "b o"]);
   });
 }
+
+test("two tenants that do not run are not started again on one GPU of a node that turned out unsafe", () => {
+  const stage = stageOf([plain("n", 1)]);
+  for (const name of ["a", "b"]) grow(stage, service(name, "20GB"));
+  assert.deepEqual(placesOf(stage), { "a-hot-1": "n/0", "b-hot-1": "n/0" });
+  stage.running.clear();
+  stage.nodes = [plain("n", 1, "main", { containerToolkit: "1.17.7" }), ...stage.nodes.slice(1)];
+  const { desired } = planPartitions(worldOf(stage));
+  const told = desired.map(({ partition }) => (partition.node === null ? partition.refusal.code : `${partition.node}/${partition.gpu}`));
+  assert.deepEqual(told.toSorted(), ["TENANTS_MIXED", "n/0"]);
+});
+
+test("two tenants that run on a GPU of a node that turned out unsafe are not moved, whatever else is free", () => {
+  const stage = stageOf([plain("n", 1), plain("o", 1)]);
+  for (const name of ["a", "b"]) grow(stage, warmOf(service(name, "20GB")));
+  const before = placesOf(stage);
+  stage.nodes = [plain("n", 1, "main", { containerToolkit: "1.17.7" }), plain("o", 1), ...stage.nodes.slice(2)];
+  const { desired } = planPartitions(worldOf(stage));
+  assert.deepEqual(
+    desired.filter(({ partition }) => partition.leaving !== null),
+    [],
+  );
+  look(stage);
+  assert.deepEqual(placesOf(stage), before);
+});

@@ -18,8 +18,11 @@ import {
   stageOf,
   strong,
   warmOf,
+  worldOf,
   type Stage,
 } from "./fake-relocation.ts";
+import { planPartitions } from "./plan-partitions.ts";
+import { planRelocation } from "./plan-relocation.ts";
 import type { InstanceRequest } from "./placement-request.ts";
 
 const tell = ({ victims, places, cut }: GpuRelocation): string =>
@@ -115,6 +118,29 @@ test("a reserve, in which nothing runs, moves before a warm instance", () => {
   assert.equal(told(stage), "moves k-cold-1 n/0 -> n/1, for n/0");
   assert.equal(finish(stage), "Completed");
 });
+
+for (const { name, health, isBegun } of [
+  { name: "well", health: "ok", isBegun: true },
+  { name: "lost", health: "lost", isBegun: false },
+  { name: "in need of a reset", health: "needs-reset", isBegun: false },
+] as const) {
+  test(`a victim is told to go to a GPU that is ${name}: ${isBegun ? "yes" : "no"}`, () => {
+    const stage = stageOf([node("n0", 1)]);
+    stage.mayBegin = false;
+    grow(stage, service("f", "50GB"), warmOf(service("v", "30GB")));
+    stage.nodes = [node("n1", 1), ...stage.nodes];
+    const wish = service("w", "25GB").map((request) => ({ ...request, nodeSelector: { only: "n0" } }));
+    stage.wanted = [...stage.wanted, ...wish];
+    const world = worldOf(stage);
+    const asked = {
+      ...world,
+      nodes: world.nodes.map((one) => (one.name === "n0" ? { ...one, labels: { ...one.labels, only: "n0" } } : one)),
+      seen: (world.seen ?? []).map((gpu) => (gpu.node === "n1" ? { ...gpu, health } : gpu)),
+    };
+    const begun = planRelocation(asked, planPartitions(asked));
+    assert.deepEqual(begun?.victims.map(({ instance, to }) => [instance, to.node]) ?? null, isBegun ? [["v-warm-1", "n1"]] : null);
+  });
+}
 
 test("where tenants must not meet, a card is not cut for another tenant, and a reserve leaves the card that another one then has", () => {
   const unsafe = { containerToolkit: "1.17.4" };

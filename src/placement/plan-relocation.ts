@@ -5,7 +5,7 @@ import { err } from "../base/result.ts";
 import type { InstanceName } from "../base/ids.ts";
 import { smallestProfile } from "./choose-mig-share.ts";
 import { clearGpus } from "./clear-gpus.ts";
-import { chooseGpus } from "./choose-gpus.ts";
+import { chooseGpus, isOverCap } from "./choose-gpus.ts";
 import { createFleetRoom, type FleetRoom, type GpuRoom } from "./fleet-room.ts";
 import { tenantsMixed } from "./choose-partition.ts";
 import { candidateOf, memberOf, offerAt } from "./gpu-offer.ts";
@@ -52,7 +52,7 @@ interface Search {
 export function planRelocation(world: PartitionWorld, plan: PartitionPlan, search: Search | null = null): NewRelocation | null {
   const from = new Map<InstanceName, readonly RelocationPlace[]>(
     plan.outgrown.flatMap(({ standing: { request, members }, stays }) =>
-      stays === "no-room" ? [[request.instance, members.map(placeOf)] as const] : [],
+      stays === "no-room" && !isOverCap(request) ? [[request.instance, members.map(placeOf)] as const] : [],
     ),
   );
   for (const { partition } of plan.desired)
@@ -88,7 +88,7 @@ function fleetAfter(world: PartitionWorld, plan: PartitionPlan): RelocationFleet
     ...world.known.flatMap((partition) => (partition.node !== null && world.untouched.has(partition.service) ? [sliceOf(partition)] : [])),
   ];
   const seen = world.seen ?? [];
-  const lost = seen.filter(({ health }) => health === "lost");
+  const lost = seen.filter(({ health }) => health !== "ok");
   const room = createFleetRoom({
     nodes: world.nodes,
     held: [...held, ...strangers(seen, held)],

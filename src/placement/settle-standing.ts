@@ -3,6 +3,9 @@ import type { GpuNode } from "../api/gpu-node.ts";
 import type { NodeName } from "../base/ids.ts";
 import { oncePer } from "../base/once-per.ts";
 import { createRemembered } from "../base/remember.ts";
+import { tenantsMixed } from "./choose-partition.ts";
+import { candidateOf } from "./gpu-offer.ts";
+import { partitionRequirements } from "./partition-requirements.ts";
 import { fitAt } from "./choose-gpus.ts";
 import { createFleetRoom, type FleetRoom } from "./fleet-room.ts";
 import { slicesOf } from "./place-instances.ts";
@@ -113,5 +116,8 @@ function settle(
 /** Whether only more room is missing there. */
 function mayBeAt(request: InstanceRequest, member: PlacedMember, room: FleetRoom): boolean {
   const node = room.nodeOf(member.node);
-  return node !== null && matchesNode(node, request) && room.gpuAt(member) !== null;
+  const gpu = room.gpuAt(member);
+  return (
+    node !== null && matchesNode(node, request) && gpu !== null && tenantsMixed(partitionRequirements(request), candidateOf(gpu)) === null
+  );
 }
