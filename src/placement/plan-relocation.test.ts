@@ -129,12 +129,12 @@ for (const { name, health, isBegun } of [
     stage.mayBegin = false;
     grow(stage, service("f", "50GB"), warmOf(service("v", "30GB")));
     stage.nodes = [node("n1", 1), ...stage.nodes];
-    const wish = service("w", "25GB").map((request) => ({ ...request, nodeSelector: { only: "n0" } }));
+    const wish = service("w", "25GB").map((request) => ({ ...request, nodeSelector: { seat: "n0" } }));
     stage.wanted = [...stage.wanted, ...wish];
     const world = worldOf(stage);
     const asked = {
       ...world,
-      nodes: world.nodes.map((one) => (one.name === "n0" ? { ...one, labels: { ...one.labels, only: "n0" } } : one)),
+      nodes: world.nodes.map((one) => (one.name === "n0" ? { ...one, labels: { ...one.labels, seat: "n0" } } : one)),
       seen: (world.seen ?? []).map((gpu) => (gpu.node === "n1" ? { ...gpu, health } : gpu)),
     };
     const begun = planRelocation(asked, planPartitions(asked));
