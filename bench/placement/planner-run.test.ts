@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fillByPlanner, isFragile } from "./planner-run.ts";
+import { plannerRun } from "./planner-run.ts";
+import { fillWithServices } from "./service-run.ts";
 import { ServiceRules } from "./service-site.ts";
 
 test("a member may not have a node of its service, nor a zone with another level, and is near in any zone of the service", () => {
@@ -16,18 +17,9 @@ test("a member may not have a node of its service, nor a zone with another level
   );
 });
 
-test("a service is fragile when one node holds two of its levels", () => {
-  const leave = (): void => undefined;
-  const members = (nodes: readonly string[]) => nodes.map((node, at) => ({ level: at === 0 ? ("hot" as const) : ("warm" as const), node }));
-  assert.deepEqual(
-    [isFragile({ members: members(["a", "a"]), leave }), isFragile({ members: members(["a", "b", "b"]), leave })],
-    [true, false],
-  );
-});
-
 test("told what is wanted, the planner fills a fleet further before the first refusal, however its nodes are named, and nothing is fragile", () => {
   const of = (chooser: "planner" | "planner-untold", names: "in-turn" | "by-zone") =>
-    fillByPlanner({ mix: "services", names, chooser, seed: 1 });
+    fillWithServices(plannerRun({ mix: "services", names, chooser, seed: 1 }));
   for (const names of ["in-turn", "by-zone"] as const) {
     const [told, untold] = [of("planner", names), of("planner-untold", names)];
     assert.ok(told.firstRefusal > untold.firstRefusal + 0.5, `${names}: ${told.firstRefusal} after ${untold.firstRefusal}`);

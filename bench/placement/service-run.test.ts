@@ -1,17 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PlacedMember } from "../../src/placement/place-apart.ts";
-import { fillWithServices, isFragile, turnServicesOver } from "./reserve-run.ts";
+import { reserveRun } from "./reserve-run.ts";
 import { SERVICES } from "./service-mix.ts";
+import { fillWithServices, isFragile, turnServicesOver } from "./service-run.ts";
 
-const placed = (level: "hot" | "warm" | "cold", node: number): PlacedMember => ({
-  member: { level, shape: { cpuMilli: 1, memoryMib: 1, gpuCount: 1, gpuMilli: 1_000, models: [] } },
-  place: { node, gpus: [0] },
+const placed = (...at: readonly (readonly ["hot" | "warm" | "cold", string])[]) => ({
+  members: at.map(([level, node]) => ({ level, node })),
 });
 
 test("a service is fragile when one node holds two of its levels, not when it holds two of one", () => {
-  assert.equal(isFragile([placed("hot", 1), placed("warm", 1)]), true);
-  assert.equal(isFragile([placed("hot", 1), placed("hot", 1), placed("warm", 2)]), false);
+  assert.equal(isFragile(placed(["hot", "a"], ["warm", "a"])), true);
+  assert.equal(isFragile(placed(["hot", "a"], ["hot", "a"], ["warm", "b"])), false);
 });
 
 test("each service has the members and the reserve of its tier", () => {
@@ -24,14 +23,14 @@ test("each service has the members and the reserve of its tier", () => {
 });
 
 test("services fill the fleet up to a tenth refused, none of them fragile, and the first is refused before", () => {
-  const run = fillWithServices({ policy: "best-fit", seed: 1 });
+  const run = fillWithServices(reserveRun({ policy: "best-fit", seed: 1 }));
   assert.equal(run.fragile, 0);
   assert.ok(run.firstRefusal > 80 && run.firstRefusal < run.tenthRefusal && run.tenthRefusal <= 100, JSON.stringify(run));
   assert.ok(run.servicesAtFirst < run.servicesAtTenth, JSON.stringify(run));
 });
 
 test("services that come and leave at half the load are never refused", () => {
-  const { allocation, rejected } = turnServicesOver({ policy: "random", seed: 1 }, 0.5);
+  const { allocation, rejected } = turnServicesOver(reserveRun({ policy: "random", seed: 1 }), { load: 0.5, warmUp: 2, measured: 3 });
   assert.equal(rejected, 0);
   assert.ok(Math.abs(allocation - 50) < 4, `${allocation}`);
 });
