@@ -4,35 +4,19 @@ import type { ResourceDraft } from "../api/resource.ts";
 import type { JsonObject } from "../base/json.ts";
 import { standingPlaces, untilStanding } from "./standing-places.ts";
 import { WorldClient } from "./world-client.ts";
-import { draft, gpuNodeDraft, worldModel } from "./world-resources.ts";
+import { gpuNodeDraft, sharedLevel, strongDraft } from "./world-resources.ts";
 import { startWorld, type World } from "./world.ts";
 
 // A config asks for more than its instances stand on, in the whole platform.
 
-const level = (zone: string, memory: string, more: JsonObject = {}): JsonObject => ({
-  gpuCount: 1,
-  gpuMemoryShare: true,
-  memoryReserved: memory,
-  nodeSelector: { "topology.kubernetes.io/zone": zone },
-  ...more,
-});
-const strong = (name: string, hot: JsonObject, more: JsonObject = {}): ResourceDraft =>
-  draft("HotStandbyConfig", name, {
-    tenant: name,
-    tier: "silver",
-    isolation: "strong",
-    model: worldModel("tide-8b"),
-    hotStandby: hot,
-    ...more,
-  });
-const warmAt = (memory: string): JsonObject => level("az-2", memory, { rest: "asleep" });
+const warmAt = (memory: string): JsonObject => sharedLevel("az-2", memory, { rest: "asleep" });
 /** Beside a neighbour that takes the half of the card that it would need. */
 const RESOURCES = [
   gpuNodeDraft("gpu-a", "az-1", 2),
   gpuNodeDraft("gpu-b", "az-2", 1),
-  strong("f", level("az-1", "40GB")),
-  strong("g", level("az-1", "20GB")),
-  strong("v", level("az-1", "20GB"), { warmStandby: warmAt("20GB") }),
+  strongDraft("f", sharedLevel("az-1", "40GB")),
+  strongDraft("g", sharedLevel("az-1", "20GB")),
+  strongDraft("v", sharedLevel("az-1", "20GB"), { warmStandby: warmAt("20GB") }),
 ];
 
 async function change(world: World, draftNow: ResourceDraft): Promise<void> {
@@ -41,7 +25,7 @@ async function change(world: World, draftNow: ResourceDraft): Promise<void> {
   assert.ok((await world.store.writeSpec(draftNow, stored.value.version)).ok);
 }
 const STANDS = { "f-hot-1": "gpu-a/0 3g@4 Ready", "g-hot-1": "gpu-a/0 1g-double@2 Ready", "v-hot-1": "gpu-a/0 1g-double@0 Ready" };
-const GROWN = strong("v", level("az-1", "40GB"), { warmStandby: warmAt("20GB") });
+const GROWN = strongDraft("v", sharedLevel("az-1", "40GB"), { warmStandby: warmAt("20GB") });
 
 test("simulated: a hot instance that asks for more moves while its sleeper stands in, and no request is lost", async () => {
   const world = await startWorld(1, RESOURCES);
@@ -62,10 +46,10 @@ test("simulated: a hot instance that asks for more moves while its sleeper stand
 });
 
 test("simulated: without anybody beside it, it stays, and its partition says why", async () => {
-  const alone = strong("v", level("az-1", "20GB"));
+  const alone = strongDraft("v", sharedLevel("az-1", "20GB"));
   const world = await startWorld(2, [...RESOURCES.slice(0, -1), alone]);
   await untilStanding(world, STANDS, 60_000);
-  await change(world, strong("v", level("az-1", "40GB")));
+  await change(world, strongDraft("v", sharedLevel("az-1", "40GB")));
   await world.clock.advance(60_000);
   assert.equal((await standingPlaces(world))["v-hot-1"], STANDS["v-hot-1"]);
   const listed = await world.store.list("GPUPartition");

@@ -7,34 +7,19 @@ import type { ResourceDraft } from "../api/resource.ts";
 import { instanceName, nodeName } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Random } from "../ports/random.ts";
-import { draft, gpuNodeDraft, worldModel } from "./world-resources.ts";
+import { gpuNodeDraft, sharedLevel, strongDraft } from "./world-resources.ts";
 import { startWorld, type World } from "./world.ts";
 
 // Whatever befalls the platform while a GPU is cut anew: it ends, and everybody whom there is room for runs where it was promised.
 
-const at = (zone: string, memory: string): JsonObject => ({
-  gpuCount: 1,
-  gpuMemoryShare: true,
-  memoryReserved: memory,
-  nodeSelector: { "topology.kubernetes.io/zone": zone },
-});
-const strong = (name: string, hot: JsonObject, more: JsonObject = {}): ResourceDraft =>
-  draft("HotStandbyConfig", name, {
-    tenant: name,
-    tier: "silver",
-    isolation: "strong",
-    model: worldModel("tide-8b"),
-    hotStandby: hot,
-    ...more,
-  });
 const RESOURCES = [
   gpuNodeDraft("gpu-a", "az-1", 1),
   gpuNodeDraft("gpu-b", "az-2", 1),
-  strong("a", at("az-1", "20GB")),
-  strong("b", at("az-1", "20GB")),
-  strong("v", at("az-2", "20GB"), { warmStandby: { ...at("az-1", "20GB"), rest: "asleep" } }),
+  strongDraft("a", sharedLevel("az-1", "20GB")),
+  strongDraft("b", sharedLevel("az-1", "20GB")),
+  strongDraft("v", sharedLevel("az-2", "20GB"), { warmStandby: sharedLevel("az-1", "20GB", { rest: "asleep" }) }),
 ];
-const WISH = strong("wish", at("az-1", "40GB"));
+const WISH = strongDraft("wish", sharedLevel("az-1", "40GB"));
 
 const FATE_MAX_MS = 20_000;
 type Fate = (world: World, forMs: number) => Promise<unknown>;

@@ -4,23 +4,12 @@ import type { ResourceDraft } from "../api/resource.ts";
 import { instanceName } from "../base/ids.ts";
 import type { JsonObject } from "../base/json.ts";
 import { standingPlaces, untilStanding, type StandingPlaces } from "./standing-places.ts";
-import { draft, gpuNodeDraft, worldModel } from "./world-resources.ts";
+import { gpuNodeDraft, sharedLevel, silverDraft, strongDraft, worldModel } from "./world-resources.ts";
 import { startWorld, type World } from "./world.ts";
 
 // Room for whole GPUs, for several, and for who has outgrown his place, in the whole platform and through faults.
 
-const level = (zone: string, memory: string, more: JsonObject = {}): JsonObject => ({
-  gpuCount: 1,
-  gpuMemoryShare: true,
-  memoryReserved: memory,
-  nodeSelector: { "topology.kubernetes.io/zone": zone },
-  ...more,
-});
-const service = (name: string, hot: JsonObject, more: JsonObject = {}): ResourceDraft =>
-  draft("HotStandbyConfig", name, { tenant: name, tier: "silver", model: worldModel("tide-8b"), hotStandby: hot, ...more });
-const strong = (name: string, hot: JsonObject, more: JsonObject = {}): ResourceDraft =>
-  service(name, hot, { isolation: "strong", ...more });
-const warm = (memory: string): JsonObject => ({ warmStandby: level("az-1", memory, { rest: "resident" }) });
+const warm = (memory: string): JsonObject => ({ warmStandby: sharedLevel("az-1", memory, { rest: "resident" }) });
 
 interface Play {
   readonly name: string;
@@ -39,16 +28,18 @@ const PLAYS: readonly Play[] = [
     name: "an instance of two GPUs",
     nodes: [gpuNodeDraft("gpu-a", "az-1", 2), gpuNodeDraft("gpu-b", "az-1", 1), gpuNodeDraft("gpu-z", "az-2", 1)],
     services: [
-      service("f", level("az-1", "60GB")),
-      service("g", level("az-1", "60GB")),
-      service("h", level("az-1", "60GB")),
-      service("v", level("az-2", "20GB"), warm("20GB")),
-      service("u", level("az-2", "20GB"), warm("20GB")),
-      service("y", level("az-1", "20GB")),
+      silverDraft("f", sharedLevel("az-1", "60GB")),
+      silverDraft("g", sharedLevel("az-1", "60GB")),
+      silverDraft("h", sharedLevel("az-1", "60GB")),
+      silverDraft("v", sharedLevel("az-2", "20GB"), warm("20GB")),
+      silverDraft("u", sharedLevel("az-2", "20GB"), warm("20GB")),
+      silverDraft("y", sharedLevel("az-1", "20GB")),
     ],
     fillers: ["f", "g", "h"],
     before: { "v-warm-1": "gpu-a/0 whole Ready", "u-warm-1": "gpu-a/1 whole Ready", "y-hot-1": "gpu-b/0 whole Ready" },
-    wish: service("wish", level("az-1", "120GB", { gpuCount: 2 }), { model: { ...worldModel("tide-70b"), tensorParallelSize: 2 } }),
+    wish: silverDraft("wish", sharedLevel("az-1", "120GB", { gpuCount: 2 }), {
+      model: { ...worldModel("tide-70b"), tensorParallelSize: 2 },
+    }),
     after: { "v-warm-1": "gpu-b/0 whole Ready", "u-warm-1": "gpu-b/0 whole Ready", "wish-hot-1": "gpu-a/0+1 whole Ready" },
     victim: "v-warm-1",
   },
@@ -56,14 +47,14 @@ const PLAYS: readonly Play[] = [
     name: "a whole card that MIG cuts",
     nodes: [gpuNodeDraft("gpu-a", "az-1", 2), gpuNodeDraft("gpu-z", "az-2", 1)],
     services: [
-      strong("v", level("az-2", "20GB"), warm("20GB")),
-      strong("u", level("az-2", "20GB"), warm("20GB")),
-      strong("f", level("az-1", "40GB")),
-      strong("b", level("az-1", "20GB")),
+      strongDraft("v", sharedLevel("az-2", "20GB"), warm("20GB")),
+      strongDraft("u", sharedLevel("az-2", "20GB"), warm("20GB")),
+      strongDraft("f", sharedLevel("az-1", "40GB")),
+      strongDraft("b", sharedLevel("az-1", "20GB")),
     ],
     fillers: ["f"],
     before: { "v-warm-1": "gpu-a/0 1g-double@6 Ready", "u-warm-1": "gpu-a/0 1g-double@4 Ready", "b-hot-1": "gpu-a/1 1g-double@6 Ready" },
-    wish: service("wish", level("az-1", "40GB", { gpuMemoryShare: false })),
+    wish: silverDraft("wish", sharedLevel("az-1", "40GB", { gpuMemoryShare: false })),
     after: { "v-warm-1": "gpu-a/1 1g-double@2 Ready", "u-warm-1": "gpu-a/1 1g-double@4 Ready", "wish-hot-1": "gpu-a/0 whole Ready" },
     victim: "v-warm-1",
   },
@@ -71,17 +62,17 @@ const PLAYS: readonly Play[] = [
     name: "an instance that has outgrown its place",
     nodes: [gpuNodeDraft("gpu-a", "az-1", 1), gpuNodeDraft("gpu-b", "az-1", 1), gpuNodeDraft("gpu-z", "az-2", 1)],
     services: [
-      strong("f", level("az-1", "20GB")),
-      strong("b", level("az-1", "20GB")),
-      strong("v", level("az-2", "20GB"), warm("20GB")),
-      strong("g", level("az-1", "20GB")),
-      strong("c", level("az-1", "40GB")),
-      strong("d", level("az-1", "20GB")),
-      strong("wish", level("az-2", "20GB"), warm("20GB")),
+      strongDraft("f", sharedLevel("az-1", "20GB")),
+      strongDraft("b", sharedLevel("az-1", "20GB")),
+      strongDraft("v", sharedLevel("az-2", "20GB"), warm("20GB")),
+      strongDraft("g", sharedLevel("az-1", "20GB")),
+      strongDraft("c", sharedLevel("az-1", "40GB")),
+      strongDraft("d", sharedLevel("az-1", "20GB")),
+      strongDraft("wish", sharedLevel("az-2", "20GB"), warm("20GB")),
     ],
     fillers: ["f", "g"],
     before: { "v-warm-1": "gpu-a/0 1g-double@2 Ready", "b-hot-1": "gpu-a/0 1g-double@4 Ready", "wish-warm-1": "gpu-b/0 1g-double@0 Ready" },
-    wish: strong("wish", level("az-2", "20GB"), warm("40GB")),
+    wish: strongDraft("wish", sharedLevel("az-2", "20GB"), warm("40GB")),
     after: { "v-warm-1": "gpu-a/0 1g-double@6 Ready", "b-hot-1": "gpu-a/0 1g-double@4 Ready", "wish-warm-1": "gpu-a/0 3g@0 Ready" },
     victim: "v-warm-1",
   },

@@ -5,29 +5,19 @@ import type { ResourceDraft } from "../api/resource.ts";
 import type { JsonObject } from "../base/json.ts";
 import { standingPlaces, untilStanding } from "./standing-places.ts";
 import { WorldClient } from "./world-client.ts";
-import { draft, gpuNodeDraft, worldModel } from "./world-resources.ts";
+import { gpuNodeDraft, sharedLevel, strongDraft } from "./world-resources.ts";
 import { startWorld, type World } from "./world.ts";
 
 // A MIG GPU is cut anew in the whole platform: the allocator, the ladder of the service that is moved, engines, and the simulated hardware.
 
-const at = (zone: string): JsonObject => ({ gpuCount: 1, gpuMemoryShare: true, nodeSelector: { "topology.kubernetes.io/zone": zone } });
-const strong = (name: string, memory: string, more: JsonObject = {}): ResourceDraft =>
-  draft("HotStandbyConfig", name, {
-    tenant: name,
-    tier: "silver",
-    isolation: "strong",
-    model: worldModel("tide-8b"),
-    hotStandby: { ...at("az-1"), memoryReserved: memory },
-    ...more,
-  });
 const RESOURCES = [
   gpuNodeDraft("gpu-a", "az-1", 1),
   gpuNodeDraft("gpu-b", "az-2", 1),
-  strong("a", "20GB"),
-  strong("b", "20GB"),
-  strong("v", "20GB", {
-    hotStandby: { ...at("az-2"), memoryReserved: "20GB" },
-    warmStandby: { ...at("az-1"), memoryReserved: "20GB", rest: "resident" },
+  strongDraft("a", sharedLevel("az-1", "20GB")),
+  strongDraft("b", sharedLevel("az-1", "20GB")),
+  strongDraft("v", sharedLevel("az-1", "20GB"), {
+    hotStandby: sharedLevel("az-2", "20GB"),
+    warmStandby: sharedLevel("az-1", "20GB", { rest: "resident" }),
   }),
 ];
 
@@ -55,7 +45,7 @@ test("simulated: room for half a card is made by moving a warm instance, and its
   const ports = { clock: world.clock, random: world.chance("client"), upstream: world.upstreamOf("client"), log: world.log };
   const client = new WorldClient(ports, { gateway: world.gatewayAddress, key, model: "tide-8b", requestsPerSecond: 10 });
   await world.clock.advance(2_000);
-  assert.ok((await world.store.create(strong("wish", "40GB"))).ok);
+  assert.ok((await world.store.create(strongDraft("wish", sharedLevel("az-1", "40GB")))).ok);
   const moved = { "v-warm-1": "gpu-a/0 1g-double@6 Ready", "b-hot-1": "gpu-a/0 1g-double@4 Ready", "wish-hot-1": "gpu-a/0 3g@0 Ready" };
   await untilStanding(world, moved, 120_000);
   assert.equal((await relocationOf(world))["phase"], "Completed");
@@ -69,11 +59,11 @@ test("simulated: room for half a card is made by moving a warm instance, and its
 test("simulated: a warm instance that sleeps is moved too, and sleeps again at its new place", async () => {
   const asleep = RESOURCES.map((resource) =>
     resource.name === "v"
-      ? { ...resource, spec: { ...resource.spec, warmStandby: { ...at("az-1"), memoryReserved: "20GB", rest: "asleep" } } }
+      ? { ...resource, spec: { ...resource.spec, warmStandby: sharedLevel("az-1", "20GB", { rest: "asleep" }) } }
       : resource,
   );
   const world = await ready(3, asleep, "Asleep");
-  assert.ok((await world.store.create(strong("wish", "40GB"))).ok);
+  assert.ok((await world.store.create(strongDraft("wish", sharedLevel("az-1", "40GB")))).ok);
   await untilStanding(world, { "v-warm-1": "gpu-a/0 1g-double@6 Asleep", "wish-hot-1": "gpu-a/0 3g@0 Ready" }, 120_000);
   const stored = await world.store.get("HotStandbyConfig", "v");
   const status = stored.ok ? parseServiceStatus(stored.value.status) : null;
@@ -85,7 +75,7 @@ test("simulated: a warm instance that sleeps is moved too, and sleeps again at i
 test("simulated: a control plane that dies while a GPU is cut anew is followed by one that finishes it", async () => {
   for (const site of ["store.writeStatus", "store.applyAll", "driver.ensurePartition", "driver.removePartition"] as const) {
     const world = await ready(2);
-    assert.ok((await world.store.create(strong("wish", "40GB"))).ok);
+    assert.ok((await world.store.create(strongDraft("wish", sharedLevel("az-1", "40GB")))).ok);
     let deaths = 0;
     for (let times = 0; times < 4; times += 1) deaths += (await world.crashControlPlane("after", 5_000, site)) ? 1 : 0;
     assert.ok(deaths > 0, site);

@@ -30,3 +30,20 @@ export const worldModel = (name: string): JsonObject => ({
   weights: "16GB",
   contextLength: 8_192,
 });
+
+/** A level of one instance that shares its GPU, in one zone. */
+export const sharedLevel = (zone: string, memory: string, more: JsonObject = {}): JsonObject => ({
+  gpuCount: 1,
+  gpuMemoryShare: true,
+  memoryReserved: memory,
+  nodeSelector: { "topology.kubernetes.io/zone": zone },
+  ...more,
+});
+
+/** Silver, of a tenant of its own, and no standbys but those named. */
+export const silverDraft = (name: string, hot: JsonObject, more: JsonObject = {}): ResourceDraft =>
+  draft("HotStandbyConfig", name, { tenant: name, tier: "silver", model: worldModel("tide-8b"), hotStandby: hot, ...more });
+
+/** The same, alone in its part of a card: where MIG is offered, by that. */
+export const strongDraft = (name: string, hot: JsonObject, more: JsonObject = {}): ResourceDraft =>
+  silverDraft(name, hot, { isolation: "strong", ...more });
