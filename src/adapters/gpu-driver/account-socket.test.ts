@@ -218,7 +218,15 @@ test("an account that stays away is ACCOUNT_UNAVAILABLE after 5 s, for the drive
 test("a peer that says what is no question is cut off, and the others are served on", async () => {
   const path = freshPath();
   const served = await serve(createSimulatedAccount(clock), path);
-  const bad = ["no JSON\n", "[]\n", '{"id":1}\n', '{"id":1,"question":{"ask":"hold-gpu","node":"gpu-a","gpu":0,"bytes":-1}}\n'];
+  const bad = [
+    "no JSON\n",
+    "[]\n",
+    '{"id":1}\n',
+    '{"id":1,"question":{"ask":"hold-gpu","node":"gpu-a","gpu":0,"bytes":-1}}\n',
+    '{"id":1,"question":{"ask":"observe","only":[null]}}\n',
+    '{"id":1,"question":{"ask":"observe","only":"all"}}\n',
+    '{"id":1,"question":{"ask":"watch-loss","gpus":[{"node":7}]}}\n',
+  ];
   for (const text of bad) {
     const socket = createConnection({ path });
     socket.write(text);

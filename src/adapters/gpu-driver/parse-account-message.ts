@@ -88,8 +88,10 @@ function parseQuestion(raw: JsonObject): AccountQuestion | null {
     case "transfer":
       if (link !== "hostToGpu" && link !== "disk" && link !== "network") return null;
       return typeof node === "string" && isSize ? { ask, node: nodeName(node), link, bytes } : null;
-    case "watch-loss":
-      return Array.isArray(raw["gpus"]) ? { ask, gpus: raw["gpus"] as unknown as readonly GpuPlace[] } : null;
+    case "watch-loss": {
+      const gpus = parsePlaces(raw["gpus"]);
+      return gpus === null ? null : { ask, gpus };
+    }
     case "lose-gpus":
     case "restore-gpus":
     case "list-lost":
@@ -102,8 +104,11 @@ function parseQuestion(raw: JsonObject): AccountQuestion | null {
       return parseFaultQuestion(ask, raw);
     case "abort":
       return typeof raw["of"] === "number" ? { ask, of: raw["of"] } : null;
-    case "observe":
-      return Array.isArray(raw["only"]) ? { ask, only: raw["only"] as unknown as readonly GpuPlace[] } : { ask };
+    case "observe": {
+      if (raw["only"] === undefined) return { ask };
+      const only = parsePlaces(raw["only"]);
+      return only === null ? null : { ask, only };
+    }
     case "inventory":
       return Array.isArray(nodes) ? { ask, nodes: nodes as unknown as readonly GpuNode[] } : null;
     case "partition":
@@ -112,6 +117,16 @@ function parseQuestion(raw: JsonObject): AccountQuestion | null {
     default:
       return null;
   }
+}
+
+function parsePlaces(raw: unknown): readonly GpuPlace[] | null {
+  if (!Array.isArray(raw)) return null;
+  const places = raw.flatMap((one: unknown): readonly GpuPlace[] => {
+    if (!isJsonObject(one)) return [];
+    const { node, gpu } = one;
+    return typeof node === "string" && typeof gpu === "number" ? [{ node: nodeName(node), gpu }] : [];
+  });
+  return places.length === raw.length ? places : null;
 }
 
 function parseLossQuestion(ask: "lose-gpus" | "restore-gpus" | "list-lost", raw: JsonObject): AccountQuestion | null {
