@@ -223,6 +223,7 @@ test("a peer that says what is no question is cut off, and the others are served
     "[]\n",
     '{"id":1}\n',
     '{"id":1,"question":{"ask":"hold-gpu","node":"gpu-a","gpu":0,"bytes":-1}}\n',
+    '{"id":1,"question":{"ask":"inventory","nodes":[null]}}\n',
     '{"id":1,"question":{"ask":"observe","only":[null]}}\n',
     '{"id":1,"question":{"ask":"observe","only":"all"}}\n',
     '{"id":1,"question":{"ask":"watch-loss","gpus":[{"node":7}]}}\n',

@@ -130,9 +130,9 @@ function serveConnection(account: SimulatedAccount, socket: Socket): void {
   onJsonLines(socket, (raw) => {
     const message = parseAccountMessage(raw);
     if (message === null || (message.question.ask === "open" && opened !== null)) return void socket.destroy();
-    void answer(message.id, message.question).then((result) => {
-      if (!socket.destroyed) sendJsonLine(socket, { id: message.id, result });
-    });
+    const send = (result: unknown): void => void (socket.destroyed || sendJsonLine(socket, { id: message.id, result }));
+    // Nodes and partitions are taken as they come: what is none of these ends this peer, not everybody's account.
+    answer(message.id, message.question).then(send, () => socket.destroy());
   });
   // Resets of dead engines; `close` follows.
   socket.on("error", () => socket.destroy());
