@@ -1,24 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bindShape, createFleetIndex, releaseShape, type PlacementShape } from "./fleet-index.ts";
+import { fakeEights } from "./fake-fleet.ts";
+import { bindShape, releaseShape, type PlacementShape } from "./fleet-index.ts";
 import { LargeStock } from "./large-stock.ts";
 
 const one: PlacementShape = { cpuMilli: 1_000, memoryMib: 1, gpuCount: 1, gpuMilli: 1_000, models: [] };
 const eight: PlacementShape = { ...one, gpuCount: 8 };
-const fleetOf = (count: number) =>
-  createFleetIndex(
-    Array.from({ length: count }, (_, index) => ({
-      name: `node-${1_000 + index}`,
-      model: "H100",
-      gpuCount: 8,
-      cpuMilli: 96_000,
-      memoryMib: 1_000,
-    })),
-    { boundMax: 100 },
-  );
 
 test("large places are short below one in twenty of the nodes, until there are eight in a hundred again", () => {
-  const fleet = fleetOf(200);
+  const fleet = fakeEights(200);
   const stock = new LargeStock(fleet);
   stock.watch(eight);
   const take = (node: number): void => bindShape(fleet, one, { node, gpus: [0] });
@@ -34,7 +24,7 @@ test("large places are short below one in twenty of the nodes, until there are e
 });
 
 test("nothing is short while nobody asks for several GPUs", () => {
-  const fleet = fleetOf(100);
+  const fleet = fakeEights(100);
   const stock = new LargeStock(fleet);
   for (let node = 0; node < 100; node++) bindShape(fleet, one, { node, gpus: [0] });
   assert.equal(stock.isShort(), false);

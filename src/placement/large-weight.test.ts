@@ -1,23 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fakeEights } from "./fake-fleet.ts";
 import { fakeShape } from "./fake-shape.ts";
-import { bindShape, createFleetIndex, releaseShape, type FleetIndex, type PlacementShape } from "./fleet-index.ts";
+import { bindShape, releaseShape, type PlacementShape } from "./fleet-index.ts";
 import { LargeWeight } from "./large-weight.ts";
 
 const one = fakeShape({ cpuMilli: 1_000, memoryMib: 1 });
 const eight: PlacementShape = { ...one, gpuCount: 8 };
 const EIGHT_GPUS = [0, 1, 2, 3, 4, 5, 6, 7];
-const fleetOf = (count: number): FleetIndex =>
-  createFleetIndex(
-    Array.from({ length: count }, (_, index) => ({
-      name: `node-${1_000 + index}`,
-      model: "H100",
-      gpuCount: 8,
-      cpuMilli: 96_000,
-      memoryMib: 1_000,
-    })),
-    { boundMax: 100 },
-  );
 const sharesOf = (large: number) => [
   { shape: one, share: 1 - large },
   { shape: eight, share: large },
@@ -46,7 +36,7 @@ const cases: readonly Case[] = [
 ];
 for (const { name, large, bound, left, full, power } of cases)
   test(`weight of large requests: ${name}`, () => {
-    const fleet = fleetOf(113);
+    const fleet = fakeEights(113);
     const weight = new LargeWeight(fleet);
     for (let count = 0; count < 100; count++) {
       weight.count(one);
@@ -65,7 +55,7 @@ for (const { name, large, bound, left, full, power } of cases)
   });
 
 test("what left before it was there says nothing, nor what was refused before it was last read", () => {
-  const fleet = fleetOf(10);
+  const fleet = fakeEights(10);
   for (let count = 0; count < 10; count++) {
     bindShape(fleet, one, { node: 0, gpus: [0] });
     releaseShape(fleet, one, { node: 0, gpus: [0] });
