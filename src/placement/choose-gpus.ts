@@ -6,7 +6,7 @@ import { memberOf, offerStanding, verdictsAt, type GpuOffer } from "./gpu-offer.
 import { mayUse, offerOfNode, rankOfOffer } from "./node-offer.ts";
 import { bestPlace, byRank, rankNode, type RankedNode } from "./place-index.ts";
 import { companionsOf } from "./proximity.ts";
-import type { InstanceRequest, PlacedMember, PlacementRefusal } from "./placement-request.ts";
+import { isOverCap, type InstanceRequest, type PlacedMember, type PlacementRefusal } from "./placement-request.ts";
 
 /** The best GPUs of one node for an instance, or what stands in its way. Two of one service never share a GPU. */
 export function chooseGpus(request: InstanceRequest, room: FleetRoom): Result<readonly PlacedMember[], PlacementRefusal> {
@@ -16,10 +16,6 @@ export function chooseGpus(request: InstanceRequest, room: FleetRoom): Result<re
   const best = bestPlace(request, room);
   return best === null ? err(refusalOf(request, room)) : ok(candidateOf(request, best, room).members);
 }
-
-/** It asks for more on a shared GPU than its class may have: no room helps it. */
-export const isOverCap = ({ capBytes, memberBytes }: Pick<InstanceRequest, "capBytes" | "memberBytes">): boolean =>
-  capBytes !== null && Math.max(...memberBytes) > capBytes;
 
 /** Why no node can take it. */
 function refusalOf(request: InstanceRequest, room: FleetRoom): PlacementRefusal {

@@ -6,6 +6,7 @@ import {
   begun,
   change,
   coldOf,
+  finish,
   grow,
   leave,
   look,
@@ -26,10 +27,6 @@ const told = (stage: Stage): string => {
   const victims = relocation.victims.map((victim) => `${victim.instance} ${at(victim.from)} -> ${at(victim.to)}`);
   return `${victims.join(", ")}, for ${relocation.places.map(at).join(" + ")}`;
 };
-function finish(stage: Stage): string {
-  for (let turn = 0; turn < 60 && begun(stage)?.status?.endedAt == null; turn += 1) look(stage);
-  return begun(stage)?.status?.phase ?? "nothing was begun";
-}
 const roomOf = (stage: Stage, instance: string): string | null => {
   const report = explainPlacement(worldOf(stage)).find(({ request }) => request.instance === instance);
   return report === undefined || report.outcome.kind === "placed" ? null : report.outcome.room;
@@ -174,4 +171,15 @@ test("a reserve whose new place is taken meanwhile keeps the one that it has, an
   stage.elapsedMs = (begun(stage)?.budgetMs ?? 0) + 1;
   assert.equal(finish(stage), "RolledBack");
   assert.deepEqual([placesOf(stage)["k-cold-1"], placesOf(stage)["w-warm-1"]], ["n/1", "n/0"]);
+});
+
+test("where tenants must not meet, a card of another tenant is cleared like any: nobody is left on it", () => {
+  const stage = stageOf([node("o", 1, "main", { containerToolkit: "1.17.4" })]);
+  grow(stage, coldOf(service("k", "20GB")));
+  stage.nodes = [node("n", 1), ...stage.nodes];
+  grow(stage, service("y", "30GB"), service("e", "40GB", WHOLE));
+  assert.deepEqual(placesOf(stage), { "k-cold-1": "o/0", "y-hot-1": "n/0", "e-hot-1": "nowhere" });
+  assert.equal(told(stage), "k-cold-1 o/0 -> n/0, for o/0");
+  assert.equal(finish(stage), "Completed");
+  assert.deepEqual(placesOf(stage), { "k-cold-1": "n/0", "y-hot-1": "n/0", "e-hot-1": "o/0" });
 });

@@ -1,6 +1,6 @@
 import type { GpuNode } from "../api/gpu-node.ts";
 import { chooseGpus } from "./choose-gpus.ts";
-import type { FleetRoom, GpuRoom } from "./fleet-room.ts";
+import { emptied, type FleetRoom, type GpuRoom } from "./fleet-room.ts";
 import { memberOf, offerAt } from "./gpu-offer.ts";
 import { byPromise, slicesOf } from "./place-instances.ts";
 import { placeKey, type InstanceRequest, type PlacedMember } from "./placement-request.ts";
@@ -56,8 +56,7 @@ function clearable(request: InstanceRequest, gpu: GpuRoom, fleet: RelocationFlee
   const isBarred = fleet.room.isQuarantined(gpu, request.service) || fleet.room.isClosed(gpu) || gpu.services.has(request.service);
   // Somebody who is nobody's tenant (of the past, or of a config that cannot be read) moves for no one.
   if (isBarred || tenants.length !== gpu.holderCount || tenants.some((tenant) => isPinned(request, tenant, fleet))) return null;
-  const emptied = { ...gpu, freeBytes: gpu.memoryBytes, cut: null, isTaken: false, holderCount: 0 };
-  return offerAt(request, emptied) === null ? null : { gpu, tenants };
+  return offerAt(request, emptied(gpu)) === null ? null : { gpu, tenants };
 }
 
 function byDisturbance(one: Clearable, other: Clearable): number {

@@ -176,3 +176,8 @@ export function placesOf({ known }: Stage): Record<string, string> {
   );
 }
 export const begun = (stage: Stage): GpuRelocation | null => stage.relocation;
+/** Looks until the relocation is over. @returns how it ended. */
+export function finish(stage: Stage): string {
+  for (let turn = 0; turn < 60 && begun(stage)?.status?.endedAt == null; turn += 1) look(stage);
+  return begun(stage)?.status?.phase ?? "nothing was begun";
+}

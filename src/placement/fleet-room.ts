@@ -255,6 +255,9 @@ function gpuRoom(card: Card, slices: readonly HeldSlice[]): GpuRoom {
 
 const unusedRoom = oncePer((card: Card): GpuRoom => gpuRoom(card, []));
 
+/** The GPU, were nobody on it. */
+export const emptied = (gpu: GpuRoom): GpuRoom => gpuRoom(gpu, []);
+
 /** A GPU is in the mode of those who were promised a part of it. */
 function cutOf(slices: readonly HeldSlice[], usedBytes: number): GpuCut | null {
   if (slices.length === 0) return null;

@@ -7,7 +7,7 @@ import { WHOLE_GPU_MILLI } from "./fleet-index.ts";
 import { LEAVING_GOES_ON } from "./mig-fleet-value.ts";
 import { MigMixValue } from "./mig-mix-value.ts";
 import { partitionRequirements, type CandidateGpu, type GpuCut } from "./partition-requirements.ts";
-import type { InstanceRequest } from "./placement-request.ts";
+import { isOverCap, type InstanceRequest } from "./placement-request.ts";
 
 /** Requests of one shape, and how much they count for. Whole, as all sums of it: the order of summing up decides nothing. */
 export interface WantedShape {
@@ -127,7 +127,5 @@ export class GpuDemand {
 export const isForGang = (needMilli: readonly number[], left: GpuLeft): boolean =>
   (left.kind === "unused" && (needMilli[0] ?? NEVER) <= WHOLE_GPU_MILLI) ||
   (left.kind === "shared" && (needMilli[USES.indexOf(left.mode)] ?? NEVER) <= left.milli);
-
-const isOverCap = ({ capBytes, memberBytes }: InstanceRequest): boolean => capBytes !== null && Math.max(...memberBytes) > capBytes;
 
 const slicesMilli = (slices: number): number => Math.round((slices * WHOLE_GPU_MILLI) / MIG_MEMORY_SLICES);

@@ -1,10 +1,10 @@
 import { formatBytes } from "../base/bytes.ts";
 import type { InstanceName } from "../base/ids.ts";
-import { chooseGpus, isOverCap } from "./choose-gpus.ts";
+import { chooseGpus } from "./choose-gpus.ts";
 import type { FleetRoom } from "./fleet-room.ts";
 import { bestPlace } from "./place-index.ts";
 import { byPromise, slicesOf } from "./place-instances.ts";
-import { placeKey, type PlacedMember, type PlacementNotice } from "./placement-request.ts";
+import { isOverCap, placeKey, type PlacedMember, type PlacementNotice } from "./placement-request.ts";
 import type { Standing } from "./settle-standing.ts";
 
 /** An instance that has less than its config asks for now: too few bytes, or a mode that isolates too little. */

@@ -1,14 +1,21 @@
 import type { RelocationPlace } from "../api/gpu-relocation.ts";
 import { assert } from "../base/assert.ts";
-import type { InstanceName, ServiceName } from "../base/ids.ts";
+import type { InstanceName } from "../base/ids.ts";
 import { isSameJson } from "../base/same-json.ts";
-import { chooseGpus, fitAt, isOverCap } from "./choose-gpus.ts";
-import type { FleetRoom } from "./fleet-room.ts";
+import { chooseGpus, fitAt } from "./choose-gpus.ts";
+import { emptied, type FleetRoom } from "./fleet-room.ts";
 import type { RelocationOrder, RelocationOrders } from "./next-relocation.ts";
 import { offerStanding } from "./gpu-offer.ts";
 import { holdTarget, type OutgrownMoves } from "./move-outgrown.ts";
 import { slicesOf, type Placements } from "./place-instances.ts";
-import { placeKey, type InstanceRequest, type PlacedInstance, type PlacedMember, type PlacementRefusal } from "./placement-request.ts";
+import {
+  isOverCap,
+  placeKey,
+  type InstanceRequest,
+  type PlacedInstance,
+  type PlacedMember,
+  type PlacementRefusal,
+} from "./placement-request.ts";
 import type { Standing } from "./settle-standing.ts";
 
 /** Whether the order takes somebody away from there. */
@@ -93,16 +100,7 @@ function couldFit(request: InstanceRequest, to: RelocationPlace, room: FleetRoom
   const gpu = node === undefined ? undefined : room.gpusOf(node.name).find((one) => one.gpu === to.gpu);
   if (gpu === undefined || room.isQuarantined(gpu, request.service)) return false;
   if (isOverCap(request)) return false;
-  const emptied = {
-    ...gpu,
-    freeBytes: gpu.memoryBytes,
-    cut: null,
-    isTaken: false,
-    holderCount: 0,
-    services: new Set<ServiceName>(),
-    tenants: new Set<null>(),
-  };
-  return offerStanding(request, emptied, pseudoMember(to)).ok;
+  return offerStanding(request, emptied(gpu), pseudoMember(to)).ok;
 }
 
 const isClosed = (place: RelocationPlace, { closed }: RelocationOrders): boolean => closed.some((one) => placeKey(one) === placeKey(place));

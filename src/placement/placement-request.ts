@@ -120,3 +120,7 @@ export interface PlacedInstance {
 }
 
 export const placeKey = ({ node, gpu }: GpuPlace): string => `${node}/${gpu}`;
+
+/** It asks for more on a shared GPU than its class may have: no room helps it. */
+export const isOverCap = ({ capBytes, memberBytes }: Pick<InstanceRequest, "capBytes" | "memberBytes">): boolean =>
+  capBytes !== null && Math.max(...memberBytes) > capBytes;

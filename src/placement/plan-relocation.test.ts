@@ -9,6 +9,7 @@ import {
   begun,
   change,
   coldOf,
+  finish,
   grow,
   leave,
   look,
@@ -33,10 +34,6 @@ const told = (stage: Stage): string => {
   return relocation === null ? "nobody moves" : tell(relocation);
 };
 /** Plays until it has ended. @returns its end. */
-function finish(stage: Stage): string {
-  for (let turn = 0; turn < 60 && begun(stage)?.status?.endedAt == null; turn += 1) look(stage);
-  return begun(stage)?.status?.phase ?? "nothing was begun";
-}
 
 /** One card: hot b at 4, v at 2, all else free: no half of it for a 3g. */
 function split(victim: (requests: readonly InstanceRequest[]) => readonly InstanceRequest[], spec: JsonObject = {}): Stage {

@@ -5,7 +5,7 @@ import { err } from "../base/result.ts";
 import type { InstanceName } from "../base/ids.ts";
 import { smallestProfile } from "./choose-mig-share.ts";
 import { clearGpus } from "./clear-gpus.ts";
-import { chooseGpus, isOverCap } from "./choose-gpus.ts";
+import { chooseGpus } from "./choose-gpus.ts";
 import { createFleetRoom, type FleetRoom, type GpuRoom } from "./fleet-room.ts";
 import { tenantsMixed } from "./choose-partition.ts";
 import { candidateOf, memberOf, offerAt } from "./gpu-offer.ts";
@@ -14,7 +14,7 @@ import { DEFAULT_PLANNING_LOSS_PERCENT } from "./partition-modes.ts";
 import { partitionRequirements } from "./partition-requirements.ts";
 import { holdTarget } from "./move-outgrown.ts";
 import { byPromise, slicesOf } from "./place-instances.ts";
-import { placeKey, type HeldSlice, type InstanceRequest, type PlacedMember } from "./placement-request.ts";
+import { isOverCap, placeKey, type HeldSlice, type InstanceRequest, type PlacedMember } from "./placement-request.ts";
 import { isHeld, sliceOf, strangers, type PartitionPlan, type PartitionWorld } from "./plan-partitions.ts";
 import { planRepartition } from "./plan-repartition.ts";
 import {
